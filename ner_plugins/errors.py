@@ -1,0 +1,63 @@
+"""The exceptions of this package: one family, whose messages name the place and the remedy."""
+
+from typing import Optional
+
+
+class NerError(Exception):
+    """Base of every error that `ner_plugins` raises on purpose; the command line prints it without a traceback."""
+
+
+class ConfigError(NerError):
+    """A setting is missing, unknown or contradicts another; the message names the config key."""
+
+
+class ArchiveError(NerError):
+    """A model archive is damaged, hostile, incomplete or of another format version."""
+
+
+class DataError(NerError):
+    """
+    A data file, or one place in it, cannot be read as what it should be.
+
+    # Parameters
+
+    problem : `str`
+        What was found.
+    path : `Optional[str]`
+        The file.
+    line : `Optional[int]`
+        The 1-based line in it.
+    expected : `Optional[str]`
+        What should stand there.
+    remedy : `Optional[str]`
+        What the user can do.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        path: Optional[str] = None,
+        line: Optional[int] = None,
+        expected: Optional[str] = None,
+        remedy: Optional[str] = None,
+    ) -> None:
+        self.problem, self.path, self.line = problem, path, line
+        self.expected, self.remedy = expected, remedy
+        place = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
+        message = place + problem
+        if expected:
+            message += f" (expected {expected})"
+        if remedy:
+            message += f". {remedy}"
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        # Exceptions travel from data loader workers by pickle, which calls the class with `args` alone.
+        return _restore_data_error, (self.problem, self.path, self.line, self.expected, self.remedy)
+
+
+def _restore_data_error(
+    problem: str, path: Optional[str], line: Optional[int], expected: Optional[str], remedy: Optional[str]
+) -> DataError:
+    return DataError(problem, path=path, line=line, expected=expected, remedy=remedy)
