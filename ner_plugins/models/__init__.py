@@ -1,0 +1,1 @@
+"""The models: each is a head over the encoding that `NerModel` shares."""

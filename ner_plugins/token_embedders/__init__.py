@@ -1,0 +1,6 @@
+"""Token embedders: from an encoder's pieces to a vector per token."""
+
+from ner_plugins.token_embedders.transformer_embedder import TransformerEmbedder
+from ner_plugins.token_embedders.windows import WindowPlan, plan_windows
+
+__all__ = ["TransformerEmbedder", "WindowPlan", "plan_windows"]

@@ -1,0 +1,5 @@
+"""Token indexers: from tokens to the ids that an encoder reads."""
+
+from ner_plugins.token_indexers.transformer_indexer import TransformerIndexer
+
+__all__ = ["TransformerIndexer"]

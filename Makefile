@@ -1,0 +1,58 @@
+# make train   set up, then train, evaluate and predict on the bundled sample
+# make test    set up, lint, and run every test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup train lint test test-transformers4 bench clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   every measurement of benchmarks/ (hours)"
+	@echo "make test-transformers4   the tests on Transformers 4.49, in .venv-transformers4"
+
+setup: $(READY)
+
+$(READY): requirements.txt setup.py ner_plugins/ner_plugins.pth
+	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "ner_plugins needs Python 3.10 to 3.13, and this is %d.%d: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps allennlp==2.10.1 allennlp-models==2.10.1
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m ner_plugins.install_hook
+	touch $(READY)
+
+train: $(READY)
+	$(BIN)/python scripts/train_sample.py
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+# The older line of Transformers, in an environment of its own.
+OLD := .venv-transformers4
+$(OLD)/.ready: requirements.txt setup.py
+	$(PYTHON) -m venv $(OLD)
+	sed -e 's/^transformers==.*/transformers==4.49.0/' -e 's/^huggingface_hub==.*/huggingface_hub<1.0/' requirements.txt > $(OLD)/requirements.txt
+	$(OLD)/bin/python -m pip install --quiet -r $(OLD)/requirements.txt
+	$(OLD)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1 allennlp-models==2.10.1
+	$(OLD)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(OLD)/bin/python -m ner_plugins.install_hook
+	touch $@
+
+test-transformers4: $(OLD)/.ready
+	$(OLD)/bin/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/indexing.py
+	$(BIN)/python benchmarks/cluener.py
+
+clean:
+	rm -rf $(VENV) $(OLD) build dist *.egg-info runs

@@ -1,0 +1,34 @@
+"""Which device `evaluate` and `predict` run on."""
+
+from typing import Any, Optional
+
+import torch
+from allennlp.models.archival import Archive
+
+from ner_plugins.models.ner_model import NerModel
+
+
+def is_ours(archive: Archive) -> bool:
+    """Whether the archive's model is one of this package, to which the commands' better defaults apply."""
+    return isinstance(archive.model, NerModel)
+
+
+def choose_device(archive: Archive, cuda_device: Optional[int]) -> int:
+    """
+    Move the archive's model to the device to use, and return its number (-1 for the CPU).
+
+    That is the one asked for; else, for a model of ours, the first GPU where there is one; else the CPU, as stock.
+    """
+    if cuda_device is None:
+        cuda_device = 0 if is_ours(archive) and torch.cuda.is_available() else -1
+    if cuda_device >= 0:
+        archive.model.cuda(cuda_device)
+    return cuda_device
+
+
+def offer_default_device(subparser: Any) -> None:
+    """Let `--cuda-device` default to `choose_device`'s choice."""
+    for action in subparser._actions:
+        if action.dest == "cuda_device":
+            action.default = None
+            action.help = "id of the GPU to use, -1 for the CPU (default: the first GPU, if there is one)"

@@ -1,0 +1,113 @@
+"""`allennlp predict`: one JSON line out for each line in."""
+
+import argparse
+import contextlib
+import json
+import logging
+import sys
+from typing import Any, Iterator, TextIO
+
+from allennlp.commands import predict as stock
+from allennlp.commands.predict import Predict
+from allennlp.common.checks import check_for_gpu
+from allennlp.models.archival import load_archive
+from allennlp.predictors import Predictor
+
+from ner_plugins.commands.devices import choose_device, is_ours, offer_default_device
+from ner_plugins.errors import ConfigError
+from ner_plugins.predictors.line_prediction import LinePrediction, guess_input_format
+from ner_plugins.predictors.ner_predictor import NerPredictor
+from ner_plugins.predictors.output_formats import OUTPUT_FORMATS
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZE = 32
+
+
+class PredictCommand(Predict):  # type: ignore[misc]
+    """The stock command for models that are not ours; for ours, a loop of our own (`LinePrediction`)."""
+
+    def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
+        """The stock arguments, and those of our loop."""
+        subparser: argparse.ArgumentParser = super().add_subparser(parser)
+        offer_default_device(subparser)
+        for action in subparser._actions:
+            if action.dest == "batch_size":
+                action.default = None
+                action.help = f"the batch size to use for processing (default: {BATCH_SIZE})"
+        ours = subparser.add_argument_group("models of ner_plugins")
+        ours.add_argument(
+            "--input-format",
+            choices=("json", "text"),
+            help="JSON lines or plain text lines (default: JSON where the name ends in .json or .jsonl, else text)",
+        )
+        ours.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="what a bad line does")
+        ours.add_argument("--format", choices=sorted(OUTPUT_FORMATS), default="entities", help="layout of the output")
+        ours.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        subparser.set_defaults(func=predict_from_args)
+        return subparser
+
+
+def predict_from_args(args: argparse.Namespace) -> None:
+    """Predict as the arguments say."""
+    check_for_gpu(-1 if args.cuda_device is None else args.cuda_device)
+    archive = load_archive(args.archive_file, weights_file=args.weights_file, overrides=args.overrides)
+    args.cuda_device = choose_device(archive, args.cuda_device)
+    predictor = Predictor.from_archive(
+        archive,
+        args.predictor,
+        dataset_reader_to_load=args.dataset_reader_choice,
+        extra_args=json.loads(args.predictor_args.strip() or "{}"),
+    )
+    ours = is_ours(archive) and isinstance(predictor, NerPredictor) and not args.use_dataset_reader
+    if not ours:
+        _predict_as_stock(args, predictor)
+        return
+    if args.silent and not args.output_file:
+        raise ConfigError("--silent without --output-file would throw every prediction away: name a file")
+    _predict_lines(args, predictor)
+
+
+def _predict_as_stock(args: argparse.Namespace, predictor: Predictor) -> None:
+    args.batch_size = args.batch_size or 1
+    original = stock._get_predictor
+    stock._get_predictor = lambda _: predictor
+    try:
+        stock._predict(args)
+    finally:
+        stock._get_predictor = original
+
+
+def _predict_lines(args: argparse.Namespace, predictor: NerPredictor) -> None:
+    prediction = LinePrediction(
+        predictor,
+        input_format=args.input_format or guess_input_format(args.input_file),
+        batch_size=args.batch_size or BATCH_SIZE,
+        on_error=args.on_error,
+        to_line=OUTPUT_FORMATS[args.format],
+    )
+    with contextlib.ExitStack() as stack:
+        outputs: list[TextIO] = [] if args.silent else [_utf8(sys.stdout)]
+        if args.output_file:
+            outputs.append(stack.enter_context(open(args.output_file, "w", encoding="utf-8", newline="\n")))
+        for line in _with_progress(prediction.run(args.input_file), shown=not sys.stdout.isatty() or args.silent):
+            for output in outputs:
+                output.write(line + "\n")
+        for output in outputs:
+            output.flush()
+    if prediction.skipped:
+        logger.warning("%d of %d lines could not be read and were skipped", prediction.skipped, prediction.lines)
+
+
+def _with_progress(lines: Iterator[str], shown: bool) -> Iterator[str]:
+    """A progress bar on stderr, where the predictions themselves do not scroll by."""
+    from tqdm import tqdm
+
+    yield from tqdm(lines, unit=" lines", disable=not (shown and sys.stderr.isatty()), file=sys.stderr)
+
+
+def _utf8(stream: TextIO) -> TextIO:
+    if hasattr(stream, "reconfigure"):
+        # A text may hold what the locale cannot write, and a lone surrogate what UTF-8 cannot: JSON escapes that one.
+        stream.reconfigure(encoding="utf-8", newline="\n")
+    return stream

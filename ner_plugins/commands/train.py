@@ -1,0 +1,111 @@
+"""`allennlp train`: a serialization directory of its own accord, archives that carry everything, a table at the end."""
+
+import argparse
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from allennlp.commands.train import Train, train_model
+from allennlp.common import Params
+
+from ner_plugins.errors import ConfigError
+from ner_plugins.metrics.report import format_table
+
+ASSETS = "ner_assets"
+BEST = "best_validation_"
+
+
+class TrainCommand(Train):  # type: ignore[misc]
+    """The stock command; `-s` may be left out."""
+
+    def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
+        """The stock arguments, with `-s` optional."""
+        subparser: argparse.ArgumentParser = super().add_subparser(parser)
+        for action in subparser._actions:
+            if action.dest == "serialization_dir":
+                action.required = False
+                action.help = "directory in which to save the model and its logs (default: a fresh one under runs/)"
+        subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        subparser.set_defaults(func=train_from_args)
+        return subparser
+
+
+def train_from_args(args: argparse.Namespace) -> None:
+    """
+    Train as the arguments say, and print where the archive is and the best epoch's scores.
+
+    # Raises
+
+    `ConfigError` if the config is not there, or if the serialization directory is in use.
+    """
+    config = Path(args.param_path)
+    if "://" not in args.param_path and not config.is_file():
+        raise ConfigError(f"{config}: there is no such config{_configs_beside(config)}")
+    folder = Path(args.serialization_dir or fresh_directory(config.stem))
+    _check_directory(folder, args)
+    params = Params.from_file(args.param_path, args.overrides)
+    carried = list(params.params.get("include_in_archive") or [])
+    params["include_in_archive"] = carried + [name for name in [ASSETS] if name not in carried]
+    print(f"serialization directory: {folder}", flush=True)
+    try:
+        train_model(
+            params=params,
+            serialization_dir=str(folder),
+            recover=args.recover,
+            force=args.force,
+            node_rank=args.node_rank,
+            include_package=args.include_package,
+            dry_run=args.dry_run,
+            file_friendly_logging=args.file_friendly_logging,
+        )
+    except KeyboardInterrupt:
+        _say_how_to_go_on(args, folder)
+        raise
+    if not args.dry_run:
+        _print_results(folder)
+
+
+def fresh_directory(name: str) -> Path:
+    """`runs/NAME-YYYYmmdd-HHMMSS`, with a number behind it if that second is taken."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = Path("runs", f"{name}-{stamp}")
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs", f"{name}-{stamp}-{number}")
+    return folder
+
+
+def _check_directory(folder: Path, args: argparse.Namespace) -> None:
+    if folder.is_file():
+        raise ConfigError(f"{folder}: the serialization directory is a file: choose another -s")
+    if args.recover and not folder.is_dir():
+        raise ConfigError(f"{folder}: there is no run to recover: leave out --recover, or name the run's directory")
+    if folder.is_dir() and any(folder.iterdir()) and not (args.recover or args.force):
+        raise ConfigError(
+            f"{folder}: the serialization directory exists and is not empty. Choose another -s, add --recover to go on "
+            "with the run in it, or --force to delete it"
+        )
+
+
+def _configs_beside(config: Path) -> str:
+    configs = sorted(str(path) for path in config.parent.glob("*.jsonnet")) if config.parent.is_dir() else []
+    return f"; in that folder are: {', '.join(configs)}" if configs else ""
+
+
+def _say_how_to_go_on(args: argparse.Namespace, folder: Path) -> None:
+    packages = " ".join(f"--include-package {name}" for name in args.include_package)
+    print(
+        f"\nstopped; to go on where it was:  allennlp train {args.param_path} -s {folder} --recover {packages}",
+        file=sys.stderr,
+    )
+
+
+def _print_results(folder: Path) -> None:
+    print(f"archive: {folder / 'model.tar.gz'}")
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    best = {name[len(BEST) :]: value for name, value in metrics.items() if name.startswith(BEST)}
+    if any("/" in name for name in best):
+        print(f"best epoch on the validation data: {metrics['best_epoch']}\n{format_table(best)}")

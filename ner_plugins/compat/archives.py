@@ -1,0 +1,113 @@
+"""Archives: safe extraction, and telling components that they are being loaded rather than trained."""
+
+import functools
+import os
+import shutil
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from typing import Any, Iterator, Union
+
+from ner_plugins.errors import ArchiveError
+
+MAX_MEMBERS = 10_000
+MAX_BYTES = 64 * 2**30
+
+
+def announce_loading_model() -> None:
+    """Components built by `Model.load` read their assets from the archive (`ner_plugins.archive_assets`)."""
+    from allennlp.models.model import Model
+
+    original = Model.load.__func__
+    if not hasattr(original, "announces_loading"):
+        Model.load = classmethod(_announcing(original))
+
+
+def announce_loading_readers() -> None:
+    """The same for the dataset readers of an archive."""
+    from allennlp.models import archival
+
+    if not hasattr(archival._load_dataset_readers, "announces_loading"):
+        archival._load_dataset_readers = _announcing(archival._load_dataset_readers)
+
+
+def _announcing(original: Any) -> Any:
+    @functools.wraps(original)
+    def load(*args: Any, **kwargs: Any) -> Any:
+        from ner_plugins.archive_assets import loading
+
+        with loading():
+            return original(*args, **kwargs)
+
+    load.announces_loading = True  # type: ignore[attr-defined]
+    return load
+
+
+def extract_safely() -> None:
+    """AllenNLP 2.10.1 extracts archives without looking at their members (CVE-2007-4559)."""
+    from allennlp.models import archival
+
+    archival.extracted_archive = extracted_archive
+
+
+@contextmanager
+def extracted_archive(resolved_archive_file: Union[str, os.PathLike[str]], cleanup: bool = True) -> Iterator[str]:
+    """
+    Extract a model archive into a fresh temporary folder, whose path this context yields.
+
+    # Parameters
+
+    resolved_archive_file : `str`
+        A gzipped tar, as `allennlp train` writes it.
+    cleanup : `bool`
+        Whether to delete the folder on leaving. On an error it is deleted in any case.
+
+    # Raises
+
+    `ArchiveError` if the file is no archive, is cut short, or has a member that an archive of a model has no need for:
+    a link, a device, an absolute path, one that climbs out of the folder, or more than the caps of this module.
+    """
+    folder = tempfile.mkdtemp(prefix="ner-archive-")
+    done = False
+    try:
+        try:
+            with tarfile.open(resolved_archive_file, "r:*") as archive:
+                _extract(archive, folder, str(resolved_archive_file))
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise ArchiveError(
+                f"{resolved_archive_file}: not a whole model archive ({error}). "
+                "It should be the model.tar.gz that `allennlp train` wrote; copy it again"
+            ) from error
+        yield folder
+        done = True
+    finally:
+        if cleanup or not done:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _extract(archive: tarfile.TarFile, folder: str, name: str) -> None:
+    room = min(MAX_BYTES, shutil.disk_usage(folder).free)
+    total = 0
+    for count, member in enumerate(archive, start=1):
+        problem = _problem(member, folder)
+        total += member.size
+        if problem is None and count > MAX_MEMBERS:
+            problem = f"is one of more than {MAX_MEMBERS} members"
+        if problem is None and total > room:
+            problem = f"brings the extracted size to {total} bytes, more than the {room} there is room for"
+        if problem is not None:
+            raise ArchiveError(f"{name}: member {member.name!r} {problem}. Refused; do not trust this file")
+        if hasattr(tarfile, "data_filter"):
+            archive.extract(member, folder, filter="data")
+        else:  # Python 3.10.0 to 3.10.11: the checks of `_problem` alone
+            archive.extract(member, folder, set_attrs=False)
+
+
+def _problem(member: tarfile.TarInfo, folder: str) -> str | None:
+    if not (member.isfile() or member.isdir()):
+        return "is a link or a device"
+    root = os.path.realpath(folder)
+    target = os.path.realpath(os.path.join(root, member.name))
+    if os.path.isabs(member.name) or (target != root and not target.startswith(root + os.sep)):
+        return "lies outside the archive's folder"
+    return None

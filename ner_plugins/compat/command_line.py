@@ -1,0 +1,104 @@
+"""The `allennlp` command: this package's commands, and mistakes that end in one message."""
+
+import functools
+import json
+import os
+import re
+import sys
+from typing import Any, Optional
+
+from ner_plugins.errors import NerError
+
+
+def register_commands() -> None:
+    """AllenNLP 2.10.1 parses its arguments before `--include-package`: our commands have to be known by then."""
+    from allennlp.commands.subcommand import Subcommand
+
+    from ner_plugins.commands import COMMANDS
+    from ner_plugins.compat.console import quieten_console
+
+    quieten_console()  # before AllenNLP logs that its commands are replaced
+    for name, command in COMMANDS.items():
+        Subcommand.register(name, exist_ok=True)(command)
+
+
+def report_mistakes_in_one_message() -> None:
+    """AllenNLP 2.10.1 ends in a traceback whatever the mistake; see `run`."""
+    from allennlp import commands
+
+    if not hasattr(commands.main, "reports_mistakes"):
+        commands.main = _reporting(commands.main)
+
+
+def _reporting(main: Any) -> Any:
+    @functools.wraps(main)
+    def reporting_main(prog: Optional[str] = None) -> None:
+        debug = "--debug" in sys.argv[1:] or bool(os.environ.get("ALLENNLP_DEBUG"))
+        sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
+        run(main, prog, debug)
+
+    reporting_main.reports_mistakes = True  # type: ignore[attr-defined]
+    return reporting_main
+
+
+def run(main: Any, prog: Optional[str], debug: bool) -> None:
+    """
+    Run AllenNLP's `main`; a mistake of the user's ends the process with one message on stderr and status 1.
+
+    Anything else is a bug and keeps its traceback, as everything does with `debug`. Ctrl-C ends with status 130, a
+    closed pipe (`| head`) silently.
+    """
+    from ner_plugins.compat.console import quieten_console
+
+    if not debug:
+        quieten_console()
+    try:
+        main(prog)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Python would complain again when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # the one place where everything ends
+        message = None if debug else describe(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        sys.exit(1)
+
+
+def describe(error: BaseException) -> Optional[str]:
+    """What to tell the user about `error`; `None` if it is not a mistake of theirs but a bug."""
+    from allennlp.common.checks import ConfigurationError
+
+    if isinstance(error, NerError):
+        return str(error)
+    if isinstance(error, ConfigurationError):
+        return str(error.message if hasattr(error, "message") else error)
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON: {error}"
+    if isinstance(error, FileNotFoundError):
+        return f"file not found: {error.filename or error}"
+    if isinstance(error, (IsADirectoryError, NotADirectoryError, PermissionError)):
+        return f"{error.strerror}: {error.filename}" if error.filename else str(error)
+    if isinstance(error, RuntimeError) and str(error).startswith(("RUNTIME ERROR", "STATIC ERROR")):
+        return f"the config does not evaluate: {str(error).strip()}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: {error}"
+    return _describe_worker(error)
+
+
+def _describe_worker(error: BaseException) -> Optional[str]:
+    """An error of a data loader's or a distributed worker arrives as text: a traceback whose last line is the error."""
+    if type(error).__name__ not in ("WorkerError", "ProcessRaisedException"):
+        return None
+    for line in reversed(str(error).splitlines()):
+        match = re.match(r"(?:allennlp\.common\.checks|ner_plugins\.errors)\.(\w+): (.*)", line.strip())
+        if match:
+            return match.group(2)
+    return None

@@ -1,0 +1,108 @@
+"""
+A lazy import hook: runs a function just before or just after a module is first imported.
+
+`MENDS` lists every function with the module that triggers it. Their own modules are imported only then, so that a
+Python that never imports AllenNLP pays for one look-up in a dictionary per import, and nothing else.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from types import ModuleType
+from typing import Optional, Sequence
+
+# (module that triggers, "before" | "after" its import, module of ours, function). Order matters within a trigger.
+MENDS: tuple[tuple[str, str, str, str], ...] = (
+    ("allennlp", "before", "requirements", "check_allennlp_requirements"),
+    ("allennlp", "before", "stand_ins", "supply_torchvision"),
+    ("allennlp", "before", "stand_ins", "supply_fairscale"),
+    ("allennlp", "before", "stand_ins", "supply_spacy"),
+    ("allennlp.common.push_to_hf", "before", "transformers_names", "supply_hub_names"),
+    ("allennlp.modules.transformer", "before", "transformers_names", "supply_file_utils"),
+    ("allennlp.training.optimizers", "before", "transformers_names", "supply_adamw"),
+    ("allennlp.common.logging", "after", "console", "keep_details_in_log_files"),
+    ("allennlp.common.params", "after", "settings", "supply_external_variables"),
+    ("allennlp.common.registrable", "after", "plugins", "complete_registries_on_demand"),
+    ("allennlp.common.plugins", "after", "plugins", "import_plugins_on_demand"),
+    ("allennlp_models.rc.tools.narrativeqa", "before", "plugins", "keep_nltk_offline"),
+    ("allennlp_models.rc.tools.narrativeqa", "after", "plugins", "release_nltk"),
+    ("allennlp.models.model", "after", "archives", "announce_loading_model"),
+    ("allennlp.models.archival", "after", "archives", "announce_loading_readers"),
+    ("allennlp.models.archival", "after", "archives", "extract_safely"),
+    ("allennlp.common.cached_transformers", "after", "safe_load", "load_weights_only"),
+    ("allennlp.common.file_utils", "after", "safe_load", "load_weights_only"),
+    ("allennlp.nn.initializers", "after", "safe_load", "load_weights_only"),
+    ("allennlp.nn.util", "after", "safe_load", "load_weights_only"),
+    ("allennlp.training.checkpointer", "after", "safe_load", "load_weights_only"),
+    ("allennlp.training.checkpointer", "after", "checkpoints", "recover_from_whole_checkpoints"),
+    ("allennlp.training.gradient_descent_trainer", "after", "safe_load", "load_weights_only"),
+    ("allennlp.training.gradient_descent_trainer", "after", "mixed_precision", "offer_amp_dtype"),
+    ("allennlp.training.util", "after", "console", "shorten_progress_descriptions"),
+    ("allennlp.commands", "after", "command_line", "register_commands"),
+    ("allennlp.commands", "after", "command_line", "report_mistakes_in_one_message"),
+)
+
+
+class _MendingLoader(importlib.abc.Loader):
+    """Runs the mends of one module around its real loader."""
+
+    def __init__(self, name: str, loader: importlib.abc.Loader) -> None:
+        self._name = name
+        self._loader = loader
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> Optional[ModuleType]:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # Others look at the loader of a module (`inspect`, `pkgutil`), so give the real one back.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        run_mends(self._name, "before")
+        self._loader.exec_module(module)
+        run_mends(self._name, "after")
+
+
+class _MendingFinder(importlib.abc.MetaPathFinder):
+    """Finds the modules that `MENDS` names, by asking the finders behind it."""
+
+    names = frozenset(mend[0] for mend in MENDS)
+
+    def find_spec(
+        self, fullname: str, path: Optional[Sequence[str]], target: Optional[ModuleType] = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        if fullname not in self.names:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _MendingLoader(fullname, spec.loader)
+                return spec
+        return None
+
+
+def run_mends(name: str, moment: str) -> None:
+    """Run, in order, the functions listed for module `name` at `moment` ("before" or "after" its import)."""
+    for trigger, when, module, function in MENDS:
+        if trigger == name and when == moment:
+            getattr(importlib.import_module(f"ner_plugins.compat.{module}"), function)()
+
+
+def install() -> None:
+    """Put the hook in place, once; mend at once what has been imported already (a notebook that was earlier)."""
+    if any(isinstance(finder, _MendingFinder) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _MendingFinder())
+    for name in dict.fromkeys(mend[0] for mend in MENDS):
+        if name in sys.modules and not _is_being_imported(name):
+            run_mends(name, "before")
+            run_mends(name, "after")
+
+
+def _is_being_imported(name: str) -> bool:
+    spec = getattr(sys.modules[name], "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))

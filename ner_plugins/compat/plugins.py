@@ -1,0 +1,127 @@
+"""Plugins and registries: AllenNLP's own, and allennlp_models', are imported when a name asks for them, not at start."""
+
+import functools
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+# Default plugins of AllenNLP that may add commands, which have to be known before the command line is parsed.
+_PLUGINS_WITH_COMMANDS = ("allennlp_semparse", "allennlp_server")
+
+
+class _RegisteredNames(list[str]):
+    """The names of a registry; asked for one that it lacks, it has every plugin imported and looks again."""
+
+    def __init__(self, names: list[str], registry: Any) -> None:
+        super().__init__(names)
+        self._registry = registry
+
+    def __contains__(self, name: object) -> bool:
+        if super().__contains__(name):
+            return True
+        if load_all_plugins():
+            self.extend(new for new in self._registry if not super(_RegisteredNames, self).__contains__(new))
+        return super().__contains__(name)
+
+
+def import_plugins_on_demand() -> None:
+    """
+    AllenNLP 2.10.1 imports all of itself and of allennlp_models before any command, which takes longer than all else.
+
+    Here a command starts with the plugins of `.allennlp_plugins` only; the rest follows in `load_all_plugins`.
+    """
+    from allennlp.common import plugins
+
+    original = plugins.import_plugins
+    if hasattr(original, "load_all"):
+        return
+
+    @functools.wraps(original)
+    def import_plugins() -> None:
+        # Spawned processes do not find modules of the current directory without this.
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
+        for name in _PLUGINS_WITH_COMMANDS:
+            if importlib.util.find_spec(name) is not None:
+                plugins.import_module_and_submodules(name)
+        for name in plugins.discover_plugins():
+            try:
+                importlib.import_module(name)
+                logger.info("Plugin %s available", name)
+            except ModuleNotFoundError as error:
+                logger.error("Plugin %s could not be loaded: %s", name, error)
+
+    import_plugins.load_all = original  # type: ignore[attr-defined]
+    plugins.import_plugins = import_plugins
+
+
+def complete_registries_on_demand() -> None:
+    """Let a registry that lacks a name import every plugin before it says so (see `import_plugins_on_demand`)."""
+    from allennlp.common.registrable import Registrable
+
+    if hasattr(Registrable.resolve_class_name.__func__, "completes_on_demand"):
+        return
+    list_available = Registrable.list_available.__func__
+    resolve_class_name = Registrable.resolve_class_name.__func__
+
+    @functools.wraps(list_available)
+    def list_available_on_demand(cls: type) -> list[str]:
+        return _RegisteredNames(list_available(cls), Registrable._registry[cls])
+
+    @functools.wraps(resolve_class_name)
+    def resolve_on_demand(cls: type, name: str) -> Any:
+        if name not in Registrable._registry[cls] and "." not in name:
+            load_all_plugins()
+        return resolve_class_name(cls, name)
+
+    resolve_on_demand.completes_on_demand = True  # type: ignore[attr-defined]
+    Registrable.list_available = classmethod(list_available_on_demand)
+    Registrable.resolve_class_name = classmethod(resolve_on_demand)
+
+
+_all_loaded = False
+
+
+def load_all_plugins() -> bool:
+    """
+    Import all of AllenNLP and of its default plugins, once: what the stock command does at start.
+
+    # Returns
+
+    Whether this call did it.
+    """
+    global _all_loaded
+    if _all_loaded:
+        return False
+    _all_loaded = True  # first: the imports ask registries themselves
+    from allennlp.common import plugins
+
+    logger.info("a config names something that is not registered yet: importing all plugins")
+    original = getattr(plugins.import_plugins, "load_all", plugins.import_plugins)
+    original()
+    return True
+
+
+def keep_nltk_offline() -> None:
+    """allennlp_models 2.10.1 downloads NLTK data while it is imported (`rc.tools.narrativeqa`): not without asking."""
+    import nltk
+
+    nltk.download = functools.partial(_refuse_download, nltk.download)
+
+
+def release_nltk() -> None:
+    """Undo `keep_nltk_offline` once that module is imported."""
+    import nltk
+
+    if isinstance(nltk.download, functools.partial):
+        nltk.download = nltk.download.args[0]
+
+
+def _refuse_download(original: Any, name: str, *args: Any, **kwargs: Any) -> bool:
+    logger.info("NLTK data %r is not here; download it with `python -m nltk.downloader %s` if you need it", name, name)
+    return False

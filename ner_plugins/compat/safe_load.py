@@ -1,0 +1,100 @@
+"""Reading and writing weights: no pickled code is run, and no file is ever half written."""
+
+import os
+import pickle
+import sys
+from types import ModuleType
+from typing import Any
+
+from ner_plugins.errors import ArchiveError
+
+# The modules of AllenNLP 2.10.1 that call `torch.load` or `torch.save`.
+_MODULES = (
+    "allennlp.common.cached_transformers",
+    "allennlp.common.file_utils",
+    "allennlp.nn.initializers",
+    "allennlp.nn.util",
+    "allennlp.training.checkpointer",
+    "allennlp.training.gradient_descent_trainer",
+)
+
+
+class _SafeTorch(ModuleType):
+    """What a module sees as `torch`: all of it, with `load` and `save` replaced."""
+
+    def __init__(self, torch: ModuleType) -> None:
+        super().__init__("torch")
+        self.__dict__["_torch"] = torch
+        self.__dict__["load"] = load
+        self.__dict__["save"] = save
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_torch"], name)
+
+
+def load_weights_only() -> None:
+    """
+    AllenNLP 2.10.1 calls `torch.load` without `weights_only`: torch before 2.6 then runs whatever a pickle says.
+
+    It also saves checkpoints under their final name, so that one cut short by Ctrl-C cannot be recovered from.
+    """
+    import torch
+
+    for name in _MODULES:
+        module = sys.modules.get(name)
+        if module is not None and not isinstance(getattr(module, "torch", None), _SafeTorch):
+            module.torch = _SafeTorch(torch)  # type: ignore[attr-defined]
+
+
+def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+    """
+    `torch.load` of tensors and plain containers only.
+
+    # Raises
+
+    `ArchiveError` if the file holds anything else, which is then not run.
+    """
+    import torch
+
+    _allow_numpy_scalars()
+    kwargs["weights_only"] = True
+    try:
+        return torch.load(file, *args, **kwargs)
+    except pickle.UnpicklingError as error:
+        reason = str(error).partition("\n")[0]
+        raise ArchiveError(
+            f"{file}: refused, because it holds more than weights, or is damaged ({reason}). "
+            "Only load what you trust; to convert an old file of your own, save its state dict again"
+        ) from error
+
+
+def save(value: Any, file: Any, *args: Any, **kwargs: Any) -> None:
+    """`torch.save` to a temporary name beside `file`, synced and then renamed: there is the whole file or none."""
+    import torch
+
+    if not isinstance(file, (str, os.PathLike)):
+        torch.save(value, file, *args, **kwargs)
+        return
+    temporary = f"{os.fspath(file)}.partial-{os.getpid()}"
+    try:
+        with open(temporary, "wb") as handle:
+            torch.save(value, handle, *args, **kwargs)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, file)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _allow_numpy_scalars() -> None:
+    """Trainer states hold metrics, and metrics of other packages are numpy scalars: plain numbers, safe to rebuild."""
+    import numpy
+    import torch
+
+    add = getattr(torch.serialization, "add_safe_globals", None)
+    if add is None:
+        return
+    scalar = numpy.float64(0).__reduce__()[0]
+    kinds = [type(numpy.dtype(kind)) for kind in ("float64", "float32", "int64", "int32", "bool")]
+    add([scalar, numpy.dtype, *kinds])

@@ -1,0 +1,40 @@
+"""The settings that a user gives as environment variables, with their defaults (Jsonnet's `std.extVar` has none)."""
+
+import functools
+import os
+from typing import Any
+
+SETTINGS: dict[str, str] = {
+    "NER_ENCODER": "",  # hub name or folder of a pretrained encoder; empty: a small encoder trained from nothing
+    "NER_DATA": "fixtures/sample",  # folder or archive with the corpus's own file names
+    "NER_TRAIN": "",  # a training file, instead of NER_DATA's
+    "NER_DEV": "",
+    "NER_TEST": "",
+    "NER_SEED": "13370",
+    "NER_EPOCHS": "",  # empty: what the config says
+}
+
+
+def supply_external_variables() -> None:
+    """
+    AllenNLP 2.10.1 hands the environment to Jsonnet, where `std.extVar` of an unset variable is an error.
+
+    Supplies the defaults of `SETTINGS` wherever a config is read, so that configs need no variable to be set.
+    """
+    from allennlp.common import params
+
+    original = params._environment_variables
+    if getattr(original, "has_ner_settings", False):
+        return
+
+    @functools.wraps(original)
+    def environment_variables(*args: Any, **kwargs: Any) -> dict[str, str]:
+        return {**SETTINGS, **original(*args, **kwargs)}
+
+    environment_variables.has_ner_settings = True  # type: ignore[attr-defined]
+    params._environment_variables = environment_variables
+
+
+def setting(name: str) -> str:
+    """The value of one of `SETTINGS`: the environment's, else its default."""
+    return os.environ.get(name, SETTINGS[name])

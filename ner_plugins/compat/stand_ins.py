@@ -1,0 +1,93 @@
+"""
+Stand-ins for libraries that AllenNLP imports at start-up and this package has no use for.
+
+A real library that imports is always preferred. A stand-in satisfies `import`, base classes, annotations and
+`isinstance`; whatever tries to use it gets an `ImportError` that names the library to install.
+"""
+
+import importlib
+import importlib.machinery
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _Placeholder(type):
+    """The class of every name in a stand-in: can be subclassed and compared with, not called."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if "_stand_in_for" in cls.__dict__:
+            raise ImportError(
+                f"{cls.__module__}.{cls.__name__} is needed here, but {cls._stand_in_for} is not installed: "
+                f"pip install {cls._stand_in_for}"
+            )
+        return super().__call__(*args, **kwargs)
+
+
+class StandInModule(ModuleType):
+    """A module of placeholders: every public name in it exists, and fails only when it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        library = self.__name__.partition(".")[0]
+        placeholder = _Placeholder(name, (), {"__module__": self.__name__, "_stand_in_for": library})
+        setattr(self, name, placeholder)
+        return placeholder
+
+
+def supply_torchvision() -> None:
+    """AllenNLP 2.10.1 imports torchvision for images; none of its builds matches every torch (2.4 and later)."""
+    _supply("torchvision", ["torchvision.ops", "torchvision.ops.boxes"])
+
+
+def supply_fairscale() -> None:
+    """AllenNLP 2.10.1 imports fairscale; the version it asks for (0.4.6) needs `torch._six`, gone in torch 2.0."""
+    _supply(
+        "fairscale",
+        [
+            "fairscale.nn",
+            "fairscale.nn.checkpoint",
+            "fairscale.nn.misc",
+            "fairscale.nn.wrap",
+            "fairscale.optim",
+            "fairscale.optim.grad_scaler",
+        ],
+    )
+
+
+def supply_spacy() -> None:
+    """AllenNLP 2.10.1 imports spaCy; the versions it allows (< 3.4) have no build for Python 3.11 or numpy 2."""
+    names = ["cli", "cli.download", "language", "symbols", "tokens"]
+    _supply("spacy", [f"spacy.{name}" for name in names])
+
+
+def _supply(library: str, submodules: list[str]) -> None:
+    if library in sys.modules:
+        return
+    try:
+        importlib.import_module(library)
+        return
+    except (ImportError, OSError, RuntimeError, AttributeError, ValueError):
+        # Missing, or built for another torch, numpy or CUDA: forget what was half imported.
+        for name in [name for name in sys.modules if name == library or name.startswith(library + ".")]:
+            del sys.modules[name]
+    _let_transformers_look_first(library)
+    for name in [library, *submodules]:
+        module = StandInModule(name)
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        module.__path__ = []
+        sys.modules[name] = module
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], child, module)
+
+
+def _let_transformers_look_first(library: str) -> None:
+    """Transformers asks once whether a library is there and remembers the answer, which must not be the stand-in."""
+    from transformers.utils import import_utils
+
+    for name in (f"is_{library}_available", f"is_{library}_v2_available"):
+        ask = getattr(import_utils, name, None)
+        if ask is not None:
+            ask()

@@ -1,0 +1,122 @@
+"""Names that AllenNLP 2.10.1 takes from Transformers and huggingface_hub, and that newer versions lack."""
+
+import math
+import sys
+from typing import Any, Callable, Iterable, Optional
+
+from ner_plugins.compat.stand_ins import StandInModule
+
+
+def supply_adamw() -> None:
+    """
+    Transformers 4.50 has no `AdamW`, a base class in `allennlp.training.optimizers` (`huggingface_adamw`).
+
+    Runs right before that module is imported: in Transformers 5 the module object in `sys.modules` changes when lazy
+    submodules load, so a name set earlier may be gone.
+    """
+    import transformers
+
+    transformers = sys.modules["transformers"]
+    if not hasattr(transformers, "AdamW"):
+        transformers.AdamW = _adamw_class()
+
+
+def supply_file_utils() -> None:
+    """Transformers 5 has no `transformers.file_utils`, from which AllenNLP's own transformer takes `WEIGHTS_NAME`."""
+    import transformers.utils
+
+    try:
+        import transformers.file_utils  # noqa: F401
+    except ImportError:
+        module = StandInModule("transformers.file_utils")
+        module.__dict__["WEIGHTS_NAME"] = transformers.utils.WEIGHTS_NAME
+        sys.modules["transformers.file_utils"] = module
+
+
+def supply_hub_names() -> None:
+    """huggingface_hub 1.0 has no `HfFolder` and `Repository`, imported by `allennlp.common.push_to_hf`."""
+    import huggingface_hub
+
+    if not hasattr(huggingface_hub, "HfFolder"):
+        huggingface_hub.HfFolder = _HfFolder
+    if not hasattr(huggingface_hub, "Repository"):
+        huggingface_hub.Repository = _Repository
+
+
+class _HfFolder:
+    @staticmethod
+    def get_token() -> Optional[str]:
+        import huggingface_hub
+
+        token: Optional[str] = huggingface_hub.get_token()
+        return token
+
+
+class _Repository:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise ImportError(
+            "`allennlp push-to-hf` needs huggingface_hub < 1.0 (and Transformers 4). "
+            "Upload the serialization directory with `hf upload` instead."
+        )
+
+
+def _adamw_class() -> type:
+    """The optimizer that Transformers removed, made only when it is asked for: importing this file needs no torch."""
+    import torch
+
+    class AdamW(torch.optim.Optimizer):
+        """
+        Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2) and, with `correct_bias: false`,
+        without the bias correction, as the original BERT was trained.
+        """
+
+        def __init__(
+            self,
+            params: Iterable[Any],
+            lr: float = 1e-3,
+            betas: tuple[float, float] = (0.9, 0.999),
+            eps: float = 1e-6,
+            weight_decay: float = 0.0,
+            correct_bias: bool = True,
+        ) -> None:
+            if lr < 0 or eps < 0 or not all(0 <= beta < 1 for beta in betas):
+                raise ValueError(f"AdamW: lr and eps must be >= 0 and betas in [0, 1): {lr=}, {eps=}, {betas=}")
+            super().__init__(
+                params,
+                {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "correct_bias": correct_bias},
+            )
+
+        @torch.no_grad()
+        def step(self, closure: Optional[Callable[[], float]] = None) -> Optional[float]:  # type: ignore[override]
+            """One update of every parameter that has a gradient."""
+            loss = None
+            if closure is not None:
+                with torch.enable_grad():
+                    loss = closure()
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        self._update(parameter, group)
+            return loss
+
+        def _update(self, parameter: Any, group: dict[str, Any]) -> None:
+            if parameter.grad.is_sparse:
+                raise RuntimeError("AdamW does not take sparse gradients: use sparse_adam for this parameter group")
+            state = self.state[parameter]
+            if not state:
+                state["step"] = 0
+                state["exp_avg"] = torch.zeros_like(parameter)
+                state["exp_avg_sq"] = torch.zeros_like(parameter)
+            state["step"] += 1
+            beta1, beta2 = group["betas"]
+            state["exp_avg"].mul_(beta1).add_(parameter.grad, alpha=1 - beta1)
+            state["exp_avg_sq"].mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
+            step_size = group["lr"]
+            if group["correct_bias"]:
+                step_size *= math.sqrt(1 - beta2 ** state["step"]) / (1 - beta1 ** state["step"])
+            denominator = state["exp_avg_sq"].sqrt().add_(group["eps"])
+            parameter.addcdiv_(state["exp_avg"], denominator, value=-step_size)
+            if group["weight_decay"] > 0:
+                parameter.add_(parameter, alpha=-group["lr"] * group["weight_decay"])
+
+    return AdamW

@@ -1,0 +1,70 @@
+"""Spans of characters to spans of tokens."""
+
+from bisect import bisect_left, bisect_right
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+from ner_plugins.entities import Entity
+
+BOUNDARIES = ("expand", "shrink", "drop")
+
+
+class TokenSpan(NamedTuple):
+    """
+    An entity in tokens.
+
+    # Parameters
+
+    start, end : `int`
+        Half-open token indices.
+    type : `str`
+    exact : `bool`
+        Whether the tokens' characters are exactly the entity's, so that a model can predict it as it is.
+    """
+
+    start: int
+    end: int
+    type: str
+    exact: bool
+
+
+def align_entities(
+    entities: Sequence[Entity], offsets: Sequence[Tuple[int, int]], boundary: str = "expand"
+) -> List[Optional[TokenSpan]]:
+    """
+    The tokens of each entity.
+
+    # Parameters
+
+    entities : `Sequence[Entity]`
+    offsets : `Sequence[Tuple[int, int]]`
+        Each token's half-open characters, increasing, without overlap; gaps are characters without a token.
+    boundary : `str`, optional (default=`"expand"`)
+        Of an entity that begins or ends inside a token: `expand` takes the whole token in, `shrink` leaves it out,
+        `drop` gives the entity up.
+
+    # Returns
+
+    `List[Optional[TokenSpan]]`
+        One for each entity; `None` where no token is left.
+    """
+    starts = [start for start, _ in offsets]
+    ends = [end for _, end in offsets]
+    spans: List[Optional[TokenSpan]] = []
+    for entity in entities:
+        # The tokens that share a character with the entity: first to last - 1.
+        first, last = bisect_right(ends, entity.start), bisect_left(starts, entity.end)
+        if first >= last:
+            spans.append(None)
+            continue
+        cut_left, cut_right = starts[first] < entity.start, entity.end < ends[last - 1]
+        if boundary != "expand" and (cut_left or cut_right):
+            if boundary == "drop":
+                spans.append(None)
+                continue
+            first, last = first + cut_left, last - cut_right
+            if first >= last:
+                spans.append(None)
+                continue
+        exact = starts[first] == entity.start and ends[last - 1] == entity.end
+        spans.append(TokenSpan(first, last, entity.type, exact))
+    return spans

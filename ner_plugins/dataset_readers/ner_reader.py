@@ -1,0 +1,340 @@
+"""What every reader of this package shares: paths, splits, bad records, tokens, gold."""
+
+import difflib
+import hashlib
+import itertools
+import logging
+from collections import Counter
+from dataclasses import replace
+from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+
+from allennlp.data import DatasetReader, Field, Instance, Token, TokenIndexer, Tokenizer
+from allennlp.data.fields import MetadataField, TextField
+from allennlp.data.token_indexers import SingleIdTokenIndexer
+from allennlp.nn.util import is_distributed
+
+from ner_plugins.dataset_readers.alignment import BOUNDARIES, align_entities
+from ner_plugins.dataset_readers.data_paths import DataPath, choose_by_name, open_streams
+from ner_plugins.dataset_readers.text_lines import ENCODING_ERRORS, read_lines
+from ner_plugins.entities import Entity, Sentence
+from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.fields.entities_field import EntitiesField
+from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LISTED_ERRORS = 20
+_TOKENIZED_AT_ONCE = 64
+
+
+class NerDatasetReader(DatasetReader):
+    """
+    Base of the readers. A subclass says what its files are called and parses their lines:
+
+    ```python
+    @DatasetReader.register("my_format")
+    class MyReader(NerDatasetReader):
+        split_files = {"train": ("train.txt",), "dev": ("dev.txt",)}
+
+        def _parse(self, lines, path):
+            for number, line in lines:
+                ...
+                yield Sentence(text, entities, source=f"{path}:{number}")
+    ```
+
+    Instances have the fields `tokens` (`TextField`), `entities` (`EntitiesField`, unless the text is unlabelled)
+    and `metadata`: `{"text", "entities": [{"start", "end", "type"}] | None, "id", "offsets", "source"}`, where
+    `offsets` are the (start, end) characters of each token. A text in which the tokenizer finds no token has one,
+    of text `""` and offsets (0, 0), so that every tensor has a place for it; no gold refers to it.
+
+    # Parameters
+
+    tokenizer : `Optional[Tokenizer]`, optional (default=`NerCharacterTokenizer()`)
+        One of this package's, or any whose tokens have `idx`.
+    token_indexers : `Optional[Dict[str, TokenIndexer]]`, optional (default=`{"tokens": SingleIdTokenIndexer()}`)
+    entity_types : `Optional[List[str]]`, optional (default=`None`)
+        Keep only these, in the raw gold as well.
+    on_error : `str`, optional (default=`"raise"`)
+        `raise` stops at the first record that cannot be read; `skip` leaves it out, says so, and counts.
+    encoding_errors : `str`, optional (default=`"strict"`)
+        `strict`, `replace` or `surrogateescape`: see `read_lines`.
+    boundary : `str`, optional (default=`"expand"`)
+        `expand`, `shrink` or `drop`: see `align_entities`. The raw gold stays as it is.
+    dev_fraction : `Optional[float]`, optional (default=`None`)
+        With it, `#dev` is this share of the records of the training files (or of a single file), drawn record by
+        record, and `#train` is the rest. `#test`, and paths without a split, are as without it.
+    dev_seed : `int`, optional (default=`0`)
+        Seed of that draw, which is the same on every machine.
+    kwargs : `Any`
+        `max_instances` and `serialization_dir`: see `DatasetReader`.
+
+    # Attributes
+
+    counts : `Counter[str]`
+        Since construction, in this process: `skipped` records; of the labelled entities `moved` to token boundaries
+        and those `without_tokens`.
+    """
+
+    # Names of each split's files in a folder or archive: see `choose_by_name`.
+    split_files: ClassVar[Mapping[str, Sequence[str]]] = {}
+
+    def __init__(
+        self,
+        tokenizer: Optional[Tokenizer] = None,
+        token_indexers: Optional[Dict[str, TokenIndexer]] = None,
+        entity_types: Optional[List[str]] = None,
+        on_error: str = "raise",
+        encoding_errors: str = "strict",
+        boundary: str = "expand",
+        dev_fraction: Optional[float] = None,
+        dev_seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        _check_choice("on_error", on_error, ("raise", "skip"))
+        _check_choice("encoding_errors", encoding_errors, ENCODING_ERRORS)
+        _check_choice("boundary", boundary, BOUNDARIES)
+        if dev_fraction is not None and not 0.0 < dev_fraction < 1.0:
+            raise ConfigError(f"dataset_reader.dev_fraction is {dev_fraction}, but must be between 0 and 1")
+        if isinstance(entity_types, str) or (entity_types is not None and not entity_types):
+            raise ConfigError(f"dataset_reader.entity_types is {entity_types!r}, but must list types (or be left out)")
+        self.tokenizer = tokenizer or NerCharacterTokenizer()
+        self.token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer()}
+        self.entity_types = list(entity_types) if entity_types is not None else None
+        self.on_error = on_error
+        self.encoding_errors = encoding_errors
+        self.boundary = boundary
+        self.dev_fraction = dev_fraction
+        self.dev_seed = dev_seed
+        self.counts: Counter[str] = Counter()
+
+    # What a subclass supplies.
+
+    def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+        """
+        The records of one file, each yielded before a line of the next one is taken.
+
+        # Parameters
+
+        lines : `Iterator[Tuple[int, str]]`
+            1-based numbers and texts, as `read_lines` gives them.
+        path : `str`
+            The file's name, for `Sentence.source` and for messages.
+
+        # Returns
+
+        `Iterator[Union[Sentence, DataError]]`
+            A `DataError` (yielded, not raised) stands for a record that cannot be read. Whether it ends the reading
+            is for `on_error` to say, so a parser goes on after it with the next record.
+        """
+        raise NotImplementedError
+
+    def _choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
+        """Those of a folder's or archive's files that are `split`. By `split_files`; override it for other rules."""
+        return choose_by_name(names, split, self.split_files)
+
+    # From path to sentences.
+
+    def sentences(self, path: str) -> Iterator[Sentence]:
+        """
+        All sentences of a data path, in the order of the files, as a stream.
+
+        # Parameters
+
+        path : `str`
+            `PATH[!MEMBER][#SPLIT]`: see `data_paths`.
+
+        # Returns
+
+        `Iterator[Sentence]`
+
+        # Raises
+
+        `DataError` when the path leads to no file or no sentence, and at a record that cannot be read (unless
+        `on_error` is `skip`). `ConfigError` when `entity_types` names types that the file does not have.
+        """
+        place = DataPath.parse(str(path))
+        drawn = self.dev_fraction is not None and place.split in ("train", "dev")
+        found, skipped, types = 0, 0, Counter[str]()
+        records = self._records(replace(place, split="train") if drawn else place, drawn)
+        number = -1
+        try:
+            for number, record in enumerate(records):
+                if isinstance(record, DataError):
+                    if self.on_error == "raise":
+                        raise record
+                    skipped += 1
+                    self._report_skipped(record, skipped)
+                elif not drawn or self._is_held_out(number) == (place.split == "dev"):
+                    found += 1
+                    yield self._keep_entity_types(record, types)
+        finally:  # also when the caller wants no more of them
+            if skipped and self._reports():
+                logger.warning("%s: %d of %d records skipped", place, skipped, number + 1)
+        if not found:
+            unreadable = f" (all of its {skipped} records were skipped)" if skipped else ""
+            share = f" with dev_fraction {self.dev_fraction}" if drawn else ""
+            raise DataError(f"no sentence{share} in it{unreadable}", path=str(place), remedy="Check the file's content")
+        self._check_entity_types(types, str(place))
+
+    def _records(self, place: DataPath, drawn: bool) -> Iterator[Union[Sentence, DataError]]:
+        """What the parser makes of each file; a record with an undecodable line is an error."""
+        undecodable: List[DataError] = []
+        on_bad = undecodable.append if self.on_error == "skip" else None
+        for name, stream in open_streams(place, self._choose_files, files_have_splits=drawn):
+            for record in self._parse(read_lines(stream, name, self.encoding_errors, on_bad), name):
+                yield undecodable[0] if undecodable else record
+                undecodable.clear()
+            yield from undecodable[:1]  # bad lines after the last record
+            undecodable.clear()
+
+    def _report_skipped(self, error: DataError, skipped: int) -> None:
+        self.counts["skipped"] += 1
+        if self._reports():
+            logger.log(logging.WARNING if skipped <= _LISTED_ERRORS else logging.INFO, "skipped: %s", error)
+            if skipped == _LISTED_ERRORS:
+                logger.warning("further skipped records are listed at log level INFO only")
+
+    def _reports(self) -> bool:
+        """Whether this process is the one of several (workers, ranks) that reports what all of them read."""
+        worker, rank = self.get_worker_info(), self.get_distributed_info()
+        return (worker is None or worker.id == 0) and (rank is None or rank.global_rank == 0)
+
+    def _is_held_out(self, number: int) -> bool:
+        """Whether record `number` of the training files belongs to the development split."""
+        assert self.dev_fraction is not None
+        digest = hashlib.blake2b(f"{self.dev_seed}:{number}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") < self.dev_fraction * 2**64
+
+    def _keep_entity_types(self, sentence: Sentence, types: Counter[str]) -> Sentence:
+        if self.entity_types is None or sentence.entities is None:
+            return sentence
+        types.update(entity.type for entity in sentence.entities)
+        kept = [entity for entity in sentence.entities if entity.type in self.entity_types]
+        return replace(sentence, entities=kept)
+
+    def _check_entity_types(self, found: Counter[str], path: str) -> None:
+        """A type that the file lacks may be rare, or misspelt: the latter is an error."""
+        missing = [type_ for type_ in self.entity_types or () if type_ not in found]
+        if not found or not missing:
+            return
+        spare = [type_ for type_ in found if type_ not in (self.entity_types or ())]
+        folded = {type_.casefold(): type_ for type_ in spare}
+        for type_ in missing:
+            close = difflib.get_close_matches(type_.casefold(), folded, n=1, cutoff=0.75)
+            if close or len(missing) == len(self.entity_types or ()):
+                hint = f". Did you mean {folded[close[0]]!r}?" if close else ""
+                has = ", ".join(sorted(found))
+                raise ConfigError(f"dataset_reader.entity_types names {type_!r}, but {path} has only {has}{hint}")
+        if self._reports():
+            logger.warning("%s has no entity of the types %s", path, ", ".join(missing))
+
+    # From sentences to instances.
+
+    def _read(self, file_path: str) -> Iterator[Instance]:
+        before = Counter(self.counts)
+        sentences = self.shard_iterable(self.sentences(file_path))
+        try:
+            while group := list(itertools.islice(sentences, _TOKENIZED_AT_ONCE)):
+                tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in group])
+                for sentence, tokens in zip(group, tokenized, strict=True):
+                    yield self._instance(sentence, tokens)
+        finally:
+            moved, lost = (self.counts[key] - before[key] for key in ("moved", "without_tokens"))
+            if moved or lost:
+                logger.warning(
+                    "%s: %d entities do not begin and end with a token (boundary: %s), %d have none left; no "
+                    "prediction can match these, and metrics count them as missed",
+                    file_path, moved, self.boundary, lost,
+                )  # fmt: skip
+
+    def shard_iterable(self, iterable: Iterable[T]) -> Iterator[T]:
+        """AllenNLP's; but workers that were spawned, whose process group is not set up, take their rank's share too."""
+        rank = self.get_distributed_info()
+        if rank is not None and self.get_worker_info() is not None and not is_distributed():
+            iterable = itertools.islice(iterable, rank.global_rank, None, rank.world_size)
+        shard: Iterator[T] = super().shard_iterable(iterable)
+        return shard
+
+    def text_to_instance(  # type: ignore[override]
+        self,
+        text: str,
+        entities: Optional[Sequence[Entity]] = None,
+        id: Optional[Union[int, str]] = None,
+        source: str = "",
+    ) -> Instance:
+        """
+        One text as an instance, without token indexers (`apply_token_indexers` attaches them).
+
+        # Parameters
+
+        text : `str`
+        entities : `Optional[Sequence[Entity]]`
+            Its gold; `None` when it is unlabelled.
+        id : `Optional[Union[int, str]]`
+        source : `str`
+            `file:line`, for messages.
+
+        # Raises
+
+        `DataError` when an entity leaves the text or is empty.
+        """
+        return self._instance(Sentence(text, entities, id, source), self.tokenizer.tokenize(text))
+
+    def _instance(self, sentence: Sentence, tokens: List[Token]) -> Instance:
+        tokens = tokens or [Token("", 0, 0)]
+        offsets = self._offsets(tokens)
+        field = TextField(tokens)
+        gold = sentence.entities
+        metadata = {
+            "text": sentence.text,
+            "entities": None if gold is None else [entity.to_json() for entity in gold],
+            "id": sentence.id,
+            "offsets": offsets,
+            "source": sentence.source,
+        }
+        fields: Dict[str, Field[Any]] = {"tokens": field, "metadata": MetadataField(metadata)}
+        if gold is not None:
+            fields["entities"] = EntitiesField(self._token_spans(sentence, gold, offsets), field)
+        return Instance(fields)
+
+    def _offsets(self, tokens: Sequence[Token]) -> List[Tuple[int, int]]:
+        offsets = [(token.idx, token.idx_end) for token in tokens]
+        if offsets[0][1] is None or offsets[-1][1] is None:
+            # Most of AllenNLP's tokenizers give a start alone; their tokens are the text's own characters.
+            if any(token.idx is None for token in tokens):
+                name = type(self.tokenizer).__name__
+                raise ConfigError(
+                    f"dataset_reader.tokenizer: {name} gives no character offsets. Use ner_characters or ner_subwords"
+                )
+            return [(token.idx, token.idx + len(token.text)) for token in tokens]
+        return offsets
+
+    def _token_spans(
+        self, sentence: Sentence, gold: Sequence[Entity], offsets: List[Tuple[int, int]]
+    ) -> List[Tuple[int, int, str]]:
+        for entity in gold:
+            if not 0 <= entity.start < entity.end <= len(sentence.text):
+                raise DataError(
+                    f"{entity.type} ({entity.start}, {entity.end}) is no span of {len(sentence.text)} characters",
+                    path=sentence.source or None,
+                )
+        spans: List[Tuple[int, int, str]] = []
+        for span in align_entities(gold, offsets, self.boundary):
+            if span is None:
+                self.counts["without_tokens"] += 1
+            else:
+                self.counts["moved"] += not span.exact
+                spans.append((span.start, span.end, span.type))
+        return spans
+
+    def apply_token_indexers(self, instance: Instance) -> None:
+        """Attaches the indexers, which thus never travel between processes."""
+        instance["tokens"].token_indexers = self.token_indexers
+
+
+def _check_choice(key: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ConfigError(f"dataset_reader.{key} is {value!r}, but must be one of {', '.join(choices)}")

@@ -1,0 +1,126 @@
+"""A model's final metrics as a table that people can read."""
+
+import unicodedata
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+FIGURES = ("precision", "recall", "f1", "support")
+HEADER = ("type", "precision", "recall", "F1", "support")
+RATES = ("precision", "recall", "f1", "loss", "accuracy")
+
+
+def format_table(metrics: Mapping[str, float], prefix: str = "seqeval") -> str:
+    """
+    A table of one metric's figures: a row per type, then micro and macro. Below it, after an empty line, one line for
+    each other figure, and, where `unreachable_gold` and `gold` are among them, `unreachable gold: n of m`.
+
+    Per-type figures of other metrics are left out; call it again with their prefix to see them.
+
+    # Parameters
+
+    metrics : `Mapping[str, float]`
+        The flat metrics of a model: `<prefix>/<TYPE>/f1` (also `precision`, `recall`, `support`), `<prefix>/micro_f1`,
+        and so on. A type may contain slashes.
+    prefix : `str`
+        The metric to tabulate.
+
+    # Returns
+
+    `str`
+        Lines of equal columns on a terminal, where a Chinese or Korean character is two columns wide. No newline at
+        the end.
+    """
+    types: Dict[str, Dict[str, float]] = {}
+    averages: Dict[str, Dict[str, float]] = {}
+    others: Dict[str, float] = {}
+    for key, value in metrics.items():
+        place = _place_in_table(key, prefix)
+        if place is not None:
+            is_type, row, figure = place
+            (types if is_type else averages).setdefault(row, {})[figure] = value
+        elif not _is_type_figure(key):
+            others[key] = value
+    table = _table_lines(types, averages) if types or averages else []
+    below = _other_lines(others)
+    return "\n".join([*table, *([""] if table and below else []), *below])
+
+
+def _place_in_table(key: str, prefix: str) -> Optional[Tuple[bool, str, str]]:
+    """Whether the row is a type's, the row and the figure, if `key` belongs into the table."""
+    if not key.startswith(f"{prefix}/"):
+        return None
+    row, separator, figure = key[len(prefix) + 1 :].rpartition("/")
+    if separator and figure in FIGURES:
+        return True, row, figure
+    row, separator, figure = key[len(prefix) + 1 :].partition("_")
+    if row in ("micro", "macro") and figure in FIGURES:
+        return False, row, figure
+    return None
+
+
+def _is_type_figure(key: str) -> bool:
+    # `<metric>/<TYPE>/<figure>`; a figure of the model's own, such as `encoder/f1`, has one slash at most.
+    return key.count("/") >= 2 and key.rpartition("/")[2] in FIGURES
+
+
+def _table_lines(types: Mapping[str, Mapping[str, float]], averages: Mapping[str, Mapping[str, float]]) -> List[str]:
+    support = sum(figures.get("support", 0.0) for figures in types.values())
+    type_rows = [(_printable(type_), *_cells(types[type_])) for type_ in sorted(types)]
+    total = {"support": support} if types else {}
+    average_rows = [(row, *_cells({**total, **averages[row]})) for row in ("micro", "macro") if row in averages]
+    rows: List[Sequence[str]] = [HEADER, *type_rows, *average_rows]
+    widths = [max(display_width(row[column]) for row in rows) for column in range(len(HEADER))]
+    lines = [_join(row, widths) for row in rows]
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    groups = (lines[:1], lines[1 : 1 + len(type_rows)], lines[1 + len(type_rows) :])
+    separated: List[str] = []
+    for group in groups:
+        separated += [rule, *group] if separated and group else group
+    return separated
+
+
+def _cells(figures: Mapping[str, float]) -> Tuple[str, ...]:
+    return tuple(_number(figure, figures[figure]) if figure in figures else "" for figure in FIGURES)
+
+
+def _join(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [row[0] + " " * (widths[0] - display_width(row[0]))]
+    cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+    return "  ".join(cells).rstrip()
+
+
+def _other_lines(others: Dict[str, float]) -> List[str]:
+    reachable: List[str] = []
+    if "unreachable_gold" in others and "gold" in others:
+        unreachable, gold = others.pop("unreachable_gold"), others.pop("gold")
+        reachable = [f"unreachable gold: {_number('', unreachable)} of {_number('', gold)}"]
+    names = {key: _printable(key) for key in others}
+    width = max(map(display_width, names.values()), default=0)
+    lines = [
+        name + " " * (width - display_width(name)) + "  " + _number(key, others[key]) for key, name in names.items()
+    ]
+    return [*lines, *reachable]
+
+
+def _number(key: str, value: float) -> str:
+    """Four decimals for a rate, none for a count."""
+    if key.endswith(RATES) or not float(value).is_integer():
+        return f"{value:.4f}"
+    return f"{value:.0f}"
+
+
+def _printable(name: str) -> str:
+    """The name with what would break a line, or not show, escaped."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+    return shown or "''"
+
+
+def display_width(text: str) -> int:
+    """Columns of `text` on a terminal: 2 for a wide character, 0 for one that joins the one before it, else 1."""
+    return sum(_character_width(character) for character in text)
+
+
+def _character_width(character: str) -> int:
+    # Vowels and finals of decomposed Hangul join the (wide) initial, though Unicode does not call them combining.
+    if unicodedata.category(character) in ("Mn", "Me") or "\u1160" <= character <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,0 +1,91 @@
+"""The model `biaffine`: every span of a text is scored for every type."""
+
+from typing import Any, Optional
+
+from allennlp.common import Lazy
+from allennlp.data import Vocabulary
+from allennlp.models import Model
+from allennlp.modules import TextFieldEmbedder
+from torch import Tensor
+
+from ner_plugins.errors import ConfigError
+from ner_plugins.models.ner_model import NerModel
+from ner_plugins.modules.biaffine import BiaffineSpanScorer, SpanProjection, span_mask
+from ner_plugins.modules.decoding import MODES, DecodedSpans, decode_spans
+from ner_plugins.modules.losses import CrossEntropySpanLoss, SpanLoss, span_targets
+
+
+@Model.register("biaffine")
+class BiaffineNer(NerModel):
+    """
+    Biaffine NER (Yu, Bohnet & Poesio 2020, "Named Entity Recognition as Dependency Parsing", equations 1 to 4): each
+    token is projected to what it is as the first and as the last token of a span; a biaffine product of the two scores
+    the span for each type and for "not an entity".
+
+    Scores stand in a band of `max_span_width`, so memory grows linearly with the length of a text.
+
+    # Parameters
+
+    projection : `Lazy[SpanProjection]`
+        The start and the end projection (each has its own weights): `dim`, `depth`, `activation`, `dropout`,
+        `variational`.
+    max_span_width : `Optional[int]`
+        The widest span, in tokens, that can be predicted; `None` for no limit. Wider gold counts as missed.
+    init : `str`
+        Of the biaffine weights: `zeros`, as published, or `xavier`.
+    loss : `Optional[SpanLoss]`
+        By default softmax cross-entropy, summed over the spans and divided by the number of sentences.
+    decoding : `str`
+        `flat_greedy`, `flat_optimal` or `nested` (`ner_plugins.modules.decoding.decode_spans`).
+    decoding_score : `str`
+        What the greedy ones rank by: `margin` over "not an entity", `logit` or `probability`.
+    **kwargs
+        See `NerModel`.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        text_field_embedder: TextFieldEmbedder,
+        projection: Lazy[SpanProjection] = Lazy(SpanProjection),  # noqa: B008 (AllenNLP's idiom; it holds no state)
+        max_span_width: Optional[int] = None,
+        init: str = "zeros",
+        loss: Optional[SpanLoss] = None,
+        decoding: str = "flat_greedy",
+        decoding_score: str = "margin",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(vocab, text_field_embedder, **kwargs)
+        if decoding not in MODES:
+            raise ConfigError(f"model.decoding is {decoding!r}; it can be {', '.join(MODES)}")
+        self.start_projection = projection.construct(input_dim=self.encoding_dim)
+        self.end_projection = projection.construct(input_dim=self.encoding_dim)
+        self.scorer = BiaffineSpanScorer(
+            self.start_projection.get_output_dim(), len(self.types) + 1, max_span_width, init
+        )
+        self.span_loss = loss or CrossEntropySpanLoss()
+        self.decoding = decoding
+        self.decoding_score = decoding_score
+        self.initialize()
+
+    def score(self, encoded: Tensor, mask: Tensor) -> Tensor:
+        """Logits of the typed spans in the band. Shape: (batch, tokens, width, types + 1)."""
+        logits: Tensor = self.scorer(self.start_projection(encoded), self.end_projection(encoded))
+        return logits
+
+    def loss(self, scores: Tensor, entities: Tensor, mask: Tensor) -> Tensor:
+        """`span_loss` over the spans that lie in their text."""
+        batch, length, width, _ = scores.shape
+        targets, _ = span_targets(entities, (batch, length, width))
+        loss: Tensor = self.span_loss(scores, targets, span_mask(mask, width), batch)
+        return loss
+
+    def reachable(self, scores: Tensor, entities: Tensor) -> Tensor:
+        """Gold rows that the band holds: not too wide, and one type to a span."""
+        batch, length, width, _ = scores.shape
+        return span_targets(entities, (batch, length, width))[1]
+
+    def decode(self, scores: Tensor, mask: Tensor) -> DecodedSpans:
+        """The spans that `decoding` keeps."""
+        valid = span_mask(mask, scores.size(2))
+        return decode_spans(scores, valid, self.decoding, self.thresholds, score=self.decoding_score)

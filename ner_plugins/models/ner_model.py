@@ -1,0 +1,258 @@
+"""What every NER model shares: encoding, decoding to characters, metrics, assets."""
+
+from abc import abstractmethod
+from difflib import get_close_matches
+from typing import Any, Mapping, Optional, Sequence, Union
+
+import torch
+from allennlp.data import TextFieldTensors, Vocabulary
+from allennlp.models import Model
+from allennlp.modules import Seq2SeqEncoder, TextFieldEmbedder
+from allennlp.nn import InitializerApplicator, RegularizerApplicator
+from allennlp.nn.parallel import DdpAccelerator
+from allennlp.nn.util import get_text_field_mask
+from allennlp.training.metrics import Metric
+from torch import Tensor
+
+from ner_plugins.archive_assets import Assets, is_loading
+from ner_plugins.entities import Entity
+from ner_plugins.errors import ConfigError
+from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
+from ner_plugins.metrics import EntityMetric, SeqevalMetric
+from ner_plugins.models.gold_count import GoldCount
+from ner_plugins.modules.decoding import DecodedSpans
+
+Thresholds = Union[float, dict[str, float]]
+
+
+class NerModel(Model):  # type: ignore[misc]
+    """
+    A named entity recogniser: an encoder that all share, and a head that a subclass gives.
+
+    A head is four methods: `score` (encoded tokens to scores), `loss`, `reachable` (which gold it can represent) and
+    `decode` (scores to spans). Everything between tokens and characters is done here.
+
+    # Parameters
+
+    vocab : `Vocabulary`
+        Its namespace `entity_labels` holds the entity types of the training data.
+    text_field_embedder : `TextFieldEmbedder`
+        Tokens to vectors: a transformer, or embeddings of characters.
+    encoder : `Optional[Seq2SeqEncoder]`
+        Contextualises them further, for instance a BiLSTM.
+    dropout : `float`
+        On the vectors that go into the encoder and into the head.
+    metrics : `Optional[list[Metric]]`
+        Metrics of this package, called with predicted and raw gold entities; `seqeval` by default. Their figures are
+        `<name>/<figure>`.
+    training_metrics : `bool`
+        Whether to decode and measure in training steps too, which costs time.
+    thresholds : `Optional[Union[float, dict[str, float]]]`
+        The lowest probability at which an entity is predicted: for every type, or for each type named.
+    initializer, regularizer, serialization_dir, ddp_accelerator
+        As in every AllenNLP model.
+
+    # Raises
+
+    `ConfigError` if the training data hold no entity, or if `thresholds` names a type that they do not hold.
+    """
+
+    default_predictor = "ner"
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        text_field_embedder: TextFieldEmbedder,
+        encoder: Optional[Seq2SeqEncoder] = None,
+        dropout: float = 0.0,
+        metrics: Optional[list[Metric]] = None,
+        training_metrics: bool = False,
+        thresholds: Optional[Thresholds] = None,
+        initializer: Optional[InitializerApplicator] = None,
+        regularizer: Optional[RegularizerApplicator] = None,
+        serialization_dir: Optional[str] = None,
+        ddp_accelerator: Optional[DdpAccelerator] = None,
+    ) -> None:
+        super().__init__(
+            vocab, regularizer=regularizer, serialization_dir=serialization_dir, ddp_accelerator=ddp_accelerator
+        )
+        self.types = [
+            vocab.get_token_from_index(index, ENTITY_NAMESPACE) for index in range(vocab.get_vocab_size(ENTITY_NAMESPACE))
+        ]
+        if not self.types:
+            raise ConfigError(
+                "the training data hold no entity, so there is nothing to learn: check train_data_path, and the "
+                "reader's entity_types if it has any"
+            )
+        self.text_field_embedder = text_field_embedder
+        self.encoder = encoder
+        self.dropout = torch.nn.Dropout(dropout)
+        self.metrics = _checked(metrics)
+        self.gold_count = GoldCount()
+        self._training_metrics = training_metrics
+        self._initializer = initializer
+        self.register_buffer("thresholds", self._threshold_tensor(thresholds), persistent=False)
+        if serialization_dir is not None:
+            _prepare_assets(Assets(serialization_dir))
+
+    @property
+    def encoding_dim(self) -> int:
+        """Size of the vectors that `encode` gives the head."""
+        module = self.text_field_embedder if self.encoder is None else self.encoder
+        return int(module.get_output_dim())
+
+    def initialize(self) -> None:
+        """Apply the configured initializer; a subclass calls it when all its parameters are there."""
+        if self._initializer is not None:
+            self._initializer(self)
+
+    def forward(
+        self, tokens: TextFieldTensors, metadata: Sequence[Mapping[str, Any]], entities: Optional[Tensor] = None
+    ) -> dict[str, Any]:
+        """
+        # Parameters
+
+        tokens : `TextFieldTensors`
+            The indexed tokens.
+        metadata : `Sequence[Mapping[str, Any]]`
+            The reader's, for each sentence: `text`, raw gold `entities`, `id`, and the tokens' character `offsets`.
+        entities : `Optional[torch.LongTensor]`
+            Gold rows of (first token, last token + 1, type id), padded with -1. Shape: (batch, entities, 3)
+
+        # Returns
+
+        `dict[str, Any]`
+            `loss`, if there is gold; outside of training `entities` (a list of `Entity` per sentence, with scores),
+            `text` and `id`.
+        """
+        mask = get_text_field_mask(tokens)  # Shape: (batch, tokens)
+        scores = self.score(self.encode(tokens, mask), mask)
+        output: dict[str, Any] = {}
+        if entities is not None:
+            output["loss"] = self.loss(scores, entities, mask)
+        if not self.training or self._training_metrics:
+            output["entities"] = to_characters(self.decode(scores, mask), metadata, self.types)
+            output["text"] = [sentence["text"] for sentence in metadata]
+            output["id"] = [sentence["id"] for sentence in metadata]
+            if entities is not None:
+                self._measure(output["entities"], metadata, self.reachable(scores, entities))
+        return output
+
+    def encode(self, tokens: TextFieldTensors, mask: Tensor) -> Tensor:
+        """Vectors of the tokens in context. Shape: (batch, tokens, encoding_dim)."""
+        encoded: Tensor = self.dropout(self.text_field_embedder(tokens))
+        if self.encoder is not None:
+            encoded = self.dropout(self.encoder(encoded, mask))
+        return encoded
+
+    @abstractmethod
+    def score(self, encoded: Tensor, mask: Tensor) -> Tensor:
+        """The head's scores of encoded tokens, shape (batch, tokens, dim) and (batch, tokens)."""
+
+    @abstractmethod
+    def loss(self, scores: Tensor, entities: Tensor, mask: Tensor) -> Tensor:
+        """The training loss, a scalar, of `scores` against gold rows, shape (batch, entities, 3)."""
+
+    @abstractmethod
+    def reachable(self, scores: Tensor, entities: Tensor) -> Tensor:
+        """Which gold rows the head could predict at all. Shape: (batch, entities), boolean."""
+
+    @abstractmethod
+    def decode(self, scores: Tensor, mask: Tensor) -> DecodedSpans:
+        """The predicted spans of a batch, on the device."""
+
+    def make_output_human_readable(self, output_dict: dict[str, Any]) -> dict[str, Any]:
+        """Entities as `{"start", "end", "type", "text", "score"}`."""
+        if "entities" in output_dict:
+            sentences = zip(output_dict["entities"], output_dict["text"], strict=True)
+            output_dict["entities"] = [
+                [
+                    {**entity.to_json(), "text": text[entity.start : entity.end], "score": entity.score}
+                    for entity in entities
+                ]
+                for entities, text in sentences
+            ]
+        return output_dict
+
+    def get_metrics(self, reset: bool = False) -> dict[str, float]:
+        """
+        The metrics' figures, `<metric>/<figure>`. With `reset` per type too, and `gold` and `unreachable_gold`: how
+        many gold entities there were, and how many of them no prediction of this model could have hit.
+        """
+        if self.training and not self._training_metrics:
+            return {}
+        figures = {
+            f"{metric.name}/{name}": value
+            for metric in self.metrics
+            for name, value in metric.get_metric(reset).items()
+        }
+        return {**figures, **self.gold_count.get_metric(reset=True)} if reset else figures
+
+    def _measure(
+        self, predicted: Sequence[Sequence[Entity]], metadata: Sequence[Mapping[str, Any]], reachable: Tensor
+    ) -> None:
+        raw = [sentence["entities"] for sentence in metadata]
+        gold = [None if entities is None else [Entity.from_json(entity) for entity in entities] for entities in raw]
+        for metric in self.metrics:
+            metric(predicted, gold, [sentence["text"] for sentence in metadata])
+        self.gold_count(sum(map(len, filter(None, gold))), reachable)
+
+    def _threshold_tensor(self, thresholds: Optional[Thresholds]) -> Tensor:
+        """The lowest probability of each type. Shape: (types,)."""
+        if thresholds is None or isinstance(thresholds, (int, float)):
+            return torch.full((len(self.types),), float(thresholds or 0.0))
+        for name in thresholds:
+            if name not in self.types:
+                near = get_close_matches(name, self.types, n=1)
+                meant = f" (did you mean {near[0]!r}?)" if near else ""
+                raise ConfigError(
+                    f"model.thresholds names the entity type {name!r}{meant}, which the training data do not hold; "
+                    f"they hold {', '.join(sorted(self.types))}"
+                )
+        return torch.tensor([float(thresholds.get(name, 0.0)) for name in self.types])
+
+
+def to_characters(
+    spans: DecodedSpans, metadata: Sequence[Mapping[str, Any]], types: Sequence[str]
+) -> list[list[Entity]]:
+    """
+    The entities of token spans, in characters of each sentence's text, in order of position.
+
+    # Parameters
+
+    spans : `DecodedSpans`
+        The spans of a batch; they are copied to the host once.
+    metadata : `Sequence[Mapping[str, Any]]`
+        The sentences' metadata, whose `offsets` are the (start, end) of each token in characters.
+    types : `Sequence[str]`
+        The name of each type id.
+    """
+    entities = []
+    for sentence, rows in zip(metadata, spans.to_entities(len(metadata)), strict=True):
+        offsets = sentence["offsets"]
+        found = [
+            Entity(offsets[first][0], offsets[end - 1][1], types[type_id], round(probability, 6))
+            for first, end, type_id, probability in rows
+        ]
+        # The token that stands for an empty text has no characters.
+        entities.append([entity for entity in found if entity.width > 0])
+    return entities
+
+
+def _prepare_assets(assets: Assets) -> None:
+    if is_loading():
+        assets.check_version()
+    else:
+        assets.save_manifest()
+
+
+def _checked(metrics: Optional[list[Metric]]) -> list[EntityMetric]:
+    checked: list[EntityMetric] = []
+    for metric in [SeqevalMetric()] if metrics is None else metrics:
+        if not isinstance(metric, EntityMetric):
+            raise ConfigError(
+                f"model.metrics holds {type(metric).__name__}, which does not measure entities: "
+                "use seqeval, cluener or typed_span_f1"
+            )
+        checked.append(metric)
+    return checked

@@ -1,0 +1,158 @@
+"""The loop of `allennlp predict`: lines in, predictions out, in order."""
+
+import json
+import logging
+import sys
+from itertools import islice
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTuple, Optional, cast
+
+from ner_plugins.dataset_readers.data_paths import open_lines
+from ner_plugins.dataset_readers.text_lines import read_lines
+from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.predictors.ner_predictor import NerPredictor, text_of
+
+logger = logging.getLogger(__name__)
+
+# Padded characters in a batch: bounds memory where lines are long.
+MAX_CHARACTERS = 40_000
+# Batches that are read ahead and sorted by length, so that little of a batch is padding.
+READ_AHEAD = 16
+
+
+class _Record(NamedTuple):
+    place: int
+    content: dict[str, Any]
+
+
+def guess_input_format(path: str) -> str:
+    """`json` where the name ends in `.json` or `.jsonl` (before `.gz` and the like too), else `text`."""
+    name = path.lower()
+    for compression in (".gz", ".bz2", ".xz"):
+        name = name.removesuffix(compression)
+    return "json" if name.endswith((".json", ".jsonl")) else "text"
+
+
+class LinePrediction:
+    """
+    Predicts every line of a file.
+
+    # Parameters
+
+    predictor : `NerPredictor`
+        Does the predicting.
+    input_format : `str`
+        `json` (an object with `text`, or `sentence`, and optionally `id` on each line) or `text`.
+    batch_size : `int`
+        Lines in a batch, at most; fewer where they are long.
+    on_error : `str`
+        `raise` stops at a line that cannot be read, naming it; `skip` logs it and goes on.
+    to_line : `Callable`
+        Makes the output line of a prediction.
+    """
+
+    def __init__(
+        self,
+        predictor: NerPredictor,
+        *,
+        input_format: str,
+        batch_size: int,
+        on_error: str,
+        to_line: Callable[[Mapping[str, Any]], str],
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"--batch-size is {batch_size}; it must be at least 1")
+        self._predictor = predictor
+        self._parse = _parse_json if input_format == "json" else _parse_text
+        self._batch_size = batch_size
+        self._on_error = on_error
+        self._to_line = to_line
+        self.lines = 0
+        self.skipped = 0
+
+    def run(self, path: str) -> Iterator[str]:
+        """
+        Yield one output line for each line of the file at `path` (`-`: standard input), in order, blank ones included.
+
+        # Raises
+
+        `DataError` naming `file:line`, if a line cannot be read and `on_error` is `raise`.
+        """
+        return self.predict(self._records(path), read_ahead=1 if path == "-" else READ_AHEAD)
+
+    def predict(self, records: Iterable[_Record], read_ahead: int = READ_AHEAD) -> Iterator[str]:
+        """Yield the output lines of `records`, in order; batches are made of texts of like length."""
+        iterator = iter(records)
+        while chunk := list(islice(iterator, self._batch_size * read_ahead)):
+            lines: dict[int, str] = {}
+            for batch in self._batches(sorted(chunk, key=lambda record: len(text_of(record.content)))):
+                predictions = self._predictor.predict_batch_json([record.content for record in batch])
+                for record, prediction in zip(batch, predictions):
+                    lines[record.place] = self._to_line(prediction)
+            for place in sorted(lines):
+                yield lines[place]
+
+    def _batches(self, records: list[_Record]) -> Iterator[list[_Record]]:
+        """Cut records, sorted by length, into batches of at most `batch_size` lines and `MAX_CHARACTERS`."""
+        batch: list[_Record] = []
+        for record in records:
+            longest = len(text_of(record.content))
+            if batch and (len(batch) == self._batch_size or (len(batch) + 1) * longest > MAX_CHARACTERS):
+                yield batch
+                batch = []
+            batch.append(record)
+        if batch:
+            yield batch
+
+    def _records(self, path: str) -> Iterator[_Record]:
+        undecodable: list[DataError] = []
+        if path == "-":
+            lines = read_lines(cast(BinaryIO, _Arriving()), "standard input", on_bad=undecodable.append)
+        else:
+            lines = open_lines(path, on_bad=undecodable.append)
+        for number, line in lines:
+            self.lines += 1
+            try:
+                if undecodable:
+                    raise undecodable.pop()
+                yield _Record(number - 1, self._content(line, number, path))
+            except DataError as error:
+                if self._on_error == "raise":
+                    raise
+                self.skipped += 1
+                logger.warning("skipped: %s", error)
+
+    def _content(self, line: str, number: int, path: str) -> dict[str, Any]:
+        try:
+            content = self._parse(line)
+        except DataError as error:
+            remedy = error.remedy or "Mend the line, or pass over such lines with --on-error skip"
+            raise DataError(error.problem, path=path, line=number, expected=error.expected, remedy=remedy) from None
+        content.setdefault("id", number - 1)
+        return content
+
+
+class _Arriving:
+    """Standard input as a stream whose `read` returns what has arrived, so that a line typed is a line predicted."""
+
+    def read(self, size: int) -> bytes:
+        return sys.stdin.buffer.read1(size)
+
+
+def _parse_text(line: str) -> dict[str, Any]:
+    return {"text": line}
+
+
+def _parse_json(line: str) -> dict[str, Any]:
+    if not line.strip():
+        return {"text": ""}
+    try:
+        record = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(
+            f"not valid JSON ({error})",
+            expected='an object like {"text": "..."}',
+            remedy="For plain text lines add --input-format text; to pass over such lines, --on-error skip",
+        ) from None
+    text_of(record)
+    found_id: Optional[Any] = record.get("id")
+    return {"text": text_of(record)} if found_id is None else {"text": text_of(record), "id": found_id}

@@ -1,0 +1,94 @@
+"""The predictor `ner`."""
+
+import json
+from typing import Any, Iterable, Sequence
+
+from allennlp.common.util import JsonDict
+from allennlp.data import Instance
+from allennlp.predictors import Predictor
+
+from ner_plugins.errors import DataError
+
+
+@Predictor.register("ner")
+class NerPredictor(Predictor):  # type: ignore[misc]
+    """
+    Finds the entities of raw texts with any `NerModel`, which names it as its default predictor.
+
+    A prediction is `{"id", "text", "entities": [{"start", "end", "type", "text", "score"}]}` with half-open character
+    offsets into the text as it was given: `text[start:end]` is the entity's text, and `score` its probability.
+    """
+
+    def predict_texts(self, texts: Sequence[str], batch_size: int = 32) -> list[JsonDict]:
+        """
+        Predict texts, in order.
+
+        # Parameters
+
+        texts : `Sequence[str]`
+            Any strings; an empty one has no entities.
+        batch_size : `int`
+            How many go through the model at once.
+
+        # Returns
+
+        `list[JsonDict]`
+            One prediction each; its `id` is the text's place in `texts`.
+        """
+        records = [{"text": text, "id": number} for number, text in enumerate(texts)]
+        predictions: list[JsonDict] = []
+        for start in range(0, len(records), batch_size):
+            predictions += self.predict_batch_json(records[start : start + batch_size])
+        return predictions
+
+    def predict_json(self, inputs: JsonDict) -> JsonDict:
+        """Predict one JSON object with a `text` (or `sentence`) and, optionally, an `id`."""
+        return self.predict_batch_json([inputs])[0]
+
+    def predict_batch_json(self, inputs: Iterable[JsonDict]) -> list[JsonDict]:
+        """Predict JSON objects in one batch; see `predict_json`."""
+        instances = [self._json_to_instance(record) for record in inputs]
+        return [prediction_of(output) for output in self._model.forward_on_instances(instances)]
+
+    def _json_to_instance(self, json_dict: JsonDict) -> Instance:
+        instance = self._dataset_reader.text_to_instance(text_of(json_dict), id=json_dict.get("id"))
+        self._dataset_reader.apply_token_indexers(instance)
+        return instance
+
+    def dump_line(self, outputs: JsonDict) -> str:
+        """One JSON line, its characters as they are."""
+        return dump_json(outputs) + "\n"
+
+
+def prediction_of(output: JsonDict) -> JsonDict:
+    """A model's output for one sentence, in the order that people read it."""
+    return {"id": output["id"], "text": output["text"], "entities": output["entities"]}
+
+
+def text_of(record: Any) -> str:
+    """
+    The text of a JSON record.
+
+    # Raises
+
+    `DataError` if the record is no object, or has no string under `text` or `sentence`.
+    """
+    if not isinstance(record, dict):
+        raise DataError(
+            f"a JSON {type(record).__name__} instead of an object", expected='{"text": "..."}, or plain text lines'
+        )
+    text = record.get("text", record.get("sentence"))
+    if not isinstance(text, str):
+        found = "no `text`" if text is None else f"`text` is a {type(text).__name__}"
+        raise DataError(f"{found} in a JSON object with {sorted(record)}", expected='{"text": "..."}')
+    return text
+
+
+def dump_json(value: Any) -> str:
+    """JSON with characters as they are, except in a text with a lone surrogate, which UTF-8 cannot hold."""
+    line = json.dumps(value, ensure_ascii=False)
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(value)
+    return line

@@ -1,0 +1,25 @@
+"""The layouts in which `allennlp predict` writes a prediction: functions from prediction to line."""
+
+from typing import Any, Callable, Mapping
+
+from ner_plugins.predictors.ner_predictor import dump_json
+
+
+def to_entities_line(prediction: Mapping[str, Any]) -> str:
+    """`{"id", "text", "entities": [{"start", "end", "type", "text", "score"}]}`."""
+    return dump_json(prediction)
+
+
+def to_cluener_line(prediction: Mapping[str, Any]) -> str:
+    """The submission layout of CLUENER2020, `{"id", "label": {type: {surface: [[start, end inclusive]]}}}`."""
+    label: dict[str, dict[str, list[list[int]]]] = {}
+    for entity in prediction["entities"]:
+        places = label.setdefault(entity["type"], {}).setdefault(entity["text"], [])
+        places.append([entity["start"], entity["end"] - 1])
+    return dump_json({"id": prediction["id"], "label": label})
+
+
+OUTPUT_FORMATS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "entities": to_entities_line,
+    "cluener": to_cluener_line,
+}

@@ -1,0 +1,215 @@
+"""Finds pretrained encoders: a folder, or a name on the Hugging Face hub, in the local cache or over the network."""
+
+import contextlib
+import inspect
+import json
+import logging
+import os
+import pickle
+import socket
+import urllib.request
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional, TypeVar
+from urllib.parse import urlsplit
+
+from ner_plugins.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_CONNECT_SECONDS = 5.0
+
+
+def encoder_folder(model_name: str) -> Optional[str]:
+    """
+    Tell folders from hub names without asking the network.
+
+    # Parameters
+
+    model_name : `str`
+        A folder, or a name on the hub ("owner/name" or "name").
+
+    # Returns
+
+    `Optional[str]`
+        The folder's absolute path, or `None` where `model_name` can only be a hub name.
+
+    # Raises
+
+    `ConfigError` if it is written like a path, and there is no such folder.
+    """
+    path = os.path.expanduser(model_name)
+    if os.path.isdir(path):
+        return os.path.abspath(path)
+    if os.path.exists(path):
+        raise ConfigError(f"model_name: {model_name!r} is a file. Name the folder that holds config.json")
+    parent = os.path.dirname(path.rstrip("/\\"))
+    written_as_path = path.startswith((".", "/", "~")) or "\\" in path or path.count("/") > 1 or path.endswith("/")
+    if not path or written_as_path or (parent and os.path.isdir(parent)):
+        raise ConfigError(
+            f"model_name: there is no encoder folder {model_name!r} (looked in {os.getcwd()}). Put the encoder there "
+            "(config.json, tokenizer and weights), or set model_name to a folder or hub name that exists"
+        )
+    return None
+
+
+def read_pretrained(load: Callable[..., T], model_name: str, part: str, **options: Any) -> T:
+    """
+    Call one of transformers' `from_pretrained`: on a folder, else on the hub's local cache, else over the network.
+
+    # Parameters
+
+    load : `Callable[..., T]`
+        Takes a folder or hub name, and the keyword `local_files_only`.
+    model_name : `str`
+        As in `encoder_folder`.
+    part : `str`
+        "tokenizer", "configuration" or "weights"; for messages.
+
+    # Raises
+
+    `ConfigError` if that part is neither there nor to be had, in one line that says what to do.
+    """
+    failures = _failures()
+    folder = encoder_folder(model_name)
+    if folder is not None:
+        try:
+            return load(folder, local_files_only=True, **options)
+        except failures as error:
+            raise ConfigError(
+                f"model_name: cannot read the {part} in {model_name!r}: {_first_line(error)}. The folder must hold "
+                "config.json, tokenizer.json or vocab.txt, and model.safetensors or pytorch_model.bin"
+            ) from error
+    try:
+        return load(model_name, local_files_only=True, **options)
+    except failures:
+        pass  # not in the cache, or not all of it
+    remedy = "Set model_name to the folder of a downloaded encoder, or run once with network access to fill the cache"
+    if not _hub_reachable():
+        raise ConfigError(
+            f"model_name: {model_name!r} is neither a folder nor in the local hub cache, and the hub cannot be "
+            f"reached. {remedy}"
+        )
+    try:
+        return load(model_name, **options)
+    except failures as error:
+        raise ConfigError(
+            f"model_name: cannot read the {part} of {model_name!r} from the hub: {_first_line(error)}. {remedy}"
+        ) from error
+
+
+def read_config(model_name: str) -> Any:
+    """The encoder's configuration (a `transformers.PretrainedConfig`); errors as in `read_pretrained`."""
+    from transformers import AutoConfig
+
+    return read_pretrained(AutoConfig.from_pretrained, model_name, "configuration")
+
+
+def read_encoder(model_name: str, config: Any) -> Any:
+    """
+    The encoder with its pretrained weights, in float32 whatever the folder holds.
+
+    # Parameters
+
+    model_name : `str`
+        As in `encoder_folder`.
+    config : `transformers.PretrainedConfig`
+        From `read_config`.
+
+    # Raises
+
+    `ConfigError` as in `read_pretrained`, and if the weights are another model's. Where some only are missing, as
+    a pooler or an adapter may be, a warning names them.
+    """
+    from transformers import AutoModel
+
+    options = {"config": config, "output_loading_info": True, **without_pooler(config)}
+    with _quiet_transformers():
+        encoder, report = read_pretrained(AutoModel.from_pretrained, model_name, "weights", **options)
+    names = {name for name, _ in encoder.named_parameters()}
+    missing = sorted(names & set(report["missing_keys"]))
+    if len(missing) == len(names):
+        raise ConfigError(
+            f"model_name: the weights in {model_name!r} are not those of a {type(encoder).__name__}, which its "
+            "config.json asks for. Take both from one place"
+        )
+    if missing:
+        logger.warning("%s has no weights for %s: they start at random", model_name, ", ".join(missing))
+    return encoder.float()
+
+
+def build_encoder(config: Any) -> Any:
+    """An encoder of the right class with weights still to be loaded, in float32; nothing is read from anywhere."""
+    import torch
+    from transformers import AutoModel
+
+    # Half precision, as some folders declare it, would be what `from_config` builds in.
+    config.torch_dtype = torch.float32
+    return AutoModel.from_config(config, **without_pooler(config)).float()
+
+
+def without_pooler(config: Any) -> dict[str, bool]:
+    """The option that leaves the pooler out, where the encoder's class has it: its weights would never be trained."""
+    from transformers import MODEL_MAPPING
+
+    encoder_class = MODEL_MAPPING.get(type(config), None)
+    if encoder_class is None or isinstance(encoder_class, (tuple, list)):
+        return {}
+    has_option = "add_pooling_layer" in inspect.signature(encoder_class.__init__).parameters
+    return {"add_pooling_layer": False} if has_option else {}
+
+
+def read_json_file(path: Path) -> dict[str, Any]:
+    """A JSON object from a file, empty if there is no such file; `ValueError` if it holds something else."""
+    if not path.is_file():
+        return {}
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name} does not hold a JSON object")
+    return value
+
+
+@contextlib.contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No progress bar, and no report of weights that are left aside, such as a language model's head."""
+    from transformers.utils import logging as transformers_logging
+
+    verbosity, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bar:
+            transformers_logging.enable_progress_bar()
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from safetensors import SafetensorError
+
+    # What transformers raises for files that are missing, cut short, of another kind or of an unknown model.
+    return (OSError, ValueError, KeyError, ImportError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(". ")[:300] if lines else type(error).__name__
+
+
+def _hub_reachable() -> bool:
+    """Whether it is worth asking the hub: its client retries for most of a minute where there is no network."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if urllib.request.getproxies().keys() & {"http", "https", "all"}:
+        return True  # only the proxy knows
+    hub = urlsplit(constants.ENDPOINT)
+    try:
+        address = (hub.hostname or "", hub.port or (80 if hub.scheme == "http" else 443))
+        with socket.create_connection(address, timeout=_CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False

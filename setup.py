@@ -1,0 +1,85 @@
+"""Packaging of ner_plugins; see README.md, "Installing"."""
+
+import os
+import shutil
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+HOOK = "ner_plugins.pth"
+
+
+class BuildWithHook(build_py):
+    """
+    Puts the import hook's `.pth` file at the root of a wheel, and so into site-packages.
+
+    An editable install has no place for it: there `python -m ner_plugins.install_hook` writes it.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if not getattr(self, "editable_mode", False):
+            shutil.copyfile(os.path.join("ner_plugins", HOOK), os.path.join(self.build_lib, HOOK))
+
+
+def version() -> str:
+    names: dict = {}
+    with open(os.path.join("ner_plugins", "version.py"), encoding="utf-8") as file:
+        exec(file.read(), names)
+    return names["VERSION"]
+
+
+def readme() -> str:
+    with open("README.md", encoding="utf-8") as file:
+        return file.read()
+
+
+setup(
+    name="ner_plugins",
+    version=version(),
+    description="AllenNLP plugins for Chinese and Korean named entity recognition",
+    long_description=readme(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["ner_plugins", "ner_plugins.*"]),
+    package_data={"ner_plugins": [HOOK, "py.typed"]},
+    cmdclass={"build_py": BuildWithHook},
+    # AllenNLP and allennlp-models are not listed: their own pins (torch < 1.13, transformers < 4.21) contradict
+    # everything below. They are installed with --no-deps (README.md), and what they import is listed here.
+    install_requires=[
+        # What this package computes with.
+        "torch>=2.4",  # models; 2.4 is the first whose safe loading has an allow-list
+        "transformers>=4.49,<6",  # pretrained encoders and their fast tokenizers
+        "numpy>=1.26",  # window plans, and what torch and AllenNLP exchange arrays with
+        "seqeval>=1.2.2",  # the strict entity scores that papers report
+        "jsonnet>=0.20",  # configs; where it is missing AllenNLP reads them as plain JSON without a word
+        "tqdm>=4.62",  # progress bars
+        # What AllenNLP 2.10.1 imports when it starts.
+        "base58",  # hashes in its caches' names
+        "cached-path>=1.1,<2",  # data and archives by URL
+        "dill",  # its worker processes
+        "filelock",  # vocabularies written by one process
+        "h5py",  # its ELMo weights
+        "huggingface_hub",  # models by hub name
+        "lmdb",  # its tensor cache
+        "more-itertools",  # its samplers
+        "nltk",  # suggestions for misspelt names
+        "requests",  # its downloads
+        "scikit-learn",  # its metrics, and seqeval
+        "scipy",  # its metrics
+        "sentencepiece",  # tokenizers of ALBERT and others
+        "tensorboardX",  # its TensorBoard callback
+        "termcolor",  # its result printing
+        "typer",  # cached-path's command line
+        # What allennlp-models 2.10.1 imports, when a config names something of it.
+        "conllu",
+        "ftfy",
+        "py-rouge",
+        "word2number",
+        "setuptools<81",  # py-rouge asks for pkg_resources, which later versions lack
+    ],
+    extras_require={
+        "dev": ["hypothesis", "mypy", "pytest", "ruff"],  # oracles by generated input, types, tests, lint
+    },
+)

@@ -1,0 +1,13 @@
+// Biaffine NER (Yu et al. 2020): every span is scored for every type.
+//   allennlp train training_config/biaffine.jsonnet --include-package ner_plugins
+local base = import 'lib/base.libsonnet';
+
+base {
+  model+: {
+    type: 'biaffine',
+    projection: { dim: 150, activation: 'gelu', dropout: 0.1, variational: true },
+    max_span_width: 50,
+    loss: { type: 'cross_entropy', reduction: 'batch' },
+    decoding: 'flat_greedy',
+  },
+}

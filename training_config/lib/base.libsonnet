@@ -1,0 +1,28 @@
+// An experiment without its model: data, encoder and trainer, as settings.libsonnet and encoder.libsonnet say.
+local encoder = import 'encoder.libsonnet';
+local settings = import 'settings.libsonnet';
+
+{
+  random_seed: settings.seed,
+  numpy_seed: settings.seed,
+  pytorch_seed: settings.seed,
+  dataset_reader: { type: 'cluener', token_indexers: encoder.token_indexers },
+  train_data_path: settings.train,
+  validation_data_path: settings.dev,
+  datasets_for_vocab_creation: ['train'],
+  model: encoder.model {
+    type: error 'the experiment has to say model.type',
+    metrics: [{ type: 'seqeval' }, { type: 'cluener' }],
+  },
+  data_loader: { batch_sampler: { type: 'bucket', batch_size: 32, sorting_keys: ['tokens'] } },
+  validation_data_loader: { batch_sampler: { type: 'bucket', batch_size: 64, sorting_keys: ['tokens'] } },
+  trainer: {
+    num_epochs: settings.epochs(encoder.epochs),
+    optimizer: encoder.optimizer,
+    learning_rate_scheduler: { type: 'slanted_triangular', cut_frac: 0.1 },
+    grad_norm: 1.0,
+    validation_metric: '+seqeval/micro_f1',
+    checkpointer: { keep_most_recent_by_count: 1 },
+    run_confidence_checks: false,  // looks for batch normalisation, of which there is none
+  },
+}

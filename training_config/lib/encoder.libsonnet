@@ -1,0 +1,33 @@
+// What turns characters into vectors: the pretrained encoder of NER_ENCODER, or a small BiLSTM trained from nothing.
+local settings = import 'settings.libsonnet';
+
+local pretrained = {
+  token_indexers: { tokens: { type: 'ner_transformer', model_name: settings.encoder } },
+  model: {
+    text_field_embedder: { token_embedders: { tokens: { type: 'ner_transformer', model_name: settings.encoder } } },
+    dropout: 0.1,
+  },
+  epochs: 4,
+  optimizer: {
+    type: 'huggingface_adamw',
+    lr: 1e-3,  // of the head
+    weight_decay: 0.01,
+    parameter_groups: [
+      [['token_embedder.*(bias|LayerNorm|layer_norm)'], { lr: 5e-5, weight_decay: 0.0 }],
+      [['token_embedder.*'], { lr: 5e-5 }],
+    ],
+  },
+};
+
+local from_nothing = {
+  token_indexers: { tokens: { type: 'single_id' } },
+  model: {
+    text_field_embedder: { token_embedders: { tokens: { type: 'embedding', embedding_dim: 128 } } },
+    encoder: { type: 'lstm', input_size: 128, hidden_size: 128, bidirectional: true },
+    dropout: 0.3,
+  },
+  epochs: 12,
+  optimizer: { type: 'adamw', lr: 3e-3, weight_decay: 0.01 },
+};
+
+if settings.encoder == '' then from_nothing else pretrained

@@ -1,0 +1,13 @@
+// The environment variables that a user may set, read here and nowhere else. Their defaults are supplied wherever
+// ner_plugins reads a config (ner_plugins/compat/settings.py).
+local given(name, default) = local value = std.extVar(name); if value == '' then default else value;
+
+{
+  encoder: std.extVar('NER_ENCODER'),  // hub name or folder of a pretrained encoder; '' trains a small one from nothing
+  data: std.extVar('NER_DATA'),  // folder or archive with the corpus's own file names
+  train: given('NER_TRAIN', self.data + '#train'),
+  dev: given('NER_DEV', self.data + '#dev'),
+  test: given('NER_TEST', self.data + '#test'),
+  seed: std.parseInt(std.extVar('NER_SEED')),
+  epochs(default): std.parseInt(given('NER_EPOCHS', '' + default)),
+}
