@@ -78,7 +78,7 @@ def read_pretrained(load: Callable[..., T], model_name: str, part: str, **option
             return load(folder, local_files_only=True, **options)
         except failures as error:
             raise ConfigError(
-                f"model_name: cannot read the {part} in {model_name!r}: {_first_line(error)}. The folder must hold "
+                f"model_name: cannot read the {part} in {model_name!r}: {first_line(error)}. The folder must hold "
                 "config.json, tokenizer.json or vocab.txt, and model.safetensors or pytorch_model.bin"
             ) from error
     try:
@@ -95,7 +95,7 @@ def read_pretrained(load: Callable[..., T], model_name: str, part: str, **option
         return load(model_name, **options)
     except failures as error:
         raise ConfigError(
-            f"model_name: cannot read the {part} of {model_name!r} from the hub: {_first_line(error)}. {remedy}"
+            f"model_name: cannot read the {part} of {model_name!r} from the hub: {first_line(error)}. {remedy}"
         ) from error
 
 
@@ -125,7 +125,7 @@ def read_encoder(model_name: str, config: Any) -> Any:
     from transformers import AutoModel
 
     options = {"config": config, "output_loading_info": True, **without_pooler(config)}
-    with _quiet_transformers():
+    with quiet_transformers():
         encoder, report = read_pretrained(AutoModel.from_pretrained, model_name, "weights", **options)
     names = {name for name, _ in encoder.named_parameters()}
     missing = sorted(names & set(report["missing_keys"]))
@@ -144,8 +144,8 @@ def build_encoder(config: Any) -> Any:
     import torch
     from transformers import AutoModel
 
-    # Half precision, as some folders declare it, would be what `from_config` builds in.
-    config.torch_dtype = torch.float32
+    # Half precision, as some folders declare it, would be what `from_config` builds in. Renamed in transformers 4.56.
+    setattr(config, "dtype" if hasattr(config, "dtype") else "torch_dtype", torch.float32)
     return AutoModel.from_config(config, **without_pooler(config)).float()
 
 
@@ -171,8 +171,8 @@ def read_json_file(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """No progress bar, and no report of weights that are left aside, such as a language model's head."""
+def quiet_transformers() -> Iterator[None]:
+    """No progress bar, and no report of what is as it should be, such as a language model's head left aside."""
     from transformers.utils import logging as transformers_logging
 
     verbosity, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
@@ -193,7 +193,8 @@ def _failures() -> tuple[type[Exception], ...]:
     return (OSError, ValueError, KeyError, ImportError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """An error's message for a message of ours: libraries write whole paragraphs."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(". ")[:300] if lines else type(error).__name__
 

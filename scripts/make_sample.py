@@ -14,6 +14,7 @@ import random
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -129,7 +130,9 @@ class Composer:
     def fill(self, frame: str, split: str) -> Tuple[Sample, List[Tuple[str, str]]]:
         """A sentence of `frame`, and the `(symbol, surface)` pairs of its labelled slots."""
         wording = CHOICE.sub(lambda match: self.rng.choice(match[1].split("|")), frame.lstrip("!"))
-        sample, position, bound, drawn = Sample(""), 0, {}, []
+        sample, position = Sample(""), 0
+        bound: Dict[str, str] = {}
+        drawn: List[Tuple[str, str]] = []
         for slot in SLOT.finditer(wording):
             sample.text += wording[position : slot.start()]
             position = slot.end()
@@ -223,7 +226,7 @@ def check(splits: Dict[str, List[Sample]]) -> None:
         assert any(len(surface) > 10 for sample in samples for _, surface in sample.surfaces()), f"{split}: none long"
         for sample in samples:
             spans = sorted(sample.entities)
-            assert all(left[1] <= right[0] for left, right in zip(spans, spans[1:])), sample
+            assert all(left[1] <= right[0] for left, right in pairwise(spans)), sample
     assert min(unseen(splits["train"], splits["dev"])) >= 1 / 3, "too few unseen surfaces in dev"
 
 
@@ -241,8 +244,9 @@ def summary(frames: List[str], splits: Dict[str, List[Sample]]) -> Iterator[str]
     rows["entities"] = [sum(counts[split].values()) for split in splits]
     for kind in TYPES:
         rows[f"  {kind}"] = [counts[split][kind] for split in splits]
-    for row, shares in zip(("unseen surfaces", "unseen mentions"), zip(*(unseen(splits["train"], s) for s in splits.values()))):
-        rows[row] = [f"{share:.1%}" for share in shares]
+    shares = [unseen(splits["train"], samples) for samples in splits.values()]
+    rows["unseen surfaces"] = [f"{surfaces:.1%}" for surfaces, _ in shares]
+    rows["unseen mentions"] = [f"{mentions:.1%}" for _, mentions in shares]
     for row, values in rows.items():
         yield f"{row:<22}" + "".join(f"{value!s:>9}" for value in values)
 

@@ -95,7 +95,8 @@ def test_missing_assets_are_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=r"ner_assets.*not found.*retrain"):
         assets.require("lexicon", "the lexicon of 'words.txt'")
     assets.save_json("other.json", 1)
-    with pytest.raises(ArchiveError, match=r"does not carry the lexicon of 'words.txt' \(lexicon; .*other.json.*retrain"):
+    message = r"does not carry the lexicon of 'words.txt' \(lexicon; .*other.json.*retrain"
+    with pytest.raises(ArchiveError, match=message):
         assets.require("lexicon", "the lexicon of 'words.txt'")
 
 
@@ -117,7 +118,7 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, content: str) -> None:
     assets = Assets(tmp_path)
     assets.save_manifest()
     (assets.root / "manifest.json").write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(ArchiveError, match="manifest.json"):
+    with pytest.raises(ArchiveError, match=r"manifest.json"):
         assets.check_version()
 
 

@@ -26,7 +26,7 @@ def test_folders_and_hub_names_are_told_apart(tmp_path: Path, monkeypatch: pytes
     assert encoder_folder("owner/name") is None
     (tmp_path / "file").write_text("")
     for missing in ("models/other", "./bert", "/nowhere/bert", "a/b/c", "~/no-such-encoder", "owner/name/", "", "file"):
-        with pytest.raises(ConfigError, match="model_name: ") as caught:
+        with pytest.raises(ConfigError, match=r"model_name: ") as caught:
             encoder_folder(missing)
         assert "\n" not in str(caught.value)
 
@@ -40,7 +40,7 @@ def test_a_hub_name_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, reachabl
         raise OSError("not here.\nMany more lines.")
 
     monkeypatch.setattr(pretrained, "_hub_reachable", lambda: reachable)
-    with pytest.raises(ConfigError, match="model_name: .*'owner/name'.*Set model_name to the folder") as caught:
+    with pytest.raises(ConfigError, match=r"model_name: .*'owner/name'.*Set model_name to the folder") as caught:
         pretrained.read_pretrained(load, "owner/name", "tokenizer")
     assert calls == ([True, False] if reachable else [True])  # the local cache first, and no network in vain
     assert "\n" not in str(caught.value)
@@ -75,7 +75,7 @@ def test_weights_cut_short(encoder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(encoder, tmp_path / "cut"))
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ConfigError, match="model_name: cannot read the weights in .*cut") as caught:
+    with pytest.raises(ConfigError, match=r"model_name: cannot read the weights in .*cut") as caught:
         read_encoder(str(folder), read_config(str(folder)))
     assert "\n" not in str(caught.value)
 
@@ -84,10 +84,10 @@ def test_no_weights_and_no_config(encoder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(encoder, tmp_path / "part"))
     (folder / "model.safetensors").unlink()
     config = read_config(str(folder))
-    with pytest.raises(ConfigError, match="model_name: cannot read the weights in .*part"):
+    with pytest.raises(ConfigError, match=r"model_name: cannot read the weights in .*part"):
         read_encoder(str(folder), config)
     (folder / "config.json").unlink()
-    with pytest.raises(ConfigError, match="model_name: cannot read the configuration in .*part"):
+    with pytest.raises(ConfigError, match=r"model_name: cannot read the configuration in .*part"):
         read_config(str(folder))
 
 
@@ -96,8 +96,9 @@ def test_weights_of_another_model(encoder: Path, tmp_path: Path, caplog: pytest.
 
     folder = Path(shutil.copytree(encoder, tmp_path / "other"))
     tensors = load_file(folder / "model.safetensors")
-    save_file({f"elsewhere.{name}": tensor for name, tensor in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ConfigError, match="are not those of a BertModel"):
+    elsewhere = {f"elsewhere.{name}": tensor for name, tensor in tensors.items()}
+    save_file(elsewhere, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ConfigError, match=r"are not those of a BertModel"):
         read_encoder(str(folder), read_config(str(folder)))
     lost = "encoder.layer.1.attention.self.key.bias"
     del tensors[lost]
@@ -110,6 +111,6 @@ def test_weights_of_another_model(encoder: Path, tmp_path: Path, caplog: pytest.
 def test_an_unknown_kind_of_encoder(encoder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(encoder, tmp_path / "unknown"))
     (folder / "config.json").write_text(json.dumps({"model_type": "no-such-model"}))
-    with pytest.raises(ConfigError, match="model_name: cannot read the configuration in") as caught:
+    with pytest.raises(ConfigError, match=r"model_name: cannot read the configuration in") as caught:
         read_config(str(folder))
     assert "\n" not in str(caught.value)

@@ -5,14 +5,16 @@ A lazy import hook: runs a function just before or just after a module is first 
 Python that never imports AllenNLP pays for one look-up in a dictionary per import, and nothing else.
 """
 
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
 import sys
 from types import ModuleType
-from typing import Optional, Sequence
+from typing import Any, Callable, Iterator, Optional, Sequence
 
-# (module that triggers, "before" | "after" its import, module of ours, function). Order matters within a trigger.
+# (module that triggers, when, module of ours, function). A function "before" or "after" the import takes nothing; one
+# "around" it takes the module's name and gives a context. Order matters within a trigger.
 MENDS: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp", "before", "requirements", "check_allennlp_requirements"),
     ("allennlp", "before", "stand_ins", "supply_torchvision"),
@@ -25,8 +27,7 @@ MENDS: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.common.params", "after", "settings", "supply_external_variables"),
     ("allennlp.common.registrable", "after", "plugins", "complete_registries_on_demand"),
     ("allennlp.common.plugins", "after", "plugins", "import_plugins_on_demand"),
-    ("allennlp_models.rc.tools.narrativeqa", "before", "plugins", "keep_nltk_offline"),
-    ("allennlp_models.rc.tools.narrativeqa", "after", "plugins", "release_nltk"),
+    ("allennlp_models.rc.tools.narrativeqa", "around", "plugins", "nltk_kept_offline"),
     ("allennlp.models.model", "after", "archives", "announce_loading_model"),
     ("allennlp.models.archival", "after", "archives", "announce_loading_readers"),
     ("allennlp.models.archival", "after", "archives", "extract_safely"),
@@ -39,6 +40,12 @@ MENDS: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.training.gradient_descent_trainer", "after", "safe_load", "load_weights_only"),
     ("allennlp.training.gradient_descent_trainer", "after", "mixed_precision", "offer_amp_dtype"),
     ("allennlp.training.util", "after", "console", "shorten_progress_descriptions"),
+    ("allennlp.data.data_loaders.data_collator", "around", "deferred", "offered"),
+    ("allennlp.modules.token_embedders.pretrained_transformer_embedder", "around", "deferred", "offered"),
+    ("allennlp.modules.transformer.activation_layer", "around", "deferred", "offered"),
+    ("allennlp.training.metrics.auc", "around", "deferred", "offered"),
+    ("allennlp.training.metrics.evalb_bracketing_scorer", "around", "deferred", "offered"),
+    ("allennlp.training.metrics.spearman_correlation", "around", "deferred", "offered"),
     ("allennlp.commands", "after", "command_line", "register_commands"),
     ("allennlp.commands", "after", "command_line", "report_mistakes_in_one_message"),
 )
@@ -60,7 +67,10 @@ class _MendingLoader(importlib.abc.Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         run_mends(self._name, "before")
-        self._loader.exec_module(module)
+        with contextlib.ExitStack() as stack:
+            for surround in mends(self._name, "around"):
+                stack.enter_context(surround(self._name))
+            self._loader.exec_module(module)
         run_mends(self._name, "after")
 
 
@@ -85,11 +95,17 @@ class _MendingFinder(importlib.abc.MetaPathFinder):
         return None
 
 
-def run_mends(name: str, moment: str) -> None:
-    """Run, in order, the functions listed for module `name` at `moment` ("before" or "after" its import)."""
+def mends(name: str, moment: str) -> Iterator[Callable[..., Any]]:
+    """The functions listed for module `name` at `moment` (`before`, `around` or `after` its import), in order."""
     for trigger, when, module, function in MENDS:
         if trigger == name and when == moment:
-            getattr(importlib.import_module(f"ner_plugins.compat.{module}"), function)()
+            yield getattr(importlib.import_module(f"ner_plugins.compat.{module}"), function)
+
+
+def run_mends(name: str, moment: str) -> None:
+    """Run, in order, the functions listed for module `name` at `moment` (`before` or `after` its import)."""
+    for mend in mends(name, moment):
+        mend()
 
 
 def install() -> None:

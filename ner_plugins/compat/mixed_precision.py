@@ -39,8 +39,7 @@ def offer_amp_dtype() -> None:
     if hasattr(construct, "offers_amp_dtype"):
         return
 
-    @functools.wraps(construct)
-    def from_partial_objects(cls: type, *args: Any, amp_dtype: Optional[str] = None, **kwargs: Any) -> Any:
+    def from_partial_objects(cls: Any, /, *args: Any, amp_dtype: Optional[str] = None, **kwargs: Any) -> Any:
         use_amp = bool(kwargs.get("use_amp", False))
         if amp_dtype is not None:
             _check(amp_dtype, use_amp, kwargs.get("cuda_device"))
@@ -52,6 +51,7 @@ def offer_amp_dtype() -> None:
         trainer.amp_dtype = (amp_dtype or "float16") if use_amp else None
         return trainer
 
+    functools.update_wrapper(from_partial_objects, construct)
     signature = inspect.signature(construct)
     new = inspect.Parameter("amp_dtype", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Optional[str])
     parameters = list(signature.parameters.values())
@@ -84,7 +84,7 @@ def _on_cpu(cuda_device: Any) -> bool:
 
     if cuda_device is None:
         return not torch.cuda.is_available()
-    return cuda_device == -1 or cuda_device == torch.device("cpu")
+    return bool(cuda_device == -1 or cuda_device == torch.device("cpu"))
 
 
 def _check(amp_dtype: str, use_amp: bool, cuda_device: Any) -> None:

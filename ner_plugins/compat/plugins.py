@@ -6,7 +6,8 @@ import importlib.util
 import logging
 import os
 import sys
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -107,21 +108,19 @@ def load_all_plugins() -> bool:
     return True
 
 
-def keep_nltk_offline() -> None:
+@contextmanager
+def nltk_kept_offline(consumer: str) -> Iterator[None]:
     """allennlp_models 2.10.1 downloads NLTK data while it is imported (`rc.tools.narrativeqa`): not without asking."""
     import nltk
 
-    nltk.download = functools.partial(_refuse_download, nltk.download)
+    original = nltk.download
+    nltk.download = _refuse_download
+    try:
+        yield
+    finally:
+        nltk.download = original
 
 
-def release_nltk() -> None:
-    """Undo `keep_nltk_offline` once that module is imported."""
-    import nltk
-
-    if isinstance(nltk.download, functools.partial):
-        nltk.download = nltk.download.args[0]
-
-
-def _refuse_download(original: Any, name: str, *args: Any, **kwargs: Any) -> bool:
+def _refuse_download(name: str, *args: Any, **kwargs: Any) -> bool:
     logger.info("NLTK data %r is not here; download it with `python -m nltk.downloader %s` if you need it", name, name)
     return False

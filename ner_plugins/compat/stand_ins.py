@@ -16,10 +16,10 @@ class _Placeholder(type):
     """The class of every name in a stand-in: can be subclassed and compared with, not called."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if "_stand_in_for" in cls.__dict__:
+        library = cls.__dict__.get("_stand_in_for")  # a subclass has none of its own, and may be called
+        if library is not None:
             raise ImportError(
-                f"{cls.__module__}.{cls.__name__} is needed here, but {cls._stand_in_for} is not installed: "
-                f"pip install {cls._stand_in_for}"
+                f"{cls.__module__}.{cls.__name__} is needed here, but {library} is not installed: pip install {library}"
             )
         return super().__call__(*args, **kwargs)
 

@@ -14,11 +14,11 @@ def supply_adamw() -> None:
     Runs right before that module is imported: in Transformers 5 the module object in `sys.modules` changes when lazy
     submodules load, so a name set earlier may be gone.
     """
-    import transformers
+    import transformers  # noqa: F401
 
-    transformers = sys.modules["transformers"]
-    if not hasattr(transformers, "AdamW"):
-        transformers.AdamW = _adamw_class()
+    current: Any = sys.modules["transformers"]
+    if not hasattr(current, "AdamW"):
+        current.AdamW = _adamw_class()
 
 
 def supply_file_utils() -> None:

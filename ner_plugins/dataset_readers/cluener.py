@@ -78,7 +78,8 @@ def _json_object(line: str, bad: Callable[..., DataError]) -> Dict[str, Any]:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        if error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated string"):
+        in_escape = error.msg.startswith("Invalid \\uXXXX") and error.pos + 5 > len(line.rstrip())
+        if error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated string") or in_escape:
             remedy = "The file may be truncated: fetch it again, or remove the line"
             raise bad("the line ends in the middle of a JSON value", "a JSON object", remedy) from None
         found = f"no valid JSON at character {error.pos} ({line[error.pos : error.pos + 20]!r}): {error.msg}"

@@ -195,7 +195,7 @@ class BiaffineSpanScorer(nn.Module):
         # Shape: (batch * blocks, columns, rows * num_classes)
         dense = torch.baddbmm(offsets, windows.transpose(1, 2), queries.transpose(1, 2)).contiguous()
 
-        # Row r's band starts at column r: one step in rows is also one in columns.
+        # Row r's band starts at column r: one step in rows is also one in columns. (Strides hold for this layout only.)
         column_stride = rows * self.num_classes
         band = dense.as_strided(
             (batch * blocks, rows, width, self.num_classes),

@@ -121,7 +121,7 @@ def decode_spans(
     mode: str = "flat_greedy",
     threshold: Optional[Tensor] = None,
     score: str = "margin",
-    chunk_size: int = 512,
+    chunk_size: int = 256,
 ) -> DecodedSpans:
     """
     The entities that a band of scores says there are.
@@ -132,7 +132,8 @@ def decode_spans(
     - `flat_greedy`: from the best to the worst, each that shares no token with one already kept;
     - `nested`: the same, but each that *crosses* none already kept; it may contain one or lie in one (Yu et al. 2020);
     - `flat_optimal`: of all sets of spans that share no token, the one with the largest sum of margins (weighted
-      interval scheduling), where a token may always be passed over.
+      interval scheduling), where a token may always be passed over; of equal sums the one with the earlier start,
+      then the earlier end, at the first place where they differ.
 
     # Parameters
 
@@ -149,7 +150,7 @@ def decode_spans(
         What ranks the candidates of the greedy modes: `margin`, by how much the type's logit exceeds class 0's;
         `logit`, the type's alone, as published; `probability`. Among equals the earlier start, then the earlier end,
         comes first.
-    chunk_size : `int`, optional (default = `512`)
+    chunk_size : `int`, optional (default = `256`)
         How many candidates the greedy modes compare with each other at once. Of no effect on the result.
 
     # Returns

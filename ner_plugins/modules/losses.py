@@ -73,11 +73,10 @@ class SpanLoss(torch.nn.Module, Registrable):  # type: ignore[misc]
         `torch.Tensor`
             A scalar; 0, with a graph, where no cell counts.
         """
-        with torch.autocast(logits.device.type, enabled=False):
-            if logits.dtype in (torch.float16, torch.bfloat16):
-                logits = logits.float()
-            losses = self.cell_losses(logits, targets)
-            return torch.where(mask, losses, 0.0).sum() / self._divisor(targets, mask, batch_size)
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        losses = self.cell_losses(logits, targets)
+        return torch.where(mask, losses, 0.0).sum() / self._divisor(targets, mask, batch_size)
 
     def _divisor(self, targets: Tensor, mask: Tensor, batch_size: int) -> Union[Tensor, int]:
         if self.reduction == "batch":

@@ -1,5 +1,6 @@
 """The loop of `allennlp predict`: lines in, predictions out, in order."""
 
+import io
 import json
 import logging
 import sys
@@ -135,7 +136,8 @@ class _Arriving:
     """Standard input as a stream whose `read` returns what has arrived, so that a line typed is a line predicted."""
 
     def read(self, size: int) -> bytes:
-        return sys.stdin.buffer.read1(size)
+        arrived: bytes = cast(io.BufferedReader, sys.stdin.buffer).read1(size)
+        return arrived
 
 
 def _parse_text(line: str) -> dict[str, Any]:

@@ -9,7 +9,14 @@ from typing import Any, Optional, Sequence, Union
 
 from ner_plugins.archive_assets import Assets, asset_name, is_loading
 from ner_plugins.errors import ArchiveError, ConfigError
-from ner_plugins.pretrained import encoder_folder, read_config, read_json_file, read_pretrained
+from ner_plugins.pretrained import (
+    encoder_folder,
+    first_line,
+    quiet_transformers,
+    read_config,
+    read_json_file,
+    read_pretrained,
+)
 
 _SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _TOKENIZER_FILE = "tokenizer.json"
@@ -71,7 +78,7 @@ def load_config(model_name: str, serialization_dir: Optional[Union[str, "os.Path
         return AutoConfig.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise ArchiveError(
-            f"{folder}: this transformers cannot read the archive's encoder configuration ({error}). "
+            f"{folder}: this transformers cannot read the archive's encoder configuration ({first_line(error)}). "
             "Use the transformers version that ner_assets/manifest.json names"
         ) from error
 
@@ -150,7 +157,8 @@ def _archived_tokenizer(folder: str, modified: int, inode: int) -> Any:
         settings = read_json_file(Path(folder) / _SETTINGS_FILE)
         return PreTrainedTokenizerFast(tokenizer_file=str(Path(folder) / _TOKENIZER_FILE), **settings)
     except (OSError, ValueError) as error:
-        raise ArchiveError(f"{folder}: cannot read the tokenizer ({error}). Copy the archive again") from error
+        problem = first_line(error)
+        raise ArchiveError(f"{folder}: cannot read the tokenizer ({problem}). Copy the archive again") from error
 
 
 @lru_cache(maxsize=16)
@@ -216,7 +224,8 @@ def _read_plain_word_piece(location: str, **options: Any) -> Any:
     if settings.get("strip_accents") is None and any("가" <= piece[:1] <= "힣" for piece in pieces):
         # Stripping accents takes Hangul syllables apart, and nothing puts them together again.
         options["strip_accents"] = False
-    return BertTokenizerFast.from_pretrained(location, **options)
+    with quiet_transformers():  # that the configuration has another tokenizer is why we are here
+        return BertTokenizerFast.from_pretrained(location, **options)
 
 
 def _joins_words(tokenizer: Any) -> bool:
@@ -254,6 +263,9 @@ def _save_encoder(assets: Assets, model_name: str, tokenizer: Any) -> None:
         settings = {name: str(token) for name, token in settings.items() if token is not None}
         settings["model_max_length"] = tokenizer.model_max_length
         settings["clean_up_tokenization_spaces"] = False
+        if hasattr(tokenizer.backend_tokenizer.pre_tokenizer, "add_prefix_space"):
+            # Where it is not given, transformers 4 turns it off.
+            settings["add_prefix_space"] = tokenizer.backend_tokenizer.pre_tokenizer.add_prefix_space
         (folder / _SETTINGS_FILE).write_text(json.dumps(settings, ensure_ascii=False, indent=1), encoding="utf-8")
         backend = tokenizer.backend_tokenizer
         backend.no_truncation()

@@ -85,7 +85,7 @@ def test_loss_is_independent_of_padding(reduction):
 def test_registered_and_the_default():
     assert SpanLoss.by_name("cross_entropy") is CrossEntropySpanLoss
     assert SpanLoss.default_implementation == "cross_entropy"
-    with pytest.raises(ConfigError, match="Unknown loss reduction 'mean'.*batch, cells, positives"):
+    with pytest.raises(ConfigError, match=r"Unknown loss reduction 'mean'.*batch, cells, positives"):
         CrossEntropySpanLoss("mean")
 
 

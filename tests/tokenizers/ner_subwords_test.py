@@ -80,9 +80,9 @@ def test_jamo_of_a_syllable_make_one_token(tokenizers):
 
 
 def test_id_of_a_single_piece(tokenizers):
-    for token in tokenizers["bert"].tokenize("我 the talking"):
-        ids = tokenizers["bert"]._tokenizer(token.text, add_special_tokens=False)["input_ids"]
-        assert token.text_id in ids
+    text = "我 the talking 北京"
+    ids = tokenizers["bert"]._tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert [token.text_id for token in tokenizers["bert"].tokenize(text)] == ids
 
 
 def test_no_special_tokens_and_nothing_is_cut(tokenizers):
@@ -106,8 +106,10 @@ def test_lower_casing(tmp_path):
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "[UNK]"}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    lowered = NerSubwordTokenizer(str(tmp_path), lowercase=True).tokenize("İ THE北")
-    assert [(t.text, t.idx, t.idx_end, t.text_id) for t in lowered] == [("İ", 0, 1, 0), ("THE", 2, 5, 1), ("北", 5, 6, 2)]
+    expected = [("İ", 0, 1, 0), ("THE", 2, 5, 1), ("北", 6, 7, 2)]
+    for lowercase in (True, None):  # the vocabulary has no upper-case letter
+        lowered = NerSubwordTokenizer(str(tmp_path), lowercase=lowercase).tokenize("İ THE 北")
+        assert [(token.text, token.idx, token.idx_end, token.text_id) for token in lowered] == expected
     kept = NerSubwordTokenizer(str(tmp_path), lowercase=False).tokenize("THE")
     assert kept[0].text_id == 0
 

@@ -1,0 +1,96 @@
+"""
+Libraries that AllenNLP 2.10.1 imports at start and needs in a few places only: imported at first use instead.
+
+Together they are about half of what starting takes: scikit-learn and scipy.stats for three metrics and a collator,
+every auto class of Transformers for one `isinstance`, BERT's code for a table of activations, NLTK for one class.
+"""
+
+import importlib
+import sys
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, Iterator, NamedTuple
+
+
+class Deferred:
+    """
+    Stands for `module` (or for `name` in it), which is imported when the stand-in is called, looked into, or asked for
+    `isinstance`.
+    """
+
+    def __init__(self, module: str, name: str = "") -> None:
+        self._module, self._name = module, name
+
+    def resolve(self) -> Any:
+        """The real object."""
+        module = importlib.import_module(self._module)
+        return getattr(module, self._name) if self._name else module
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.resolve()(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.resolve(), name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.resolve()[key]
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, self.resolve())
+
+
+class _Import(NamedTuple):
+    """`from provider import name`, as a module of AllenNLP has it, and the module that really has the name."""
+
+    provider: str
+    name: str
+    target: Deferred
+
+
+# What each module imports. A module of AllenNLP that is not here imports what it always did.
+_IMPORTS = {
+    "allennlp.data.data_loaders.data_collator": [
+        _Import(
+            "transformers.data.data_collator",
+            "DataCollatorForLanguageModeling",
+            Deferred("transformers", "DataCollatorForLanguageModeling"),
+        )
+    ],
+    "allennlp.modules.token_embedders.pretrained_transformer_embedder": [
+        _Import("transformers", "XLNetConfig", Deferred("transformers", "XLNetConfig"))
+    ],
+    "allennlp.modules.transformer.activation_layer": [
+        _Import("transformers.models.bert.modeling_bert", "ACT2FN", Deferred("transformers.activations", "ACT2FN"))
+    ],
+    "allennlp.training.metrics.auc": [_Import("sklearn", "metrics", Deferred("sklearn.metrics"))],
+    "allennlp.training.metrics.evalb_bracketing_scorer": [_Import("nltk", "Tree", Deferred("nltk", "Tree"))],
+    # `import scipy.stats as stats` asks for the module before it asks for the name.
+    "allennlp.training.metrics.spearman_correlation": [
+        _Import("scipy", "stats", Deferred("scipy.stats")),
+        _Import("scipy.stats", "stats", Deferred("scipy.stats")),
+    ],
+}
+
+
+@contextmanager
+def offered(consumer: str) -> Iterator[None]:
+    """While `consumer` is imported, its heavy imports find stand-ins, unless the libraries are there already."""
+    given: list[tuple[str, str]] = []
+    for provider, name, target in _IMPORTS[consumer]:
+        if provider not in sys.modules:
+            sys.modules[provider] = ModuleType(provider)
+            sys.modules[provider].__path__ = []
+            given.append((provider, ""))
+        if name not in vars(sys.modules[provider]):
+            setattr(sys.modules[provider], name, target)
+            given.append((provider, name))
+    try:
+        yield
+    finally:  # nobody else gets them
+        for provider, name in reversed(given):
+            if name:
+                vars(sys.modules[provider]).pop(name, None)
+            else:
+                del sys.modules[provider]

@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from ner_plugins.compat.command_line import describe, run
+from ner_plugins.errors import DataError
+
+
+def raising(error: BaseException):
+    def main(prog):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    "error, expected",
+    [
+        (DataError("bad", path="f", line=3, remedy="Mend it"), "error: f:3: bad. Mend it"),
+        (FileNotFoundError(2, "No such file", "x.json"), "error: file not found: x.json"),
+        (IsADirectoryError(21, "Is a directory", "d"), "error: Is a directory: d"),
+        (RuntimeError("STATIC ERROR: c.jsonnet:1:2: expected"), "error: the config does not evaluate: STATIC ERROR"),
+    ],
+)
+def test_a_mistake_ends_in_one_message(error, expected, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(raising(error), None, debug=False)
+    assert ended.value.code == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(expected) and captured.err.count("\n") == 1 and not captured.out
+
+
+def test_debug_shows_the_traceback() -> None:
+    with pytest.raises(DataError):
+        run(raising(DataError("bad")), None, debug=True)
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(raising(ZeroDivisionError()), None, debug=False)
+
+
+def test_ctrl_c_ends_with_130(capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(raising(KeyboardInterrupt()), None, debug=False)
+    assert ended.value.code == 130 and "interrupted" in capsys.readouterr().err
+
+
+def test_json_mistakes_say_where() -> None:
+    try:
+        json.loads('{"a": }')
+    except json.JSONDecodeError as error:
+        assert "char 6" in describe(error)
+
+
+def test_an_error_of_a_worker_is_told_as_its_own() -> None:
+    class WorkerError(Exception):
+        pass
+
+    text = "worker raised …\n\n  Traceback from worker:\n  File …\n  ner_plugins.errors.DataError: f:3: bad. Mend it\n"
+    assert describe(WorkerError(text)) == "f:3: bad. Mend it"
+    assert describe(WorkerError("worker raised ZeroDivisionError")) is None

@@ -1,0 +1,132 @@
+"""What is registered, before and after ours, and that allennlp_models is there for who names it."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+REGISTRY = """
+    from allennlp.common import Registrable
+    def names():
+        return {base.__name__ + ":" + name: cls.__module__ + "." + cls.__name__
+                for base, known in Registrable._registry.items() for name, (cls, _) in known.items()}
+"""
+
+
+def python(code: str) -> dict:
+    code = textwrap.dedent(REGISTRY) + textwrap.dedent(code)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+STOCK = """
+    from ner_plugins.compat import hook
+    needed = ("supply_", "nltk_kept_offline")
+    hook.MENDS = tuple(m for m in hook.MENDS if m[3].startswith(needed) and m[3] != "supply_external_variables")
+"""
+
+
+def test_ours_changes_nothing_that_was_registered() -> None:
+    load_all = """
+        import json, allennlp.commands
+        from allennlp.common.plugins import import_plugins
+        getattr(import_plugins, "load_all", import_plugins)()
+    """
+    before = python(textwrap.dedent(STOCK) + textwrap.dedent(load_all) + "print(json.dumps(names()))")
+    ours = """
+        from allennlp.common.util import import_module_and_submodules
+        import_module_and_submodules("ner_plugins")
+        print(json.dumps(names()))
+    """
+    after = python(textwrap.dedent(load_all) + textwrap.dedent(ours))
+    # Only the commands of the same name take the place of AllenNLP's.
+    assert {name for name in before if after.get(name) != before[name]} == {
+        "Subcommand:evaluate",
+        "Subcommand:predict",
+        "Subcommand:train",
+    }
+    assert {name for name in set(after) - set(before)} == {
+        "DatasetReader:cluener",
+        "Metric:cluener",
+        "Metric:seqeval",
+        "Metric:typed_span_f1",
+        "Model:biaffine",
+        "Predictor:ner",
+        "SpanLoss:cross_entropy",
+        "TokenEmbedder:ner_transformer",
+        "TokenIndexer:ner_transformer",
+        "Tokenizer:ner_characters",
+        "Tokenizer:ner_subwords",
+    }
+
+
+def test_either_order_of_import_registers_the_same() -> None:
+    results = []
+    for first in (True, False):
+        results.append(
+            python(
+                f"""
+                import json
+                from ner_plugins.compat import plugins
+                from allennlp.common.util import import_module_and_submodules
+                steps = [plugins.load_all_plugins, lambda: import_module_and_submodules("ner_plugins")]
+                for step in steps if {first} else steps[::-1]:
+                    step()
+                print(json.dumps(names()))
+                """
+            )
+        )
+    assert results[0] == results[1]
+
+
+def test_a_name_of_allennlp_models_is_found_when_it_is_asked_for() -> None:
+    found = python(
+        """
+        import json, sys
+        from allennlp.models import Model
+        from allennlp.data import DatasetReader
+        early = "allennlp_models" in sys.modules
+        print(json.dumps({"early": early, "model": Model.by_name("crf_tagger").__module__,
+                          "listed": "conll2003" in DatasetReader.list_available()}))
+        """
+    )
+    assert found == {"early": False, "model": "allennlp_models.tagging.models.crf_tagger", "listed": True}
+
+
+def test_from_params_finds_them_too_and_a_misspelt_one_is_still_an_error() -> None:
+    found = python(
+        """
+        import json
+        from allennlp.common import Params
+        from allennlp.common.checks import ConfigurationError
+        from allennlp.data import DatasetReader
+        reader = DatasetReader.from_params(Params({"type": "conll2003"}))
+        try:
+            DatasetReader.from_params(Params({"type": "conll2004"}))
+        except ConfigurationError as error:
+            message = str(error)
+        print(json.dumps({"reader": type(reader).__name__, "message": message}))
+        """
+    )
+    assert found["reader"] == "Conll2003DatasetReader"
+    assert "conll2004" in found["message"] and "'conll2003'" in found["message"]
+
+
+def test_importing_allennlp_models_downloads_nothing() -> None:
+    found = python(
+        """
+        import json, socket
+        tried = []
+        def refuse(*args, **kwargs):
+            tried.append(str(args))
+            raise OSError("no network")
+        socket.socket.connect = refuse
+        socket.getaddrinfo = refuse
+        from ner_plugins.compat import plugins
+        plugins.load_all_plugins()
+        import nltk
+        print(json.dumps({"tried": tried, "restored": nltk.download.__module__}))
+        """
+    )
+    assert found["tried"] == [] and found["restored"].startswith("nltk")
