@@ -49,10 +49,19 @@ $(OLD)/.ready: requirements.txt setup.py
 test-transformers4: $(OLD)/.ready
 	$(OLD)/bin/python -m pytest
 
-bench: $(READY)
+# Transformers 4.41, the last with which AllenNLP's own indexer works: the peer of benchmarks/indexing.py.
+PEER := .venv-indexing
+$(PEER)/.ready:
+	$(PYTHON) -m venv $(PEER)
+	sed -e 's/^transformers==.*/transformers==4.41.2/' -e 's/^huggingface_hub==.*/huggingface_hub<1.0/' requirements.txt > $(PEER)/requirements.txt
+	$(PEER)/bin/python -m pip install --quiet -r $(PEER)/requirements.txt
+	$(PEER)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1
+	touch $@
+
+bench: $(READY) $(PEER)/.ready
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/indexing.py
 	$(BIN)/python benchmarks/cluener.py
 
 clean:
-	rm -rf $(VENV) $(OLD) build dist *.egg-info runs
+	rm -rf $(VENV) $(OLD) $(PEER) build dist *.egg-info runs

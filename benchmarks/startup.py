@@ -48,7 +48,7 @@ def stock_config(train: str) -> dict:
         "data_loader": {"batch_sampler": {"type": "bucket", "batch_size": 32, "sorting_keys": ["tokens"]}},
         "trainer": {
             "num_epochs": 1,
-            "optimizer": "adam",
+            "optimizer": "adamw",
             "callbacks": ["first_batch"],
             "run_confidence_checks": False,
         },
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats
     train = str(ROOT / "fixtures/sample/train.json")
-    callbacks = json.dumps({"trainer": {"callbacks": ["first_batch"]}, "train_data_path": train})
+    callbacks = json.dumps({"trainer.callbacks": ["first_batch"], "train_data_path": train})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = folder / "stock.json"

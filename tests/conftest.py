@@ -70,9 +70,12 @@ def allennlp() -> CommandRunner:
 
 # Overrides that make the experiment of a config a matter of seconds.
 TINY = {
-    "model": {"projection": {"dim": 16}, "max_span_width": 12, "init": "xavier"},
-    "trainer": {"num_epochs": 1, "cuda_device": -1},
-    "dataset_reader": {"max_instances": 120},
+    "model.projection.dim": 16,
+    "model.max_span_width": 12,
+    "model.init": "xavier",
+    "trainer.num_epochs": 1,
+    "trainer.cuda_device": -1,
+    "dataset_reader.max_instances": 120,
 }
 
 

@@ -7,6 +7,7 @@ base {
     type: 'biaffine',
     projection: { dim: 150, activation: 'gelu', dropout: 0.1, variational: true },
     max_span_width: 50,
+    init: 'xavier',
     loss: { type: 'cross_entropy', reduction: 'batch' },
     decoding: 'flat_greedy',
   },

@@ -1,10 +1,5 @@
 """The commands: `train`, `evaluate` and `predict` as AllenNLP has them, with what their users miss."""
 
-from ner_plugins.commands.evaluate import EvaluateCommand
-from ner_plugins.commands.predict import PredictCommand
-from ner_plugins.commands.train import TrainCommand
-
-# Registered under these names by `ner_plugins.compat.command_line`, before the command line is parsed.
-COMMANDS = {"train": TrainCommand, "evaluate": EvaluateCommand, "predict": PredictCommand}
-
-__all__ = ["COMMANDS", "EvaluateCommand", "PredictCommand", "TrainCommand"]
+# Importing AllenNLP's commands registers ours (`ner_plugins.compat.command_line`), which imports the modules of this
+# package: first here, so that none of them is half imported then.
+import allennlp.commands  # noqa: F401

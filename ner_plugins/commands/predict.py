@@ -59,8 +59,7 @@ def predict_from_args(args: argparse.Namespace) -> None:
         dataset_reader_to_load=args.dataset_reader_choice,
         extra_args=json.loads(args.predictor_args.strip() or "{}"),
     )
-    ours = is_ours(archive) and isinstance(predictor, NerPredictor) and not args.use_dataset_reader
-    if not ours:
+    if not (is_ours(archive) and isinstance(predictor, NerPredictor)):
         _predict_as_stock(args, predictor)
         return
     if args.silent and not args.output_file:
@@ -90,7 +89,8 @@ def _predict_lines(args: argparse.Namespace, predictor: NerPredictor) -> None:
         outputs: list[TextIO] = [] if args.silent else [_utf8(sys.stdout)]
         if args.output_file:
             outputs.append(stack.enter_context(open(args.output_file, "w", encoding="utf-8", newline="\n")))
-        for line in _with_progress(prediction.run(args.input_file), shown=not sys.stdout.isatty() or args.silent):
+        lines = prediction.run_corpus(args.input_file) if args.use_dataset_reader else prediction.run(args.input_file)
+        for line in _with_progress(lines, shown=not sys.stdout.isatty() or args.silent):
             for output in outputs:
                 output.write(line + "\n")
         for output in outputs:

@@ -1,4 +1,4 @@
-"""`allennlp train`: a serialization directory of its own accord, archives that carry everything, a table at the end."""
+"""`allennlp train`: a serialization directory of its own accord, mistakes told early, a table at the end."""
 
 import argparse
 import json
@@ -13,7 +13,6 @@ from allennlp.common import Params
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
 
-ASSETS = "ner_assets"
 BEST = "best_validation_"
 
 
@@ -46,8 +45,6 @@ def train_from_args(args: argparse.Namespace) -> None:
     folder = Path(args.serialization_dir or fresh_directory(config.stem))
     _check_directory(folder, args)
     params = Params.from_file(args.param_path, args.overrides)
-    carried = list(params.params.get("include_in_archive") or [])
-    params["include_in_archive"] = carried + [name for name in [ASSETS] if name not in carried]
     print(f"serialization directory: {folder}", flush=True)
     try:
         train_model(

@@ -21,7 +21,8 @@ class ConsoleFilter(logging.Filter):
             return False
         if record.name.startswith("allennlp"):
             message = record.getMessage()
-            return " |  " in message and message.count("/") < 2 and "_memory_MB" not in message
+            name = message.partition(" |  ")[0]
+            return name != message and name.count("/") < 2 and "_memory_MB" not in name
         return record.levelno >= logging.INFO
 
 

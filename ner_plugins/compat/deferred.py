@@ -1,15 +1,16 @@
 """
 Libraries that AllenNLP 2.10.1 imports at start and needs in a few places only: imported at first use instead.
 
-Together they are about half of what starting takes: scikit-learn and scipy.stats for three metrics and a collator,
-every auto class of Transformers for one `isinstance`, BERT's code for a table of activations, NLTK for one class.
+Together they are more than half of what starting takes: scikit-learn and scipy.stats for three metrics and a collator,
+every auto class of Transformers for one `isinstance`, BERT's code for a table of activations, NLTK for one class, and
+torch's compiler, with SymPy, to be switched off for the optimizer.
 """
 
 import importlib
 import sys
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
 
 class Deferred:
@@ -94,3 +95,33 @@ def offered(consumer: str) -> Iterator[None]:
                 vars(sys.modules[provider]).pop(name, None)
             else:
                 del sys.modules[provider]
+
+
+def leave_compiler_alone() -> None:
+    """
+    torch 2 imports its compiler, a second's worth, to make a new optimizer: its methods are "disabled" for it first.
+
+    Where the compiler is not imported there is nothing to be disabled for; once it is, the methods are as torch has
+    them.
+    """
+    from torch.optim import Optimizer
+
+    for name in ("add_param_group", "zero_grad", "load_state_dict", "state_dict"):
+        plain = getattr(getattr(Optimizer, name), "__wrapped__", None)
+        if plain is not None and not hasattr(plain, _DISABLED):
+            setattr(plain, _DISABLED, _plain_until_compiler(plain, getattr(Optimizer, name)))
+
+
+# Where `torch._disable_dynamo` keeps what it made of a function.
+_DISABLED = "__dynamo_disable"
+
+
+def _plain_until_compiler(plain: Callable[..., Any], disabling: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if "torch._dynamo" not in sys.modules:
+            return plain(*args, **kwargs)
+        if getattr(plain, _DISABLED, None) is call:
+            delattr(plain, _DISABLED)
+        return disabling(*args, **kwargs)
+
+    return call

@@ -88,35 +88,50 @@ def _adamw_class() -> type:
 
         @torch.no_grad()
         def step(self, closure: Optional[Callable[[], float]] = None) -> Optional[float]:  # type: ignore[override]
-            """One update of every parameter that has a gradient."""
+            """One update of every parameter that has a gradient, a group's parameters together."""
             loss = None
             if closure is not None:
                 with torch.enable_grad():
                     loss = closure()
             for group in self.param_groups:
-                for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        self._update(parameter, group)
+                parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+                if any(parameter.grad.is_sparse for parameter in parameters):
+                    raise RuntimeError("AdamW does not take sparse gradients: use sparse_adam for this parameter group")
+                if parameters:
+                    self._update(parameters, group)
             return loss
 
-        def _update(self, parameter: Any, group: dict[str, Any]) -> None:
-            if parameter.grad.is_sparse:
-                raise RuntimeError("AdamW does not take sparse gradients: use sparse_adam for this parameter group")
-            state = self.state[parameter]
+        def _update(self, parameters: list[Any], group: dict[str, Any]) -> None:
+            states = [self._state_of(parameter) for parameter in parameters]
+            gradients = [parameter.grad for parameter in parameters]
+            averages = [state["exp_avg"] for state in states]
+            squares = [state["exp_avg_sq"] for state in states]
+            beta1, beta2 = group["betas"]
+            torch._foreach_mul_(averages, beta1)
+            torch._foreach_add_(averages, gradients, alpha=1 - beta1)
+            torch._foreach_mul_(squares, beta2)
+            torch._foreach_addcmul_(squares, gradients, gradients, value=1 - beta2)
+            denominators = torch._foreach_sqrt(squares)
+            torch._foreach_add_(denominators, group["eps"])
+            rates = [-group["lr"] * self._correction(state["step"], group) for state in states]
+            torch._foreach_addcdiv_(parameters, averages, denominators, rates)
+            if group["weight_decay"] > 0:
+                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+
+        def _state_of(self, parameter: Any) -> dict[str, Any]:
+            state: dict[str, Any] = self.state[parameter]
             if not state:
                 state["step"] = 0
                 state["exp_avg"] = torch.zeros_like(parameter)
                 state["exp_avg_sq"] = torch.zeros_like(parameter)
             state["step"] += 1
+            return state
+
+        @staticmethod
+        def _correction(step: int, group: dict[str, Any]) -> float:
+            if not group["correct_bias"]:
+                return 1.0
             beta1, beta2 = group["betas"]
-            state["exp_avg"].mul_(beta1).add_(parameter.grad, alpha=1 - beta1)
-            state["exp_avg_sq"].mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
-            step_size = group["lr"]
-            if group["correct_bias"]:
-                step_size *= math.sqrt(1 - beta2 ** state["step"]) / (1 - beta1 ** state["step"])
-            denominator = state["exp_avg_sq"].sqrt().add_(group["eps"])
-            parameter.addcdiv_(state["exp_avg"], denominator, value=-step_size)
-            if group["weight_decay"] > 0:
-                parameter.add_(parameter, alpha=-group["lr"] * group["weight_decay"])
+            return math.sqrt(1 - beta2**step) / (1 - beta1**step)
 
     return AdamW

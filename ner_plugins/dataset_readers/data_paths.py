@@ -242,14 +242,21 @@ def _select(
             problem = f"{len(exact) or 'no'} members are called {place.member!r}"
             raise DataError(problem, path=place.path, remedy=f"It has: {', '.join(close) or 'no files'}")
         names = inside
-    if place.split and choose and (chosen := choose(names, place.split)):
+    if place.split and (chosen := _chosen(place, names, place.split, choose)):
         return chosen
     raise _which_split(place, names, choose)
 
 
+def _chosen(place: DataPath, names: Sequence[str], split: str, choose: Optional[ChooseFiles]) -> Sequence[str]:
+    try:
+        return choose(names, split) if choose else ()
+    except DataError as error:
+        raise DataError(error.problem, path=str(place), remedy=error.remedy) from None
+
+
 def _which_split(place: DataPath, names: Sequence[str], choose: Optional[ChooseFiles]) -> DataError:
     base = str(DataPath(place.path, place.member))
-    there = [f"{base}#{split}" for split in SPLITS if choose and choose(names, split)]
+    there = [f"{base}#{split}" for split in SPLITS if _chosen(place, names, split, choose)]
     kind = "a folder" if os.path.isdir(place.path) else "an archive"
     problem = f"{kind} without a split {place.split!r}" if place.split else f"{kind}, not a file"
     if there:

@@ -80,6 +80,15 @@ class LinePrediction:
         """
         return self.predict(self._records(path), read_ahead=1 if path == "-" else READ_AHEAD)
 
+    def run_corpus(self, path: str) -> Iterator[str]:
+        """The same for the sentences that the model's dataset reader finds at `path`."""
+        sentences = self._predictor.sentences(path)
+        records = (
+            _Record(number, {"text": sentence.text, "id": number if sentence.id is None else sentence.id})
+            for number, sentence in enumerate(sentences)
+        )
+        return self.predict(records)
+
     def predict(self, records: Iterable[_Record], read_ahead: int = READ_AHEAD) -> Iterator[str]:
         """Yield the output lines of `records`, in order; batches are made of texts of like length."""
         iterator = iter(records)

@@ -1,13 +1,15 @@
 """The predictor `ner`."""
 
 import json
-from typing import Any, Iterable, Sequence
+from typing import Any, Iterable, Iterator, Sequence
 
 from allennlp.common.util import JsonDict
 from allennlp.data import Instance
 from allennlp.predictors import Predictor
 
-from ner_plugins.errors import DataError
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.entities import Sentence
+from ner_plugins.errors import ConfigError, DataError
 
 
 @Predictor.register("ner")
@@ -40,6 +42,12 @@ class NerPredictor(Predictor):  # type: ignore[misc]
         for start in range(0, len(records), batch_size):
             predictions += self.predict_batch_json(records[start : start + batch_size])
         return predictions
+
+    def sentences(self, path: str) -> Iterator[Sentence]:
+        """The sentences of a corpus, as the reader that the model was trained with reads them."""
+        if not isinstance(self._dataset_reader, NerDatasetReader):
+            raise ConfigError("the model's dataset reader is not one of ner_plugins: leave out --use-dataset-reader")
+        return self._dataset_reader.sentences(path)
 
     def predict_json(self, inputs: JsonDict) -> JsonDict:
         """Predict one JSON object with a `text` (or `sentence`) and, optionally, an `id`."""

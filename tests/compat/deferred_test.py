@@ -53,3 +53,25 @@ def test_other_imports_get_the_real_library() -> None:
     import sklearn.metrics
 
     assert scipy.stats.spearmanr and sklearn.metrics.roc_curve
+
+
+def test_an_optimizer_is_made_and_run_without_the_compiler_and_with_it() -> None:
+    code = """
+import sys, allennlp.training.optimizers, torch
+from ner_plugins.compat.deferred import _DISABLED
+layer = torch.nn.Linear(2, 1)
+def step():
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    optimizer.zero_grad()
+    optimizer.load_state_dict(optimizer.state_dict())
+    layer(torch.ones(1, 2)).sum().backward()
+step()
+assert "torch._dynamo" not in sys.modules
+import torch._dynamo
+step()
+plain = torch.optim.Optimizer.zero_grad.__wrapped__
+assert getattr(plain, _DISABLED).__module__.startswith("torch"), getattr(plain, _DISABLED)
+print("ok")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == "ok", done.stderr

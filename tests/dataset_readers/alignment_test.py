@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def test_boundaries(span, expand, shrink, drop):
 @st.composite
 def tokens_and_entities(draw):
     cuts = sorted(draw(st.sets(st.integers(0, 20), min_size=2)))
-    offsets = [pair for pair in zip(cuts, cuts[1:], strict=False) if draw(st.booleans())]
+    offsets = [pair for pair in pairwise(cuts) if draw(st.booleans())]
     start = draw(st.integers(0, 19))
     return offsets, Entity(start, draw(st.integers(start + 1, 20)), "X")
 

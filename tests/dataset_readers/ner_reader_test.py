@@ -3,6 +3,7 @@ import logging
 import pickle
 from collections import Counter
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -40,7 +41,7 @@ class Words(NerTokenizer):
 class Blocks(NerDatasetReader):
     """Sentences of several lines, as the column formats have them; a line `!` makes a bad one."""
 
-    split_files = {"train": ("*.train",)}
+    split_files: ClassVar = {"train": ("*.train",)}
 
     def _parse(self, lines, path):
         block = []
@@ -296,7 +297,7 @@ def test_dev_fraction_does_not_depend_on_what_can_be_read(tmp_path):
 
 def test_dev_fraction_too_small(tmp_path):
     path = write(tmp_path / "f.json", 3)
-    with pytest.raises(DataError, match="no sentence with dev_fraction 0.001"):
+    with pytest.raises(DataError, match=r"no sentence with dev_fraction 0\.001"):
         list(CluenerReader(dev_fraction=0.001).sentences(f"{path}#dev"))
 
 

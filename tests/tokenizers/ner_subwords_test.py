@@ -1,5 +1,6 @@
 import json
 import pickle
+from itertools import pairwise
 
 import pytest
 from allennlp.common import Params
@@ -125,7 +126,7 @@ def test_lower_characters_is_one_for_one(text):
 def test_merged_pieces_are_disjoint_and_cover_the_same(text, offsets):
     offsets = [(min(s, len(text)), min(e, len(text))) for s, e in offsets]
     tokens = merge_pieces(text, range(len(offsets)), offsets)
-    assert all(a.idx_end <= b.idx for a, b in zip(tokens, tokens[1:], strict=False))
+    assert all(a.idx_end <= b.idx for a, b in pairwise(tokens))
     assert all(token.text == text[token.idx : token.idx_end] for token in tokens)
     covered = {i for token in tokens for i in range(token.idx, token.idx_end) if not text[i].isspace()}
     assert covered == {i for s, e in offsets for i in range(s, e) if not text[i].isspace()}

@@ -10,6 +10,7 @@ local settings = import 'settings.libsonnet';
   train_data_path: settings.train,
   validation_data_path: settings.dev,
   datasets_for_vocab_creation: ['train'],
+  vocabulary: encoder.vocabulary,
   model: encoder.model {
     type: error 'the experiment has to say model.type',
     metrics: [{ type: 'seqeval' }, { type: 'cluener' }],

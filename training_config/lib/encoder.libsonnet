@@ -7,14 +7,16 @@ local pretrained = {
     text_field_embedder: { token_embedders: { tokens: { type: 'ner_transformer', model_name: settings.encoder } } },
     dropout: 0.1,
   },
+  vocabulary: {},
   epochs: 4,
   optimizer: {
     type: 'huggingface_adamw',
     lr: 1e-3,  // of the head
     weight_decay: 0.01,
-    parameter_groups: [
-      [['token_embedder.*(bias|LayerNorm|layer_norm)'], { lr: 5e-5, weight_decay: 0.0 }],
-      [['token_embedder.*'], { lr: 5e-5 }],
+    parameter_groups: [  // no weight decay on biases and layer norms, as BERT was trained
+      [['^(?=.*token_embedder)(?=.*(bias|[Nn]orm))'], { lr: 5e-5, weight_decay: 0.0 }],
+      [['^(?=.*token_embedder)(?!.*(bias|[Nn]orm))'], { lr: 5e-5 }],
+      [['^(?!.*token_embedder).*bias'], { weight_decay: 0.0 }],
     ],
   },
 };
@@ -26,8 +28,9 @@ local from_nothing = {
     encoder: { type: 'lstm', input_size: 128, hidden_size: 128, bidirectional: true },
     dropout: 0.3,
   },
-  epochs: 12,
-  optimizer: { type: 'adamw', lr: 3e-3, weight_decay: 0.01 },
+  vocabulary: { min_count: { tokens: 2 } },  // what stands for unknown characters is learnt from those seen once
+  epochs: 16,
+  optimizer: { type: 'huggingface_adamw', lr: 3e-3, weight_decay: 0.01 },
 };
 
 if settings.encoder == '' then from_nothing else pretrained

@@ -1,0 +1,107 @@
+"""`allennlp predict`, as a user runs it."""
+
+import gzip
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+OURS = ["--include-package", "ner_plugins"]
+LINES = ["张三在北京大学读书", "", "\t王五\u3000来了👍 ", "x" * 5000, "e\u0301 张三"]
+
+
+@pytest.fixture(scope="module")
+def archive(trained: Path) -> Path:
+    return trained / "model.tar.gz"
+
+
+def predictions(done) -> list[dict]:
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_plain_text_line_for_line(allennlp, archive: Path, tmp_path: Path) -> None:
+    file = tmp_path / "input.txt"
+    file.write_text("\n".join(LINES) + "\n", encoding="utf-8")
+    found = predictions(allennlp("predict", archive, file, *OURS, LC_ALL="C"))
+    assert [p["text"] for p in found] == LINES
+    assert [p["id"] for p in found] == list(range(len(LINES)))
+    for prediction in found:
+        for entity in prediction["entities"]:
+            assert prediction["text"][entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_json_lines_gzipped_and_an_output_file(allennlp, archive: Path, tmp_path: Path) -> None:
+    records = [{"text": "张三", "id": "a"}, {"sentence": "李四在北京"}, {"text": ""}]
+    with gzip.open(tmp_path / "input.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.write("\n".join(map(json.dumps, records)))
+    output = tmp_path / "out.jsonl"
+    done = allennlp("predict", archive, tmp_path / "input.jsonl.gz", "--output-file", output, "--silent", *OURS)
+    assert done.returncode == 0 and done.stdout == "", done.stderr
+    found = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert [(p["id"], p["text"]) for p in found] == [("a", "张三"), (1, "李四在北京"), (2, "")]
+
+
+def test_standard_input_and_the_submission_layout(allennlp, archive: Path) -> None:
+    done = allennlp("predict", archive, "-", "--format", "cluener", *OURS, input="张三\r\n李四\n")
+    assert [sorted(p) for p in predictions(done)] == [["id", "label"]] * 2
+
+
+def test_unreadable_lines(allennlp, archive: Path, tmp_path: Path) -> None:
+    file = tmp_path / "input.json"
+    file.write_bytes(b'{"text": "\xe5\xbc\xa0"}\n{"text": 3}\n{"text"\n\xff\xfe\n{"text": "b"}\n')
+    done = allennlp("predict", archive, file, *OURS)
+    assert done.returncode == 1 and f"{file}:2" in done.stderr and "--on-error skip" in done.stderr
+    done = allennlp("predict", archive, file, "--on-error", "skip", *OURS)
+    assert [(p["id"], p["text"]) for p in predictions(done)] == [(0, "张"), (4, "b")]
+    assert [f"{file}:{line}" in done.stderr for line in (2, 3, 4)] == [True] * 3
+    assert "3 of 5 lines" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (["nowhere.tar.gz", "-"], "nowhere.tar.gz"),
+        (["{archive}", "nowhere.txt"], "nowhere.txt"),
+        (["{archive}", "fixtures"], "fixtures"),
+        (["{archive}", "-", "--silent"], "--output-file"),
+        (["{archive}", "-", "--batch-size", "-1"], "--batch-size"),
+    ],
+)
+def test_mistakes_end_in_one_message(allennlp, archive: Path, arguments: list[str], expected: str) -> None:
+    done = allennlp("predict", *[a.replace("{archive}", str(archive)) for a in arguments], *OURS, input="")
+    assert done.returncode == 1 and "Traceback" not in done.stderr and not done.stdout
+    assert expected in next(line for line in done.stderr.splitlines() if line.startswith("error: "))
+
+
+def repacked(archive: Path, folder: Path, change) -> Path:
+    """The archive with its extracted files changed by `change`."""
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder / "content", filter="data")
+    change(folder / "content")
+    with tarfile.open(folder / "changed.tar.gz", "w:gz") as tar:
+        for path in (folder / "content").iterdir():
+            tar.add(path, arcname=path.name)
+    return folder / "changed.tar.gz"
+
+
+def test_an_archive_of_another_format(allennlp, archive: Path, tmp_path: Path) -> None:
+    def age(content: Path) -> None:
+        manifest = content / "ner_assets/manifest.json"
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format_version": 999}))
+
+    done = allennlp("predict", repacked(archive, tmp_path, age), "-", *OURS, input="")
+    assert done.returncode == 1 and "format_version is 999" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_archive_without_its_assets(allennlp, archive: Path, tmp_path: Path) -> None:
+    changed = repacked(archive, tmp_path, lambda content: shutil.rmtree(content / "ner_assets"))
+    done = allennlp("predict", changed, "-", *OURS, input="")
+    assert done.returncode == 1 and "ner_assets" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_with_the_dataset_reader(allennlp, archive: Path) -> None:
+    done = allennlp("predict", archive, "fixtures/cluener/test.json", "--use-dataset-reader", *OURS)
+    assert len(predictions(done)) == 3

@@ -1,0 +1,133 @@
+"""`allennlp train`, as a user runs it."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+OURS = ["--include-package", "ner_plugins"]
+CONFIG = "training_config/biaffine.jsonnet"
+
+
+def message(done: subprocess.CompletedProcess) -> str:
+    """The one line on stderr that a mistake ends in."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def test_what_a_run_leaves(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert {"model.tar.gz", "config.json", "metrics.json", "best.th", "out.log", "ner_assets", "vocabulary"} <= names
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert {"best_validation_seqeval/micro_f1", "best_validation_cluener/macro_f1"} <= set(metrics)
+    assert metrics["best_validation_gold"] > 0
+
+
+def test_without_s_it_chooses_a_fresh_directory(allennlp, tiny_overrides: str, tmp_path: Path, repository: Path) -> None:
+    for name in ("training_config", "fixtures"):
+        (tmp_path / name).symlink_to(repository / name)
+    dry = ["train", CONFIG, "--dry-run", "-o", tiny_overrides, *OURS]
+    done = allennlp(*dry, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = re.search(r"serialization directory: (runs/biaffine-\d{8}-\d{6})", done.stdout).group(1)
+    assert (tmp_path / folder / "vocabulary").is_dir()
+    assert "model.type" not in done.stdout, "the details belong into the log file"
+    assert "model.type = biaffine" in (tmp_path / folder / "out.log").read_text()
+
+
+@pytest.mark.parametrize("program", [[sys.executable, "-m", "allennlp"], [sys.executable, "-m", "ner_plugins"]])
+def test_other_ways_of_starting(allennlp, program: list[str], tiny_overrides: str, tmp_path: Path) -> None:
+    arguments = ["train", CONFIG, "-s", tmp_path / "run", "--dry-run", "-o", tiny_overrides, *OURS]
+    done = allennlp(*arguments, program=program)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "vocabulary").is_dir()
+
+
+def test_a_directory_in_use(allennlp, trained: Path) -> None:
+    told = message(allennlp("train", CONFIG, "-s", trained, *OURS))
+    assert str(trained) in told and "--recover" in told and "--force" in told
+
+
+@pytest.mark.parametrize(
+    "arguments, environment, expected",
+    [
+        (["training_config/biafine.jsonnet"], {}, ["biafine.jsonnet", "training_config/biaffine.jsonnet"]),
+        ([CONFIG], {"NER_TRAIN": "fixtures/sample/trian.json"}, ["trian.json", "train.json"]),
+        ([CONFIG], {"NER_DATA": "fixtures/nowhere"}, ["fixtures/nowhere"]),
+        ([CONFIG], {"NER_TRAIN": "fixtures/sample"}, ["fixtures/sample", "#train"]),
+        ([CONFIG], {"NER_ENCODER": "encoders/none"}, ["encoders/none"]),
+        ([CONFIG, "-o", '{"model.thresholds": {"nmae": 0.5}}'], {}, ["nmae", "'name'"]),
+        ([CONFIG, "-o", '{"model.type": "biafine"}'], {}, ["biafine"]),
+        ([CONFIG, "-o", '{"model": '], {}, ["config"]),
+        ([CONFIG, "--recover", "-s", "runs/there-is-no-such-run"], {}, ["--recover"]),
+    ],
+    ids=["config", "file", "folder", "no-split", "encoder", "type", "model", "json", "recover"],
+)
+def test_mistakes_end_in_one_message(allennlp, tmp_path: Path, arguments, environment, expected) -> None:
+    if "-s" not in arguments:
+        arguments = [*arguments, "-s", tmp_path / "run"]
+    told = message(allennlp("train", *arguments, *OURS, **environment))
+    for part in expected:
+        assert part in told
+
+
+def test_a_config_that_does_not_parse_says_where(allennlp, tmp_path: Path) -> None:
+    config = tmp_path / "bad.jsonnet"
+    config.write_text('{\n  "model": {,}\n}\n')
+    assert "bad.jsonnet:2" in message(allennlp("train", config, "-s", tmp_path / "run", *OURS))
+
+
+def test_debug_shows_the_traceback(allennlp, tmp_path: Path) -> None:
+    for extra, environment in ((["--debug"], {}), ([], {"ALLENNLP_DEBUG": "1"})):
+        done = allennlp("train", CONFIG, "-s", tmp_path / "run", *OURS, *extra, NER_DATA="nowhere", **environment)
+        assert done.returncode != 0 and "Traceback" in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_run_that_recover_takes_up(tmp_path: Path, allennlp, repository: Path) -> None:
+    overrides = json.dumps({"model.projection.dim": 16, "dataset_reader.max_instances": 200, "trainer.cuda_device": -1})
+    script = str(Path(sys.executable).with_name("allennlp"))
+    command = [script, "train", CONFIG, "-s", str(tmp_path / "run"), "-o", overrides, *OURS]
+    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 120
+    while not (tmp_path / "run/metrics_epoch_1.json").exists() and time.time() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert f"-s {tmp_path / 'run'} --recover" in err and "Traceback" not in err
+    done = allennlp(*command[1:], "--recover", NER_EPOCHS="")
+    assert done.returncode == 0, done.stderr
+    assert "epoch" in (tmp_path / "run/metrics.json").read_text()
+    assert (tmp_path / "run/model.tar.gz").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_on_a_cpu(allennlp, tiny_overrides: str, tmp_path: Path) -> None:
+    overrides = {**json.loads(tiny_overrides), "distributed": {"cuda_devices": [-1, -1]}}
+    del overrides["trainer.cuda_device"]
+    done = allennlp("train", CONFIG, "-s", tmp_path / "run", "-o", json.dumps(overrides), *OURS, OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    single = sum(
+        len(places)
+        for line in Path("fixtures/sample/dev.json").read_text().splitlines()[:120]
+        for surfaces in json.loads(line)["label"].values()
+        for places in surfaces.values()
+    )
+    assert metrics["best_validation_gold"] == single, "each sentence is counted on one rank"
+
+
+@pytest.mark.slow
+def test_bfloat16_on_a_cpu(allennlp, tiny_overrides: str, tmp_path: Path) -> None:
+    overrides = {**json.loads(tiny_overrides), "trainer.use_amp": True, "trainer.amp_dtype": "bfloat16"}
+    done = allennlp("train", CONFIG, "-s", tmp_path / "run", "-o", json.dumps(overrides), *OURS)
+    assert done.returncode == 0, done.stderr
