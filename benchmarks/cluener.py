@@ -27,6 +27,21 @@ PEER_AT_LEAST = 0.67
 MARGIN = 0.005
 
 
+# Chosen by training biaffine on 2,400 sentences of train and scoring 600 others of train: after 3 epochs 5e-5 had .645,
+# 1e-4 .671 and 2e-4 .697. The rate in the config, 5e-5, is for encoders of base size.
+LEARNING_RATE = 2e-4
+
+
+def encoder_learning_rate(rate: float) -> str:
+    """The override that sets it: the parameter groups of `training_config/lib/encoder.libsonnet` with another rate."""
+    groups = [
+        [["^(?=.*token_embedder)(?=.*(bias|[Nn]orm))"], {"lr": rate, "weight_decay": 0.0}],
+        [["^(?=.*token_embedder)(?!.*(bias|[Nn]orm))"], {"lr": rate}],
+        [["^(?!.*token_embedder).*bias"], {"weight_decay": 0.0}],
+    ]
+    return json.dumps({"trainer.optimizer.parameter_groups": groups})
+
+
 def digest(folder: Path) -> dict[str, str]:
     """The first 12 digits of the SHA-256 of each file that the experiment reads."""
     files = sorted(path for path in folder.iterdir() if path.name.startswith(("train", "dev")))
@@ -37,6 +52,7 @@ def train(model: str, seed: int, folder: Path, arguments: argparse.Namespace) ->
     """Run `allennlp train`, or take up the run that `folder` holds."""
     command = [str(Path(sys.executable).with_name("allennlp")), "train", CONFIGS[model], "-s", str(folder)]
     command += ["--include-package", "ner_plugins", "--include-package", "softmax_peer"]
+    command += ["-o", encoder_learning_rate(arguments.learning_rate)]
     if (folder / "config.json").exists():
         command.append("--recover")
     environment = {
@@ -62,6 +78,7 @@ def result_of(model: str, seed: int, folder: Path, seconds: float, arguments: ar
         "encoder": Path(arguments.encoder).name,
         "seed": seed,
         "epochs": arguments.epochs,
+        "encoder_learning_rate": arguments.learning_rate,
         "best_epoch": metrics["best_epoch"],
         "dev_micro_f1": metrics["best_validation_seqeval/micro_f1"],
         "dev_official_macro_f1": metrics["best_validation_cluener/macro_f1"],
@@ -73,7 +90,7 @@ def result_of(model: str, seed: int, folder: Path, seconds: float, arguments: ar
 
 
 def run(model: str, seed: int, arguments: argparse.Namespace) -> dict:
-    name = f"{model}-{Path(arguments.encoder).name}-e{arguments.epochs}-s{seed}"
+    name = f"{model}-{Path(arguments.encoder).name}-e{arguments.epochs}-lr{arguments.learning_rate:g}-s{seed}"
     file = arguments.runs / f"{name}.json"
     if not file.exists():
         started = time.time()
@@ -108,6 +125,7 @@ def main() -> None:
     parser.add_argument("--encoder", default=str(SHARED / "encoders/bge-small-zh-v1.5-int8deq"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, help="of the encoder, for both models")
     parser.add_argument("--models", nargs="+", choices=sorted(CONFIGS), default=sorted(CONFIGS))
     parser.add_argument("--runs", type=Path, default=ROOT / "benchmarks/runs/cluener")
     arguments = parser.parse_args()
