@@ -17,12 +17,14 @@ class BuildWithHook(build_py):
     """
 
     def run(self) -> None:
+        """Build, and add the file."""
         super().run()
         if not getattr(self, "editable_mode", False):
             shutil.copyfile(os.path.join("ner_plugins", HOOK), os.path.join(self.build_lib, HOOK))
 
 
 def version() -> str:
+    """The package's version, read without importing it."""
     names: dict = {}
     with open(os.path.join("ner_plugins", "version.py"), encoding="utf-8") as file:
         exec(file.read(), names)
@@ -30,6 +32,7 @@ def version() -> str:
 
 
 def readme() -> str:
+    """The long description."""
     with open("README.md", encoding="utf-8") as file:
         return file.read()
 

@@ -1,8 +1,8 @@
 """
 Sentences indexed per second: our `ner_transformer` indexer against AllenNLP's `pretrained_transformer_mismatched`.
 
-Both index CLUENER's training sentences, one token to a character, with the same fast tokenizer, in one thread. Each is a
-process of its own, the two in turn: ours in this environment, AllenNLP's in one with Transformers 4.41, the last that
+Both index CLUENER's training sentences, one token to a character, with the same fast tokenizer, in one thread. Each is
+a process of its own, the two in turn: ours in this environment, AllenNLP's in one with Transformers 4.41, the last that
 its tokenizer works with (`make .venv-indexing/.ready` makes it). Each process indexes every sentence once, from a fresh
 indexer; tokens are made before the clock starts. The figure is the ratio of the medians.
 
@@ -34,10 +34,9 @@ def texts_of(file: Path) -> list[str]:
 def child(side: str, file: Path, encoder: str) -> None:
     """Print the seconds that indexing every sentence takes, and the versions."""
     sys.path.insert(0, str(ROOT))
-    import ner_plugins  # noqa: F401  (on AllenNLP's side only its stand-ins matter)
 
     if side == "ours":
-        import ner_plugins.token_indexers.transformer_indexer
+        pass
     import torch
     import transformers
     from allennlp.common import Params

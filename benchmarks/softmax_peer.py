@@ -37,7 +37,8 @@ class SoftmaxPeer(Model):
         return {"loss": loss}
 
     def measure(self, paths, metadata) -> None:
-        found = [get_entities([self.tags[tag] for tag in path[: len(m["offsets"])]]) for path, m in zip(paths, metadata)]
+        tags = [[self.tags[tag] for tag in path] for path in paths]
+        found = [get_entities(row[: len(m["offsets"])]) for row, m in zip(tags, metadata, strict=True)]
         predicted = [[Entity(s, e + 1, self.types[int(t)]) for t, s, e in spans] for spans in found]
         gold = [[Entity.from_json(entity) for entity in m["entities"]] for m in metadata]
         for metric in self.metrics.values():

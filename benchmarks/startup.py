@@ -1,9 +1,10 @@
 """
 Seconds from the command to the first training batch: ours against stock AllenNLP 2.10.1 with allennlp-models.
 
-Both read the bundled sample and train a BiLSTM of the same size; ours `biaffine`, stock its own `crf_tagger`. Stock runs
-in the same environment, with nothing of ours but the stand-ins and names without which it does not import at all. The
-two take turns, after one uncounted run of each; the figure is the ratio of the medians.
+Both read the bundled sample and train a BiLSTM of the same size; ours `biaffine`, stock its own `crf_tagger`. Stock
+runs in the same environment, with nothing of ours but the stand-ins and names without which it does not import at all.
+The two take turns, after one uncounted run of each; the clock stops when the first batch is trained; the figure is the
+ratio of the medians.
 
     python benchmarks/startup.py [--repeats 7]
 """

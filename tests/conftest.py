@@ -46,7 +46,11 @@ def shared_encoders() -> Path:
 
 
 def run_command(
-    *arguments: Any, input: str | bytes | None = None, program: list[str] | None = None, cwd: Path = ROOT, **environment: str
+    *arguments: Any,
+    input: str | bytes | None = None,
+    program: list[str] | None = None,
+    cwd: Path = ROOT,
+    **environment: str,
 ) -> subprocess.CompletedProcess:
     """Run `allennlp ARGUMENTS` as a user does, in a process of its own; text in and out unless `input` is bytes."""
     program = program or [str(Path(sys.executable).with_name("allennlp"))]
@@ -88,8 +92,7 @@ def tiny_overrides() -> str:
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_overrides: str) -> Iterator[Path]:
     """The serialization directory of a small biaffine model, trained by the real command on the bundled sample."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    done = run_command(
-        "train", "training_config/biaffine.jsonnet", "-s", folder, "-o", tiny_overrides, "--include-package", "ner_plugins"
-    )
+    config = "training_config/biaffine.jsonnet"
+    done = run_command("train", config, "-s", folder, "-o", tiny_overrides, "--include-package", "ner_plugins")
     assert done.returncode == 0, done.stdout + done.stderr
     yield folder

@@ -27,7 +27,7 @@ class Deferred:
         module = importlib.import_module(self._module)
         return getattr(module, self._name) if self._name else module
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
         return self.resolve()(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:

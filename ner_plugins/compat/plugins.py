@@ -1,4 +1,4 @@
-"""Plugins and registries: AllenNLP's own, and allennlp_models', are imported when a name asks for them, not at start."""
+"""AllenNLP's own registered classes and those of its plugins: imported when a name asks for them, not at start."""
 
 import functools
 import importlib
@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +23,9 @@ class _RegisteredNames(list[str]):
         self._registry = registry
 
     def __contains__(self, name: object) -> bool:
-        if super().__contains__(name):
-            return True
-        if load_all_plugins():
-            self.extend(new for new in self._registry if not super(_RegisteredNames, self).__contains__(new))
+        if not super().__contains__(name):
+            _load_until(lambda: name in self._registry)
+            self.extend([new for new in self._registry if not super(_RegisteredNames, self).__contains__(new)])
         return super().__contains__(name)
 
 
@@ -76,8 +75,8 @@ def complete_registries_on_demand() -> None:
 
     @functools.wraps(resolve_class_name)
     def resolve_on_demand(cls: type, name: str) -> Any:
-        if name not in Registrable._registry[cls] and "." not in name:
-            load_all_plugins()
+        if "." not in name:
+            _load_until(lambda: name in Registrable._registry[cls])
         return resolve_class_name(cls, name)
 
     resolve_on_demand.completes_on_demand = True  # type: ignore[attr-defined]
@@ -85,27 +84,32 @@ def complete_registries_on_demand() -> None:
     Registrable.resolve_class_name = classmethod(resolve_on_demand)
 
 
-_all_loaded = False
+_loaded: set[str] = set()
 
 
-def load_all_plugins() -> bool:
-    """
-    Import all of AllenNLP and of its default plugins, once: what the stock command does at start.
+def _load_until(is_registered: Callable[[], bool]) -> None:
+    """Import this package, then everything else, until a name is registered or there is nothing left to import."""
+    for load in (load_this_package, load_all_plugins):
+        if is_registered() or load.__name__ in _loaded:
+            continue
+        _loaded.add(load.__name__)  # first: the imports ask registries themselves
+        load()
 
-    # Returns
 
-    Whether this call did it.
-    """
-    global _all_loaded
-    if _all_loaded:
-        return False
-    _all_loaded = True  # first: the imports ask registries themselves
+def load_this_package() -> None:
+    """Import all of this package: what `--include-package ner_plugins` asks for."""
     from allennlp.common import plugins
 
-    logger.info("a config names something that is not registered yet: importing all plugins")
+    plugins.import_module_and_submodules("ner_plugins")
+
+
+def load_all_plugins() -> None:
+    """Import all of AllenNLP and its default plugins: what the stock command does at start."""
+    from allennlp.common import plugins
+
+    logger.debug("a config names something that is not registered yet: importing all plugins")
     original = getattr(plugins.import_plugins, "load_all", plugins.import_plugins)
     original()
-    return True
 
 
 @contextmanager
@@ -122,5 +126,5 @@ def nltk_kept_offline(consumer: str) -> Iterator[None]:
 
 
 def _refuse_download(name: str, *args: Any, **kwargs: Any) -> bool:
-    logger.info("NLTK data %r is not here; download it with `python -m nltk.downloader %s` if you need it", name, name)
+    logger.debug("NLTK data %r is not here; `python -m nltk.downloader %s` downloads it", name, name)
     return False

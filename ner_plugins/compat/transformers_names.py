@@ -26,7 +26,7 @@ def supply_file_utils() -> None:
     import transformers.utils
 
     try:
-        import transformers.file_utils  # noqa: F401
+        import transformers.file_utils
     except ImportError:
         module = StandInModule("transformers.file_utils")
         module.__dict__["WEIGHTS_NAME"] = transformers.utils.WEIGHTS_NAME
@@ -131,7 +131,7 @@ def _adamw_class() -> type:
         def _correction(step: int, group: dict[str, Any]) -> float:
             if not group["correct_bias"]:
                 return 1.0
-            beta1, beta2 = group["betas"]
+            beta1, beta2 = map(float, group["betas"])
             return math.sqrt(1 - beta2**step) / (1 - beta1**step)
 
     return AdamW

@@ -76,9 +76,8 @@ class NerModel(Model):  # type: ignore[misc]
         super().__init__(
             vocab, regularizer=regularizer, serialization_dir=serialization_dir, ddp_accelerator=ddp_accelerator
         )
-        self.types = [
-            vocab.get_token_from_index(index, ENTITY_NAMESPACE) for index in range(vocab.get_vocab_size(ENTITY_NAMESPACE))
-        ]
+        number = vocab.get_vocab_size(ENTITY_NAMESPACE)
+        self.types = [str(vocab.get_token_from_index(index, ENTITY_NAMESPACE)) for index in range(number)]
         if not self.types:
             raise ConfigError(
                 "the training data hold no entity, so there is nothing to learn: check train_data_path, and the "

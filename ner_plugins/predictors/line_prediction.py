@@ -96,7 +96,7 @@ class LinePrediction:
             lines: dict[int, str] = {}
             for batch in self._batches(sorted(chunk, key=lambda record: len(text_of(record.content)))):
                 predictions = self._predictor.predict_batch_json([record.content for record in batch])
-                for record, prediction in zip(batch, predictions):
+                for record, prediction in zip(batch, predictions, strict=True):
                     lines[record.place] = self._to_line(prediction)
             for place in sorted(lines):
                 yield lines[place]

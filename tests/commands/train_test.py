@@ -30,7 +30,7 @@ def test_what_a_run_leaves(trained: Path) -> None:
     assert metrics["best_validation_gold"] > 0
 
 
-def test_without_s_it_chooses_a_fresh_directory(allennlp, tiny_overrides: str, tmp_path: Path, repository: Path) -> None:
+def test_without_s_it_chooses_a_fresh_directory(allennlp, tiny_overrides, tmp_path: Path, repository: Path) -> None:
     for name in ("training_config", "fixtures"):
         (tmp_path / name).symlink_to(repository / name)
     dry = ["train", CONFIG, "--dry-run", "-o", tiny_overrides, *OURS]
@@ -101,7 +101,7 @@ def test_ctrl_c_leaves_a_run_that_recover_takes_up(tmp_path: Path, allennlp, rep
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert f"-s {tmp_path / 'run'} --recover" in err and "Traceback" not in err
     done = allennlp(*command[1:], "--recover", NER_EPOCHS="")

@@ -41,7 +41,9 @@ def trainer(tmp_path, **kwargs):
     )
 
 
-@pytest.mark.parametrize("use_amp, amp_dtype, expected", [(False, None, torch.float32), (True, "bfloat16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    "use_amp, amp_dtype, expected", [(False, None, torch.float32), (True, "bfloat16", torch.bfloat16)]
+)
 def test_the_forward_pass_runs_in_the_type_asked_for(tmp_path, use_amp, amp_dtype, expected) -> None:
     made = trainer(tmp_path, use_amp=use_amp, amp_dtype=amp_dtype)
     made.train()

@@ -46,7 +46,7 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         "Subcommand:predict",
         "Subcommand:train",
     }
-    assert {name for name in set(after) - set(before)} == {
+    assert set(after) - set(before) == {
         "DatasetReader:cluener",
         "Metric:cluener",
         "Metric:seqeval",

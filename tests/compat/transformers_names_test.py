@@ -49,7 +49,8 @@ def test_the_config_name_huggingface_adamw_works_with_correct_bias() -> None:
     layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     # One step without bias correction: lr * (1 - beta1) / sqrt(1 - beta2) = lr * 0.1 / sqrt(0.001).
-    torch.testing.assert_close(before - layer.weight, torch.full_like(before, 0.1 * 0.1 / math.sqrt(0.001)), rtol=1e-3, atol=1e-4)
+    expected = torch.full_like(before, 0.1 * 0.1 / math.sqrt(0.001))
+    torch.testing.assert_close(before - layer.weight, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_adamw_state_survives_saving() -> None:

@@ -34,7 +34,8 @@ class TestBiaffineLikeEveryModel(ModelTestCase):
 def build(entities: list[list[Entity]], texts: list[str], **overrides: Any) -> tuple[BiaffineNer, dict]:
     """A model over the given gold, and the batch of its sentences."""
     reader = CluenerReader()
-    instances = [reader.text_to_instance(text, gold, id=i) for i, (text, gold) in enumerate(zip(texts, entities))]
+    pairs = zip(texts, entities, strict=True)
+    instances = [reader.text_to_instance(text, gold, id=i) for i, (text, gold) in enumerate(pairs)]
     for instance in instances:
         reader.apply_token_indexers(instance)
     vocab = Vocabulary.from_instances(instances)
@@ -170,7 +171,7 @@ def test_under_autocast_the_loss_is_float32(dtype: torch.dtype) -> None:
 
 
 def test_an_empty_text_has_no_entities() -> None:
-    model, batch = build(GOLD, TEXTS)
+    model, _ = build(GOLD, TEXTS)
     reader = CluenerReader()
     instances = [reader.text_to_instance(text) for text in ("", "张三")]
     for instance in instances:

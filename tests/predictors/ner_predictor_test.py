@@ -12,7 +12,8 @@ from ner_plugins.errors import DataError
 from ner_plugins.predictors.ner_predictor import NerPredictor, dump_json, text_of
 from ner_plugins.predictors.output_formats import to_cluener_line
 
-ODD = ["", " ", "\t张三\t", "王\u3000五", "a\u0301e\u0301张三", "👩‍👩‍👧张三在北京", "\ud800张三", "x" * 5000, "张三" * 600, "\x00\x7f", "İstanbul ﬁ"]
+ODD = ["", " ", "\t张三\t", "王\u3000五", "a\u0301e\u0301张三", "\U0001f469\u200d\U0001f467张三在北京", "\ud800张三"]
+ODD += ["x" * 5000, "张三" * 600, "\x00\x7f", "İstanbul ﬁ"]
 
 
 @pytest.fixture(scope="module")
