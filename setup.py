@@ -55,6 +55,7 @@ setup(
         "torch>=2.4",  # models; 2.4 is the first whose safe loading has an allow-list
         "transformers>=4.49,<6",  # pretrained encoders and their fast tokenizers
         "numpy>=1.26",  # window plans, and what torch and AllenNLP exchange arrays with
+        "safetensors>=0.4",  # encoder weights without pickled code
         "seqeval>=1.2.2",  # the strict entity scores that papers report
         "jsonnet>=0.20",  # configs; where it is missing AllenNLP reads them as plain JSON without a word
         "tqdm>=4.62",  # progress bars

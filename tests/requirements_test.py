@@ -1,13 +1,15 @@
 """setup.py, requirements.txt and the code agree about what is needed."""
 
 import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def names(text: str) -> set[str]:
-    return {re.split(r"[=<>;, ]", line)[0].lower().replace("_", "-") for line in text.splitlines() if line and line[0] != "#"}
+def names(lines: list[str]) -> set[str]:
+    found = [re.split(r"[=<>;, ]", line)[0] for line in lines if line and line[0] != "#"]
+    return {name.lower().replace("_", "-") for name in found}
 
 
 def test_every_requirement_has_an_exact_version_and_is_in_setup() -> None:
@@ -15,9 +17,9 @@ def test_every_requirement_has_an_exact_version_and_is_in_setup() -> None:
     for line in requirements.splitlines():
         assert not line or line.startswith("#") or re.match(r"[\w-]+==[\w.]+(; python_version .*)?$", line), line
     setup = (ROOT / "setup.py").read_text()
-    required = {re.split(r"[=<>]", name)[0].lower().replace("_", "-") for name in re.findall(r'^        "([^"]+)",', setup, re.M)}
+    required = names(re.findall(r'^        "([^"]+)",', setup, re.M))
     development = {"hypothesis", "mypy", "pytest", "ruff", "wheel"}
-    assert required == names(requirements) - development
+    assert required == names(requirements.splitlines()) - development
 
 
 def test_every_library_that_is_imported_is_required() -> None:
@@ -25,7 +27,6 @@ def test_every_library_that_is_imported_is_required() -> None:
     imported = set()
     for path in (ROOT / "ner_plugins").rglob("*.py"):
         imported |= set(re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(encoding="utf-8"), re.M))
-    import sys
 
     outside = imported - set(sys.stdlib_module_names) - {"ner_plugins", "allennlp"}
     for name in outside:
