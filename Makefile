@@ -19,6 +19,7 @@ setup: $(READY)
 $(READY): requirements.txt setup.py ner_plugins/ner_plugins.pth
 	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "ner_plugins needs Python 3.10 to 3.13, and this is %d.%d: make PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip  # older ones build seqeval for many minutes
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps allennlp==2.10.1 allennlp-models==2.10.1
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
@@ -39,6 +40,7 @@ test: lint
 OLD := .venv-transformers4
 $(OLD)/.ready: requirements.txt setup.py
 	$(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/python -m pip install --quiet --upgrade pip
 	sed -e 's/^transformers==.*/transformers==4.49.0/' -e 's/^huggingface_hub==.*/huggingface_hub<1.0/' requirements.txt > $(OLD)/requirements.txt
 	$(OLD)/bin/python -m pip install --quiet -r $(OLD)/requirements.txt
 	$(OLD)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1 allennlp-models==2.10.1
@@ -53,6 +55,7 @@ test-transformers4: $(OLD)/.ready
 PEER := .venv-indexing
 $(PEER)/.ready:
 	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet --upgrade pip
 	sed -e 's/^transformers==.*/transformers==4.41.2/' -e 's/^huggingface_hub==.*/huggingface_hub<1.0/' requirements.txt > $(PEER)/requirements.txt
 	$(PEER)/bin/python -m pip install --quiet -r $(PEER)/requirements.txt
 	$(PEER)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1

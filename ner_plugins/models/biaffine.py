@@ -1,6 +1,6 @@
 """The model `biaffine`: every span of a text is scored for every type."""
 
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from allennlp.common import Lazy
 from allennlp.data import Vocabulary
@@ -8,6 +8,7 @@ from allennlp.models import Model
 from allennlp.modules import TextFieldEmbedder
 from torch import Tensor
 
+from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ConfigError
 from ner_plugins.models.ner_model import NerModel
 from ner_plugins.modules.biaffine import BiaffineSpanScorer, SpanProjection, span_mask
@@ -80,10 +81,13 @@ class BiaffineNer(NerModel):
         loss: Tensor = self.span_loss(scores, targets, span_mask(mask, width), batch)
         return loss
 
-    def reachable(self, scores: Tensor, entities: Tensor) -> Tensor:
-        """Gold rows that the band holds: not too wide, and one type to a span."""
-        batch, length, width, _ = scores.shape
-        return span_targets(entities, (batch, length, width))[1]
+    def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
+        """Entities that are not too wide; of those that overlap (nested: of those on one span) one."""
+        width = self.scorer.max_span_width
+        fitting = [entity for entity in entities if width is None or entity.width <= width]
+        if self.decoding == "nested":
+            return list({(entity.start, entity.end): entity for entity in fitting}.values())
+        return resolve_overlaps(fitting)
 
     def decode(self, scores: Tensor, mask: Tensor) -> DecodedSpans:
         """The spans that `decoding` keeps."""

@@ -29,8 +29,8 @@ class NerModel(Model):  # type: ignore[misc]
     """
     A named entity recogniser: an encoder that all share, and a head that a subclass gives.
 
-    A head is four methods: `score` (encoded tokens to scores), `loss`, `reachable` (which gold it can represent) and
-    `decode` (scores to spans). Everything between tokens and characters is done here.
+    A head is four methods: `score` (encoded tokens to scores), `loss`, `decode` (scores to spans) and
+    `reachable` (which gold it could predict). Everything between tokens and characters is done here.
 
     # Parameters
 
@@ -134,7 +134,7 @@ class NerModel(Model):  # type: ignore[misc]
             output["text"] = [sentence["text"] for sentence in metadata]
             output["id"] = [sentence["id"] for sentence in metadata]
             if entities is not None:
-                self._measure(output["entities"], metadata, self.reachable(scores, entities))
+                self._measure(output["entities"], metadata)
         return output
 
     def encode(self, tokens: TextFieldTensors, mask: Tensor) -> Tensor:
@@ -153,8 +153,8 @@ class NerModel(Model):  # type: ignore[misc]
         """The training loss, a scalar, of `scores` against gold rows, shape (batch, entities, 3)."""
 
     @abstractmethod
-    def reachable(self, scores: Tensor, entities: Tensor) -> Tensor:
-        """Which gold rows the head could predict at all. Shape: (batch, entities), boolean."""
+    def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
+        """Those of a sentence's gold entities, in tokens, that the head could predict together."""
 
     @abstractmethod
     def decode(self, scores: Tensor, mask: Tensor) -> DecodedSpans:
@@ -187,14 +187,14 @@ class NerModel(Model):  # type: ignore[misc]
         }
         return {**figures, **self.gold_count.get_metric(reset=True)} if reset else figures
 
-    def _measure(
-        self, predicted: Sequence[Sequence[Entity]], metadata: Sequence[Mapping[str, Any]], reachable: Tensor
-    ) -> None:
+    def _measure(self, predicted: Sequence[Sequence[Entity]], metadata: Sequence[Mapping[str, Any]]) -> None:
         raw = [sentence["entities"] for sentence in metadata]
         gold = [None if entities is None else [Entity.from_json(entity) for entity in entities] for entities in raw]
         for metric in self.metrics:
             metric(predicted, gold, [sentence["text"] for sentence in metadata])
-        self.gold_count(sum(map(len, filter(None, gold))), reachable)
+        for sentence, entities in zip(metadata, gold, strict=True):
+            known = [entity for entity in set(entities or ()) if entity.type in self.types]
+            self.gold_count(len(set(entities or ())), len(self.reachable(to_tokens(known, sentence["offsets"]))))
 
     def _threshold_tensor(self, thresholds: Optional[Thresholds]) -> Tensor:
         """The lowest probability of each type. Shape: (types,)."""
@@ -236,6 +236,17 @@ def to_characters(
         # The token that stands for an empty text has no characters.
         entities.append([entity for entity in found if entity.width > 0])
     return entities
+
+
+def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]]) -> list[Entity]:
+    """Those of `entities` that begin and end with a token, with tokens in place of characters as their unit."""
+    first = {start: token for token, (start, _) in enumerate(offsets)}
+    end = {end: token + 1 for token, (_, end) in enumerate(offsets)}
+    return [
+        Entity(first[entity.start], end[entity.end], entity.type)
+        for entity in entities
+        if entity.start in first and entity.end in end
+    ]
 
 
 def _prepare_assets(assets: Assets) -> None:

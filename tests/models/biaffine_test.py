@@ -13,6 +13,7 @@ from ner_plugins.dataset_readers.cluener import CluenerReader
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.models.biaffine import BiaffineNer
+from ner_plugins.models.ner_model import to_tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENT = ROOT / "fixtures/experiments/biaffine.json"
@@ -103,6 +104,23 @@ def test_metrics_divide_by_raw_gold_and_say_what_is_unreachable() -> None:
     assert (metrics["gold"], metrics["unreachable_gold"]) == (2.0, 1.0)
     assert metrics["typed_span_f1/micro_recall"] == 0.5
     assert model.get_metrics(reset=True)["gold"] == 0.0
+
+
+@pytest.mark.parametrize("decoding, unreachable", [("nested", 1), ("flat_greedy", 2), ("flat_optimal", 2)])
+def test_nested_gold_is_unreachable_for_a_flat_decoder(decoding: str, unreachable: int) -> None:
+    same_span = [*GOLD[0], Entity(3, 7, "company")]
+    model, batch = build([same_span, []], TEXTS, decoding=decoding)
+    model.eval()
+    model(**batch)
+    assert model.get_metrics(reset=True)["unreachable_gold"] == unreachable
+
+
+def test_gold_cut_by_a_token_is_unreachable() -> None:
+    offsets = [(0, 2), (2, 5)]
+    assert to_tokens([Entity(0, 2, "a"), Entity(1, 5, "b"), Entity(0, 5, "c")], offsets) == [
+        Entity(0, 1, "a"),
+        Entity(0, 2, "c"),
+    ]
 
 
 def test_training_steps_neither_decode_nor_measure(monkeypatch: pytest.MonkeyPatch) -> None:
