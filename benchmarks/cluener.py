@@ -14,7 +14,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from results import machine, versions
@@ -67,7 +66,7 @@ def train(model: str, seed: int, folder: Path, arguments: argparse.Namespace) ->
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
-def result_of(model: str, seed: int, folder: Path, seconds: float, arguments: argparse.Namespace) -> dict:
+def result_of(model: str, seed: int, folder: Path, arguments: argparse.Namespace) -> dict:
     metrics = json.loads((folder / "metrics.json").read_text())
     epochs = sorted(folder.glob("metrics_epoch_*.json"), key=lambda path: int(path.stem.rpartition("_")[2]))
     curve = [json.loads(path.read_text())["validation_seqeval/micro_f1"] for path in epochs]
@@ -83,7 +82,6 @@ def result_of(model: str, seed: int, folder: Path, seconds: float, arguments: ar
         "dev_micro_f1": metrics["best_validation_seqeval/micro_f1"],
         "dev_official_macro_f1": metrics["best_validation_cluener/macro_f1"],
         "dev_micro_f1_by_epoch": curve,
-        "seconds": round(seconds),
         "machine": machine(),
         "versions": versions("torch", "transformers", "allennlp"),
     }
@@ -93,9 +91,8 @@ def run(model: str, seed: int, arguments: argparse.Namespace) -> dict:
     name = f"{model}-{Path(arguments.encoder).name}-e{arguments.epochs}-lr{arguments.learning_rate:g}-s{seed}"
     file = arguments.runs / f"{name}.json"
     if not file.exists():
-        started = time.time()
         train(model, seed, arguments.runs / name, arguments)
-        result = result_of(model, seed, arguments.runs / name, time.time() - started, arguments)
+        result = result_of(model, seed, arguments.runs / name, arguments)
         partial = file.with_suffix(".partial")
         partial.write_text(json.dumps(result, indent=1))
         partial.replace(file)
