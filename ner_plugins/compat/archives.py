@@ -5,6 +5,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional, Union
 
@@ -104,7 +105,8 @@ def extracted_archive(resolved_archive_file: Union[str, os.PathLike[str]], clean
         try:
             with tarfile.open(resolved_archive_file, "r:*") as archive:
                 _extract(archive, folder, str(resolved_archive_file))
-        except (tarfile.TarError, EOFError, OSError) as error:
+                _read_to_the_end(archive)
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
             raise ArchiveError(
                 f"{resolved_archive_file}: not a whole model archive ({error}). "
                 "It should be the model.tar.gz that `allennlp train` wrote; copy it again"
@@ -117,21 +119,33 @@ def extracted_archive(resolved_archive_file: Union[str, os.PathLike[str]], clean
 
 
 def _extract(archive: tarfile.TarFile, folder: str, name: str) -> None:
-    room = min(MAX_BYTES, shutil.disk_usage(folder).free)
+    room = shutil.disk_usage(folder).free
     total = 0
     for count, member in enumerate(archive, start=1):
         problem = _problem(member, folder)
         total += member.size
         if problem is None and count > MAX_MEMBERS:
             problem = f"is one of more than {MAX_MEMBERS} members"
-        if problem is None and total > room:
-            problem = f"brings the extracted size to {total} bytes, more than the {room} there is room for"
+        if problem is None and total > MAX_BYTES:
+            problem = f"brings the extracted size to {total} bytes, more than {MAX_BYTES}"
         if problem is not None:
             raise ArchiveError(f"{name}: member {member.name!r} {problem}. Refused; do not trust this file")
+        if total > room:
+            raise ArchiveError(
+                f"{name}: extracting it takes more than the {room} bytes that are free in {tempfile.gettempdir()}. "
+                "Make room there, or name another folder in the environment variable TMPDIR"
+            )
         if hasattr(tarfile, "data_filter"):
             archive.extract(member, folder, filter="data")
         else:  # Python 3.10.0 to 3.10.11: the checks of `_problem` alone
             archive.extract(member, folder, set_attrs=False)
+
+
+def _read_to_the_end(archive: tarfile.TarFile) -> None:
+    """Past the last member, so that the compressed stream's check sum is looked at."""
+    stream = archive.fileobj
+    while stream is not None and stream.read(1 << 20):
+        pass
 
 
 def _problem(member: tarfile.TarInfo, folder: str) -> str | None:

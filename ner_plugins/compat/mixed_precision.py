@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+from difflib import get_close_matches
 from typing import Any, Optional
 
 from ner_plugins.errors import ConfigError
@@ -35,11 +36,14 @@ def offer_amp_dtype() -> None:
     from allennlp.training import gradient_descent_trainer as module
 
     trainer_class = module.GradientDescentTrainer
+    known = {*inspect.signature(trainer_class.__init__).parameters, "run_sanity_checks"}
+    known |= {*inspect.signature(trainer_class.from_partial_objects).parameters}
     construct = trainer_class.from_partial_objects.__func__
     if hasattr(construct, "offers_amp_dtype"):
         return
 
     def from_partial_objects(cls: Any, /, *args: Any, amp_dtype: Optional[str] = None, **kwargs: Any) -> Any:
+        _refuse_unknown(kwargs, known)
         use_amp = bool(kwargs.get("use_amp", False))
         if amp_dtype is not None:
             _check(amp_dtype, use_amp, kwargs.get("cuda_device"))
@@ -77,6 +81,14 @@ def _autocasting(batch_outputs: Any) -> Any:
             return batch_outputs(self, *args, **kwargs)
 
     return autocast_batch_outputs
+
+
+def _refuse_unknown(settings: dict[str, Any], known: set[str]) -> None:
+    """AllenNLP's trainer takes any key, and ignores those it does not know."""
+    for name in settings:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise ConfigError(f"trainer.{name} does not exist" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _on_cpu(cuda_device: Any) -> bool:

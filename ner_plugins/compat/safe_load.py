@@ -1,7 +1,9 @@
 """Reading and writing weights: no pickled code is run, and no file is ever half written."""
 
+import errno
 import os
 import pickle
+import shutil
 import sys
 from types import ModuleType
 from typing import Any
@@ -61,11 +63,13 @@ def load(file: Any, *args: Any, **kwargs: Any) -> Any:
     try:
         return torch.load(file, *args, **kwargs)
     except pickle.UnpicklingError as error:
-        reason = str(error).partition("\n")[0]
         raise ArchiveError(
-            f"{file}: refused, because it holds more than weights, or is damaged ({reason}). "
+            f"{file}: refused, because it holds more than weights, or is damaged. "
             "Only load what you trust; to convert an old file of your own, save its state dict again"
         ) from error
+    except (EOFError, IndexError, KeyError, RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ArchiveError(f"{file}: the weights are damaged ({reason}). Copy the file again, or retrain") from error
 
 
 def save(value: Any, file: Any, *args: Any, **kwargs: Any) -> None:
@@ -77,11 +81,15 @@ def save(value: Any, file: Any, *args: Any, **kwargs: Any) -> None:
         return
     temporary = f"{os.fspath(file)}.partial-{os.getpid()}"
     try:
-        with open(temporary, "wb") as handle:
-            torch.save(value, handle, *args, **kwargs)
-            handle.flush()
+        # By name: through a Python file object, Ctrl-C and a full disk surface as errors of torch's writer.
+        torch.save(value, temporary, *args, **kwargs)
+        with open(temporary, "rb+") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, file)
+    except RuntimeError as error:
+        if shutil.disk_usage(os.path.dirname(os.path.abspath(file))).free < 1 << 20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(file)) from error
+        raise
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)

@@ -4,6 +4,8 @@ import functools
 import os
 from typing import Any
 
+from ner_plugins.errors import ConfigError
+
 SETTINGS: dict[str, str] = {
     "NER_ENCODER": "",  # hub name or folder of a pretrained encoder; empty: a small encoder trained from nothing
     "NER_DATA": "fixtures/sample",  # folder or archive with the corpus's own file names
@@ -29,12 +31,23 @@ def supply_external_variables() -> None:
 
     @functools.wraps(original)
     def environment_variables(*args: Any, **kwargs: Any) -> dict[str, str]:
-        return {**SETTINGS, **original(*args, **kwargs)}
+        given: dict[str, str] = original(*args, **kwargs)
+        settings = {name: given.get(name) or default for name, default in SETTINGS.items()}
+        _check_number("NER_SEED", settings["NER_SEED"], least=0)
+        if settings["NER_EPOCHS"]:
+            _check_number("NER_EPOCHS", settings["NER_EPOCHS"], least=1)
+        return {**given, **settings}
 
     environment_variables.has_ner_settings = True  # type: ignore[attr-defined]
     params._environment_variables = environment_variables
 
 
+def _check_number(name: str, value: str, least: int) -> None:
+    # numpy takes seeds of 32 bits; Jsonnet's numbers are decimal digits alone.
+    if not (value.isascii() and value.isdigit() and least <= int(value) < 2**32):
+        raise ConfigError(f"the environment variable {name} is {value!r}; it has to be a whole number from {least} on")
+
+
 def setting(name: str) -> str:
     """The value of one of `SETTINGS`: the environment's, else its default."""
-    return os.environ.get(name, SETTINGS[name])
+    return os.environ.get(name) or SETTINGS[name]

@@ -74,6 +74,23 @@ def test_a_truncated_archive_says_so(tmp_path: Path) -> None:
         pass
 
 
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    path = tar_with(tmp_path / "model.tar.gz", member("weights.th"), content=os.urandom(200_000))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ArchiveError, match="not a whole model archive"), archives.extracted_archive(path):
+        pass
+
+
+def test_a_full_disk_is_no_reason_for_distrust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tar_with(tmp_path / "model.tar.gz", member("a"), content=b"12345")
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 3}))
+    with pytest.raises(ArchiveError, match="TMPDIR") as refused, archives.extracted_archive(path):
+        pass
+    assert "trust" not in str(refused.value)
+
+
 def test_a_good_archive_is_extracted_and_cleaned_up(tmp_path: Path) -> None:
     path = tar_with(tmp_path / "model.tar.gz", member("vocabulary", tarfile.DIRTYPE), member("vocabulary/labels.txt"))
     with archives.extracted_archive(path) as folder:

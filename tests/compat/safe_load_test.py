@@ -32,6 +32,13 @@ def test_a_payload_is_refused_and_not_run(tmp_path: Path, protocol: str) -> None
     assert not touched.exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut"])
+def test_damaged_weights_say_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "weights.th").write_bytes(content)
+    with pytest.raises(ArchiveError, match="damaged"):
+        safe_load.load(tmp_path / "weights.th")
+
+
 def test_every_module_that_loads_loads_safely() -> None:
     import allennlp.common.cached_transformers
     import allennlp.nn.initializers
@@ -58,8 +65,8 @@ def test_saving_replaces_the_file_at_once(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "state.th"
     safe_load.save({"step": 1}, path)
 
-    def cut_short(value, handle, *args, **kwargs):
-        handle.write(b"half")
+    def cut_short(value, name, *args, **kwargs):
+        Path(name).write_bytes(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", cut_short)

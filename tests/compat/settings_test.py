@@ -4,6 +4,7 @@ import pytest
 from allennlp.common import Params
 
 from ner_plugins.compat.settings import SETTINGS, setting
+from ner_plugins.errors import ConfigError
 
 
 @pytest.fixture
@@ -30,6 +31,21 @@ def test_the_environment_wins_and_an_argument_wins_over_it(config: Path, monkeyp
 def test_overrides_may_use_them(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NER_SEED", "7")
     assert Params.from_file(config, "{seed: 1 + std.parseInt(std.extVar('NER_SEED'))}")["seed"] == 8
+
+
+WRONG = [("NER_SEED", "-1"), ("NER_SEED", "x"), ("NER_EPOCHS", "0"), ("NER_EPOCHS", "1.5")]
+
+
+@pytest.mark.parametrize("name, value", WRONG)
+def test_a_number_that_is_none_names_the_variable(config: Path, monkeypatch: pytest.MonkeyPatch, name, value) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=f"{name} is {value!r}"):
+        Params.from_file(config)
+
+
+def test_an_empty_variable_is_the_default(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NER_SEED", "")
+    assert Params.from_file(config)["seed"] == 13370
 
 
 def test_only_one_file_reads_them(repository: Path) -> None:
