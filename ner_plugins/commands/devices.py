@@ -5,6 +5,7 @@ from typing import Any, Optional
 import torch
 from allennlp.models.archival import Archive
 
+from ner_plugins.errors import ConfigError
 from ner_plugins.models.ner_model import NerModel
 
 
@@ -21,6 +22,11 @@ def choose_device(archive: Archive, cuda_device: Optional[int]) -> int:
     """
     if cuda_device is None:
         cuda_device = 0 if is_ours(archive) and torch.cuda.is_available() else -1
+    if cuda_device < -1 or cuda_device >= max(torch.cuda.device_count(), 0):
+        raise ConfigError(
+            f"--cuda-device is {cuda_device}, but there are {torch.cuda.device_count()} GPUs here: "
+            "leave it out, or use -1 for the CPU"
+        )
     if cuda_device >= 0:
         archive.model.cuda(cuda_device)
     return cuda_device

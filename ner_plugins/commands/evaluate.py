@@ -3,13 +3,13 @@
 import argparse
 import contextlib
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Optional
 
 from allennlp.commands import evaluate as stock
-from allennlp.common.checks import check_for_gpu
 from allennlp.models.archival import Archive, load_archive
 
 from ner_plugins.commands.devices import choose_device, is_ours, offer_default_device
+from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
 
 
@@ -27,22 +27,57 @@ class EvaluateCommand(stock.Evaluate):  # type: ignore[misc]
 
 def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate as the arguments say, print the tables, and return the metrics that `--output-file` gets as JSON."""
-    check_for_gpu(-1 if args.cuda_device is None else args.cuda_device)
     archive = load_archive(args.archive_file, weights_file=args.weights_file, overrides=args.overrides)
     args.cuda_device = choose_device(archive, args.cuda_device)
     with _already_loaded(archive):
-        metrics: dict[str, Any] = stock.evaluate_from_args(args)
-    if is_ours(archive):
-        print_tables(metrics, args.input_file.split(","))
-    return metrics
+        if not is_ours(archive):
+            metrics: dict[str, Any] = stock.evaluate_from_args(args)
+            return metrics
+        _set_batch_size(archive, args)
+        return _evaluate_each(args)
 
 
-def print_tables(metrics: Mapping[str, Any], files: list[str]) -> None:
-    """Print a table for each evaluated file; with several, AllenNLP puts `<stem>_` before a file's metrics."""
-    for file in files:
-        prefix = f"{Path(file).stem}_" if len(files) > 1 else ""
-        own = {name[len(prefix) :]: value for name, value in metrics.items() if name.startswith(prefix)}
-        print(f"{file}\n{format_table(own)}")
+def _evaluate_each(args: argparse.Namespace) -> dict[str, Any]:
+    """Evaluate file by file: the stock command tells several files apart by their stems, which may be equal."""
+    files = args.input_file.split(",")
+    outputs, predictions = (_names(args, key, len(files)) for key in ("output_file", "predictions_output_file"))
+    metrics = {}
+    for file, output, predicted in zip(files, outputs, predictions, strict=True):
+        one = argparse.Namespace(**{**vars(args), "input_file": file})
+        one.output_file, one.predictions_output_file = output, predicted
+        metrics[file] = stock.evaluate_from_args(one)
+        print(f"{file}\n{format_table(metrics[file])}")
+    return metrics[files[0]] if len(files) == 1 else metrics
+
+
+def _names(args: argparse.Namespace, key: str, number: int) -> list[Optional[str]]:
+    """The output files of an argument, one for each of `number` input files; each has to be in a folder that exists."""
+    given = getattr(args, key)
+    if given is None:
+        return [None] * number
+    names: list[Optional[str]] = given.split(",")
+    option = "--" + key.replace("_", "-")
+    if len(names) != number:
+        raise ConfigError(f"{option} names {len(names)} files for {number} input files: put commas between them")
+    for name in names:
+        if not Path(str(name)).absolute().parent.is_dir():
+            raise ConfigError(f"{option}: there is no folder {Path(str(name)).absolute().parent}")
+    return names
+
+
+def _set_batch_size(archive: Archive, args: argparse.Namespace) -> None:
+    """`--batch-size`, also where batches are made by a sampler."""
+    if args.batch_size is None:
+        return
+    if args.batch_size < 1:
+        raise ConfigError(f"--batch-size is {args.batch_size}; it must be at least 1")
+    for key in ("data_loader", "validation_data_loader"):
+        loader = archive.config.params.get(key)
+        if loader is not None and "batch_sampler" in loader:
+            loader["batch_sampler"]["batch_size"] = args.batch_size
+    # The stock command would set it on the loader, which takes a sampler or a size but not both.
+    if "batch_sampler" in archive.config.params.get("validation_data_loader", archive.config.params["data_loader"]):
+        args.batch_size = None
 
 
 @contextlib.contextmanager

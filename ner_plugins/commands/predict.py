@@ -4,12 +4,13 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import Any, Iterator, TextIO
 
 from allennlp.commands import predict as stock
 from allennlp.commands.predict import Predict
-from allennlp.common.checks import check_for_gpu
 from allennlp.models.archival import load_archive
 from allennlp.predictors import Predictor
 
@@ -50,7 +51,6 @@ class PredictCommand(Predict):  # type: ignore[misc]
 
 def predict_from_args(args: argparse.Namespace) -> None:
     """Predict as the arguments say."""
-    check_for_gpu(-1 if args.cuda_device is None else args.cuda_device)
     archive = load_archive(args.archive_file, weights_file=args.weights_file, overrides=args.overrides)
     args.cuda_device = choose_device(archive, args.cuda_device)
     predictor = Predictor.from_archive(
@@ -81,22 +81,48 @@ def _predict_lines(args: argparse.Namespace, predictor: NerPredictor) -> None:
     prediction = LinePrediction(
         predictor,
         input_format=args.input_format or guess_input_format(args.input_file),
-        batch_size=args.batch_size or BATCH_SIZE,
+        batch_size=BATCH_SIZE if args.batch_size is None else args.batch_size,
         on_error=args.on_error,
         to_line=OUTPUT_FORMATS[args.format],
     )
     with contextlib.ExitStack() as stack:
         outputs: list[TextIO] = [] if args.silent else [_utf8(sys.stdout)]
         if args.output_file:
-            outputs.append(stack.enter_context(open(args.output_file, "w", encoding="utf-8", newline="\n")))
+            outputs.append(stack.enter_context(_whole_or_not_at_all(args.output_file, args.input_file)))
         lines = prediction.run_corpus(args.input_file) if args.use_dataset_reader else prediction.run(args.input_file)
         for line in _with_progress(lines, shown=not sys.stdout.isatty() or args.silent):
             for output in outputs:
                 output.write(line + "\n")
+                if args.input_file == "-":  # whoever types or pipes lines waits for them
+                    output.flush()
         for output in outputs:
             output.flush()
     if prediction.skipped:
         logger.warning("%d of %d lines could not be read and were skipped", prediction.skipped, prediction.lines)
+
+
+@contextlib.contextmanager
+def _whole_or_not_at_all(name: str, input_file: str) -> Iterator[TextIO]:
+    """
+    A file that takes its name only when everything is written: until then one that was there stays, and a device
+    (`/dev/stdout`) is written to as it is.
+    """
+    path = Path(name)
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(f"--output-file: there is no folder {path.absolute().parent}")
+    if path.exists() and not path.is_file():
+        with open(path, "w", encoding="utf-8", newline="\n") as device:
+            yield device
+        return
+    if path.exists() and Path(input_file).exists() and path.samefile(input_file):
+        raise ConfigError(f"--output-file {name} is the input file: name another")
+    temporary = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _with_progress(lines: Iterator[str], shown: bool) -> Iterator[str]:

@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import shlex
+import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -10,10 +13,12 @@ from typing import Any
 from allennlp.commands.train import Train, train_model
 from allennlp.common import Params
 
+from ner_plugins.compat.settings import SETTINGS
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
 
 BEST = "best_validation_"
+LEFT_BY_A_FAILED_START = {"config.json", "meta.json", "out.log", "err.log", "vocabulary", "ner_assets"}
 
 
 class TrainCommand(Train):  # type: ignore[misc]
@@ -44,6 +49,8 @@ def train_from_args(args: argparse.Namespace) -> None:
         raise ConfigError(f"{config}: there is no such config{_configs_beside(config)}")
     folder = Path(args.serialization_dir or fresh_directory(config.stem))
     _check_directory(folder, args)
+    if not args.recover:
+        _clear_failed_start(folder)
     params = Params.from_file(args.param_path, args.overrides)
     print(f"serialization directory: {folder}", flush=True)
     try:
@@ -80,11 +87,24 @@ def _check_directory(folder: Path, args: argparse.Namespace) -> None:
         raise ConfigError(f"{folder}: the serialization directory is a file: choose another -s")
     if args.recover and not folder.is_dir():
         raise ConfigError(f"{folder}: there is no run to recover: leave out --recover, or name the run's directory")
-    if folder.is_dir() and any(folder.iterdir()) and not (args.recover or args.force):
+    left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if args.force and left and "config.json" not in left:
+        raise ConfigError(f"{folder}: --force would delete it, but it holds no run of allennlp: choose another -s")
+    if left - LEFT_BY_A_FAILED_START and not (args.recover or args.force):
         raise ConfigError(
             f"{folder}: the serialization directory exists and is not empty. Choose another -s, add --recover to go on "
             "with the run in it, or --force to delete it"
         )
+
+
+def _clear_failed_start(folder: Path) -> None:
+    """A start that failed on a mistake leaves a directory without a checkpoint: not in the way of the next."""
+    if not folder.is_dir():
+        return
+    left = list(folder.iterdir())
+    if all(path.name in LEFT_BY_A_FAILED_START for path in left):
+        for path in left:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _configs_beside(config: Path) -> str:
@@ -93,11 +113,12 @@ def _configs_beside(config: Path) -> str:
 
 
 def _say_how_to_go_on(args: argparse.Namespace, folder: Path) -> None:
-    packages = " ".join(f"--include-package {name}" for name in args.include_package)
-    print(
-        f"\nstopped; to go on where it was:  allennlp train {args.param_path} -s {folder} --recover {packages}",
-        file=sys.stderr,
-    )
+    words = [word for word in sys.argv[1:] if word not in ("-f", "--force", "-r", "--recover")]
+    if args.serialization_dir is None:
+        words += ["-s", str(folder)]
+    settings = [f"{name}={shlex.quote(os.environ[name])} " for name in SETTINGS if os.environ.get(name)]
+    command = f"{''.join(settings)}allennlp {shlex.join(words)} --recover"
+    print(f"\nstopped; to go on where it was:  {command}", file=sys.stderr)
 
 
 def _print_results(folder: Path) -> None:

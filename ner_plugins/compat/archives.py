@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -9,10 +10,11 @@ import zlib
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional, Union
 
-from ner_plugins.errors import ArchiveError
+from ner_plugins.errors import ArchiveError, NerError
 
 MAX_MEMBERS = 10_000
 MAX_BYTES = 64 * 2**30
+_PREFIX = "ner-archive-"
 
 
 def announce_loading_model() -> None:
@@ -42,6 +44,29 @@ def _announcing(original: Any) -> Any:
 
     load.announces_loading = True  # type: ignore[attr-defined]
     return load
+
+
+def name_archive_in_errors() -> None:
+    """Errors in loading name the archive that the user named, not the temporary folder it was extracted to."""
+    from allennlp.common.checks import ConfigurationError
+    from allennlp.models import archival
+
+    original = archival.load_archive
+    if hasattr(original, "names_archive"):
+        return
+
+    @functools.wraps(original)
+    def load_archive(archive_file: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(archive_file, *args, **kwargs)
+        except (NerError, ConfigurationError, OSError) as error:
+            message, folders = str(error), re.compile(rf"{re.escape(tempfile.gettempdir())}/{_PREFIX}\w+")
+            if not folders.search(message):
+                raise
+            raise ArchiveError(folders.sub(str(archive_file).replace("\\", "/"), message)) from error
+
+    load_archive.names_archive = True  # type: ignore[attr-defined]
+    archival.load_archive = load_archive
 
 
 def carry_assets() -> None:
@@ -99,7 +124,7 @@ def extracted_archive(resolved_archive_file: Union[str, os.PathLike[str]], clean
     `ArchiveError` if the file is no archive, is cut short, or has a member that an archive of a model has no need for:
     a link, a device, an absolute path, one that climbs out of the folder, or more than the caps of this module.
     """
-    folder = tempfile.mkdtemp(prefix="ner-archive-")
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
     done = False
     try:
         try:

@@ -89,13 +89,44 @@ def describe(error: BaseException) -> Optional[str]:
         return f"not valid JSON: {error}"
     if isinstance(error, FileNotFoundError):
         return f"file not found: {error.filename or error}"
-    if isinstance(error, (IsADirectoryError, NotADirectoryError, PermissionError)):
-        return f"{error.strerror}: {error.filename}" if error.filename else str(error)
-    if isinstance(error, RuntimeError) and str(error).startswith(("RUNTIME ERROR", "STATIC ERROR")):
-        return f"the config does not evaluate: {str(error).strip()}"
+    if isinstance(error, OSError):
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8: {error}"
-    return _describe_worker(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in sys.argv:
+        return f"--include-package names {error.name}, but there is no such module here"
+    if isinstance(error, RuntimeError):
+        return _describe_runtime_error(str(error))
+    return _describe_worker(error) or _describe_construction(error)
+
+
+def _describe_runtime_error(text: str) -> Optional[str]:
+    if text.startswith(("RUNTIME ERROR", "STATIC ERROR")):
+        return f"the config does not evaluate: {text.strip()}"
+    if "accelerator device when none is available" in text or "No CUDA GPUs are available" in text:
+        return "a GPU is asked for, but there is none here: use --cuda-device -1 (in a config: trainer.cuda_device)"
+    if text.startswith("Error loading state dict") or "in loading state_dict" in text:
+        return f"the weights do not belong to this model and vocabulary: {' '.join(text.split())[:300]}"
+    return None
+
+
+def _describe_construction(error: BaseException) -> Optional[str]:
+    """An error in building an object from a config: what is wrong, and at which key."""
+    if not isinstance(error, (TypeError, ValueError, ZeroDivisionError, AssertionError, AttributeError)):
+        return None
+    keys, built = [], False
+    frame = error.__traceback__
+    while frame is not None:
+        code = frame.tb_frame.f_code
+        built = built or code.co_filename.endswith(("from_params.py", "lazy.py"))
+        if code.co_name == "construct_arg":
+            keys.append(str(frame.tb_frame.f_locals.get("argument_name")))
+        frame = frame.tb_next
+    if not built:
+        return None
+    place = f" at {'.'.join(keys)}" if keys else ""
+    reason = str(error) or type(error).__name__
+    return f"the config cannot be used{place}: {reason} (--debug shows where)"
 
 
 def _describe_worker(error: BaseException) -> Optional[str]:

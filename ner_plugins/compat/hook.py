@@ -33,6 +33,7 @@ MENDS: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.models.archival", "after", "archives", "announce_loading_readers"),
     ("allennlp.models.archival", "after", "archives", "carry_assets"),
     ("allennlp.models.archival", "after", "archives", "extract_safely"),
+    ("allennlp.models.archival", "after", "archives", "name_archive_in_errors"),
     ("allennlp.common.cached_transformers", "after", "safe_load", "load_weights_only"),
     ("allennlp.common.file_utils", "after", "safe_load", "load_weights_only"),
     ("allennlp.nn.initializers", "after", "safe_load", "load_weights_only"),

@@ -158,6 +158,7 @@ class NerDatasetReader(DatasetReader):
         place = DataPath.parse(str(path))
         drawn = self.dev_fraction is not None and place.split in ("train", "dev")
         found, skipped, types = 0, 0, Counter[str]()
+        labelled: Optional[bool] = None
         records = self._records(replace(place, split="train") if drawn else place, drawn)
         number = -1
         try:
@@ -169,6 +170,9 @@ class NerDatasetReader(DatasetReader):
                     self._report_skipped(record, skipped)
                 elif not drawn or self._is_held_out(number) == (place.split == "dev"):
                     found += 1
+                    labelled = record.entities is not None if labelled is None else labelled
+                    if labelled != (record.entities is not None):
+                        raise _mixed(record, labelled)
                     yield self._keep_entity_types(record, types)
         finally:  # also when the caller wants no more of them
             if skipped and self._reports():
@@ -333,6 +337,15 @@ class NerDatasetReader(DatasetReader):
     def apply_token_indexers(self, instance: Instance) -> None:
         """Attaches the indexers, which thus never travel between processes."""
         instance["tokens"].token_indexers = self.token_indexers
+
+
+def _mixed(sentence: Sentence, labelled: bool) -> DataError:
+    found, earlier = ("no gold", "have") if labelled else ("gold", "have none")
+    return DataError(
+        f"{found} in it, but earlier sentences {earlier}",
+        path=sentence.source or None,
+        remedy="Keep labelled and unlabelled sentences in files of their own (no entity at all is an empty label)",
+    )
 
 
 def _check_choice(key: str, value: str, choices: Sequence[str]) -> None:

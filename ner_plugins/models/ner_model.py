@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ner_plugins.archive_assets import Assets, is_loading
 from ner_plugins.entities import Entity
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
 from ner_plugins.metrics import EntityMetric, SeqevalMetric
 from ner_plugins.models.gold_count import GoldCount
@@ -89,6 +89,7 @@ class NerModel(Model):  # type: ignore[misc]
         self.metrics = _checked(metrics)
         self.gold_count = GoldCount()
         self._training_metrics = training_metrics
+        self._unlabelled: Optional[str] = None
         self._initializer = initializer
         self.register_buffer("thresholds", self._threshold_tensor(thresholds), persistent=False)
         if serialization_dir is not None:
@@ -135,6 +136,8 @@ class NerModel(Model):  # type: ignore[misc]
             output["id"] = [sentence["id"] for sentence in metadata]
             if entities is not None:
                 self._measure(output["entities"], metadata)
+            else:
+                self._unlabelled = metadata[0].get("source") or "a text without a label"
         return output
 
     def encode(self, tokens: TextFieldTensors, mask: Tensor) -> Tensor:
@@ -180,6 +183,9 @@ class NerModel(Model):  # type: ignore[misc]
         """
         if self.training and not self._training_metrics:
             return {}
+        if reset and self._unlabelled is not None:
+            place, self._unlabelled = self._unlabelled, None
+            raise DataError(f"evaluation needs labelled data, but there is no label at {place}")
         figures = {
             f"{metric.name}/{name}": value
             for metric in self.metrics
@@ -188,6 +194,7 @@ class NerModel(Model):  # type: ignore[misc]
         return {**figures, **self.gold_count.get_metric(reset=True)} if reset else figures
 
     def _measure(self, predicted: Sequence[Sequence[Entity]], metadata: Sequence[Mapping[str, Any]]) -> None:
+        self._unlabelled = None
         raw = [sentence["entities"] for sentence in metadata]
         gold = [None if entities is None else [Entity.from_json(entity) for entity in entities] for entities in raw]
         for metric in self.metrics:

@@ -78,7 +78,13 @@ class LinePrediction:
 
         `DataError` naming `file:line`, if a line cannot be read and `on_error` is `raise`.
         """
-        return self.predict(self._records(path), read_ahead=1 if path == "-" else READ_AHEAD)
+        if path != "-":
+            return self.predict(self._records(path))
+        if sys.stdin is None:
+            raise ConfigError("standard input is closed: name a file instead of -")
+        if sys.stdin.isatty():
+            self._batch_size = 1  # a line typed is a line predicted
+        return self.predict(self._records(path), read_ahead=1)
 
     def run_corpus(self, path: str) -> Iterator[str]:
         """The same for the sentences that the model's dataset reader finds at `path`."""
@@ -121,6 +127,8 @@ class LinePrediction:
             lines = open_lines(path, on_bad=undecodable.append)
         for number, line in lines:
             self.lines += 1
+            if self.lines == 1 and self._parse is _parse_text and _looks_like_json(line):
+                logger.warning("%s: the first line looks like JSON, but is read as text: --input-format json", path)
             try:
                 if undecodable:
                     raise undecodable.pop()
@@ -153,12 +161,19 @@ def _parse_text(line: str) -> dict[str, Any]:
     return {"text": line}
 
 
+def _looks_like_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _parse_json(line: str) -> dict[str, Any]:
     if not line.strip():
         return {"text": ""}
     try:
         record = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: not JSON, or a number of thousands of digits
         raise DataError(
             f"not valid JSON ({error})",
             expected='an object like {"text": "..."}',

@@ -21,11 +21,30 @@ def test_a_table_on_the_console_and_everything_as_json(allennlp, trained: Path, 
     assert expected <= set(metrics)
 
 
-def test_two_files_get_two_tables(allennlp, trained: Path) -> None:
-    files = "fixtures/cluener/dev.json,fixtures/cluener/train.json"
-    done = allennlp("evaluate", trained / "model.tar.gz", files, *OURS)
+def test_two_files_get_two_tables_also_with_one_stem(allennlp, trained: Path, tmp_path: Path) -> None:
+    files = "fixtures/cluener/dev.json,fixtures/sample/dev.json"
+    outputs = f"{tmp_path}/a.json,{tmp_path}/b.json"
+    archive = trained / "model.tar.gz"
+    done = allennlp("evaluate", archive, files, "--output-file", outputs, "--batch-size", "7", *OURS)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("support") == 2
+    gold = [json.loads((tmp_path / name).read_text())["gold"] for name in ("a.json", "b.json")]
+    assert [f"of {int(count)}" in done.stdout for count in gold] == [True, True] and gold[0] != gold[1]
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (["--output-file", "nowhere/metrics.json"], "no folder"),
+        (["--output-file", "a.json,b.json"], "2 files for 1"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--cuda-device", "7"], "--cuda-device"),
+    ],
+)
+def test_mistakes_are_told_before_the_work(allennlp, trained: Path, arguments: list[str], expected: str) -> None:
+    done = allennlp("evaluate", trained / "model.tar.gz", "fixtures/sample#dev", *arguments, *OURS)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "micro" not in done.stdout
+    assert expected in next(line for line in done.stderr.splitlines() if line.startswith("error: "))
 
 
 @pytest.mark.parametrize(

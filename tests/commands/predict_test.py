@@ -44,6 +44,28 @@ def test_json_lines_gzipped_and_an_output_file(allennlp, archive: Path, tmp_path
     assert [(p["id"], p["text"]) for p in found] == [("a", "张三"), (1, "李四在北京"), (2, "")]
 
 
+def test_an_output_file_is_written_whole_or_not_at_all(allennlp, archive: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.json", tmp_path / "out.json"
+    source.write_text('{"text": "a"}\n{"text": 3}\n')
+    output.write_text("earlier")
+    done = allennlp("predict", archive, source, "--output-file", output, "--silent", *OURS)
+    assert done.returncode == 1 and output.read_text() == "earlier"
+    done = allennlp("predict", archive, source, "--output-file", source, *OURS)
+    assert done.returncode == 1 and "is the input file" in done.stderr and source.read_text().startswith("{")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.json", "out.json"]
+
+
+def test_json_read_as_text_is_noticed(allennlp, archive: Path) -> None:
+    done = allennlp("predict", archive, "-", *OURS, input='{"text": "a"}\n')
+    assert "--input-format json" in done.stderr and len(predictions(done)) == 1
+
+
+def test_a_number_of_many_digits_is_a_bad_line_like_others(allennlp, archive: Path) -> None:
+    lines = '{"text": "a", "id": ' + "9" * 5000 + '}\n{"text": "b"}\n'
+    done = allennlp("predict", archive, "-", "--input-format", "json", "--on-error", "skip", *OURS, input=lines)
+    assert [p["text"] for p in predictions(done)] == ["b"]
+
+
 def test_standard_input_and_the_submission_layout(allennlp, archive: Path) -> None:
     done = allennlp("predict", archive, "-", "--format", "cluener", *OURS, input="张三\r\n李四\n")
     assert [sorted(p) for p in predictions(done)] == [["id", "label"]] * 2
@@ -68,6 +90,9 @@ def test_unreadable_lines(allennlp, archive: Path, tmp_path: Path) -> None:
         (["{archive}", "fixtures"], "fixtures"),
         (["{archive}", "-", "--silent"], "--output-file"),
         (["{archive}", "-", "--batch-size", "-1"], "--batch-size"),
+        (["{archive}", "-", "--batch-size", "0"], "--batch-size"),
+        (["{archive}", "-", "--output-file", "nowhere/out.json"], "no folder"),
+        (["{archive}", "-", "--cuda-device", "3"], "--cuda-device"),
     ],
 )
 def test_mistakes_end_in_one_message(allennlp, archive: Path, arguments: list[str], expected: str) -> None:
@@ -99,7 +124,7 @@ def test_an_archive_of_another_format(allennlp, archive: Path, tmp_path: Path) -
 def test_an_archive_without_its_assets(allennlp, archive: Path, tmp_path: Path) -> None:
     changed = repacked(archive, tmp_path, lambda content: shutil.rmtree(content / "ner_assets"))
     done = allennlp("predict", changed, "-", *OURS, input="")
-    assert done.returncode == 1 and "ner_assets" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and f"{changed}/ner_assets" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_with_the_dataset_reader(allennlp, archive: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -55,6 +56,19 @@ def test_a_directory_in_use(allennlp, trained: Path) -> None:
     assert str(trained) in told and "--recover" in told and "--force" in told
 
 
+def test_a_failed_start_is_not_in_the_way(allennlp, tmp_path: Path, tiny_overrides: str) -> None:
+    run = ["train", CONFIG, "-s", tmp_path / "run", "--dry-run", "-o", tiny_overrides, *OURS]
+    message(allennlp(*run, NER_DATA="nowhere"))
+    assert (tmp_path / "run/config.json").exists()
+    assert allennlp(*run).returncode == 0
+
+
+def test_force_deletes_nothing_but_runs(allennlp, tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    assert "choose another -s" in message(allennlp("train", CONFIG, "-s", tmp_path, "--force", *OURS))
+    assert (tmp_path / "precious.txt").exists()
+
+
 @pytest.mark.parametrize(
     "arguments, environment, expected",
     [
@@ -66,9 +80,12 @@ def test_a_directory_in_use(allennlp, trained: Path) -> None:
         ([CONFIG, "-o", '{"model.thresholds": {"nmae": 0.5}}'], {}, ["nmae", "'name'"]),
         ([CONFIG, "-o", '{"model.type": "biafine"}'], {}, ["biafine"]),
         ([CONFIG, "-o", '{"model": '], {}, ["config"]),
+        ([CONFIG, "-o", '{"model.foo": 1}'], {}, ["foo"]),
+        ([CONFIG, "-o", '{"model.max_span_width": "a"}'], {}, ["max_span_width"]),
+        ([CONFIG], {"NER_SEED": "x"}, ["NER_SEED"]),
         ([CONFIG, "--recover", "-s", "runs/there-is-no-such-run"], {}, ["--recover"]),
     ],
-    ids=["config", "file", "folder", "no-split", "encoder", "type", "model", "json", "recover"],
+    ids=["config", "file", "folder", "split", "encoder", "type", "model", "json", "key", "value", "seed", "recover"],
 )
 def test_mistakes_end_in_one_message(allennlp, tmp_path: Path, arguments, environment, expected) -> None:
     if "-s" not in arguments:
@@ -103,8 +120,10 @@ def test_ctrl_c_leaves_a_run_that_recover_takes_up(tmp_path: Path, allennlp, rep
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert f"-s {tmp_path / 'run'} --recover" in err and "Traceback" not in err
-    done = allennlp(*command[1:], "--recover", NER_EPOCHS="")
+    assert "Traceback" not in err
+    [hint] = [line.partition("allennlp ")[2] for line in err.splitlines() if line.startswith("stopped;")]
+    assert shlex.split(hint) == [*command[1:], "--recover"]
+    done = allennlp(*shlex.split(hint))
     assert done.returncode == 0, done.stderr
     assert "epoch" in (tmp_path / "run/metrics.json").read_text()
     assert (tmp_path / "run/model.tar.gz").exists()

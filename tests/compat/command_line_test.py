@@ -30,6 +30,28 @@ def test_a_mistake_ends_in_one_message(error, expected, capsys) -> None:
     assert captured.err.startswith(expected) and captured.err.count("\n") == 1 and not captured.out
 
 
+def test_a_value_that_a_constructor_refuses_names_the_key() -> None:
+    from allennlp.common import Params
+    from allennlp.training.optimizers import Optimizer
+
+    try:
+        Optimizer.from_params(Params({"type": "adam", "lr": "much"}), model_parameters=[])
+    except TypeError as error:
+        assert "at lr:" in describe(error)
+
+
+@pytest.mark.parametrize(
+    "error, expected",
+    [
+        (OSError(28, "No space left on device", "/dev/full"), "No space left on device: /dev/full"),
+        (RuntimeError("Cannot access accelerator device when none is available."), "--cuda-device -1"),
+        (RuntimeError("Error loading state dict for X\n\tMissing keys: []"), "do not belong"),
+    ],
+)
+def test_other_mistakes(error, expected: str) -> None:
+    assert expected in describe(error)
+
+
 def test_debug_shows_the_traceback() -> None:
     with pytest.raises(DataError):
         run(raising(DataError("bad")), None, debug=True)

@@ -201,3 +201,10 @@ def test_real_surfaces(reader, shared_data, name):
         label = json.loads(line)["label"]
         expected = [(s, t) for t, found in label.items() for s, spans in found.items() for _ in spans]
         assert surfaces(sentence) == expected
+
+
+def test_labelled_and_unlabelled_lines_in_one_file_name_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.json"
+    path.write_text('{"text": "a", "label": {}}\n{"text": "b"}\n')
+    with pytest.raises(DataError, match=r"mixed\.json:2: no gold"):
+        list(CluenerReader().sentences(str(path)))

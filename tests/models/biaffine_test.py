@@ -11,7 +11,7 @@ from allennlp.models import Model
 
 from ner_plugins.dataset_readers.cluener import CluenerReader
 from ner_plugins.entities import Entity
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.models.biaffine import BiaffineNer
 from ner_plugins.models.ner_model import to_tokens
 
@@ -144,6 +144,16 @@ def test_a_type_unseen_in_training_stays_in_the_gold() -> None:
     model.eval()
     model(**batch)
     assert model.get_metrics(reset=True)["gold"] == 4.0
+
+
+def test_unlabelled_data_are_not_evaluated() -> None:
+    model, batch = build(GOLD, TEXTS)
+    model.eval()
+    del batch["entities"]
+    model(**batch)
+    with pytest.raises(DataError, match="labelled data"):
+        model.get_metrics(reset=True)
+    assert model.get_metrics(reset=True)["gold"] == 0.0
 
 
 def test_thresholds() -> None:
