@@ -36,7 +36,13 @@ class NerPredictor(Predictor):  # type: ignore[misc]
 
         `list[JsonDict]`
             One prediction each; its `id` is the text's place in `texts`.
+
+        # Raises
+
+        `ConfigError` if `texts` is a single string, or `batch_size` below 1.
         """
+        if isinstance(texts, str) or batch_size < 1:
+            raise ConfigError("predict_texts takes a list of texts, and a batch_size of at least 1")
         records = [{"text": text, "id": number} for number, text in enumerate(texts)]
         predictions: list[JsonDict] = []
         for start in range(0, len(records), batch_size):
@@ -56,6 +62,8 @@ class NerPredictor(Predictor):  # type: ignore[misc]
     def predict_batch_json(self, inputs: Iterable[JsonDict]) -> list[JsonDict]:
         """Predict JSON objects in one batch; see `predict_json`."""
         instances = [self._json_to_instance(record) for record in inputs]
+        if not instances:
+            return []
         return [prediction_of(output) for output in self._model.forward_on_instances(instances)]
 
     def _json_to_instance(self, json_dict: JsonDict) -> Instance:

@@ -45,6 +45,7 @@ def test_a_value_that_a_constructor_refuses_names_the_key() -> None:
     [
         (OSError(28, "No space left on device", "/dev/full"), "No space left on device: /dev/full"),
         (RuntimeError("Cannot access accelerator device when none is available."), "--cuda-device -1"),
+        (ValueError("nan loss encountered"), "learning rate"),
         (RuntimeError("Error loading state dict for X\n\tMissing keys: []"), "do not belong"),
     ],
 )

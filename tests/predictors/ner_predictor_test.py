@@ -8,7 +8,7 @@ from allennlp.predictors import Predictor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ner_plugins.errors import DataError
+from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.predictors.ner_predictor import NerPredictor, dump_json, text_of
 from ner_plugins.predictors.output_formats import to_cluener_line
 
@@ -58,6 +58,13 @@ def test_neighbours_in_the_batch_change_nothing(predictor: NerPredictor) -> None
         assert [(e["start"], e["end"], e["type"]) for e in one["entities"]] == [
             (e["start"], e["end"], e["type"]) for e in other["entities"]
         ]
+
+
+def test_what_is_no_list_of_texts_is_refused(predictor: NerPredictor) -> None:
+    assert predictor.predict_texts([]) == []
+    for arguments in (("张三",), (["张三"], 0)):
+        with pytest.raises(ConfigError, match="list of texts"):
+            predictor.predict_texts(*arguments)
 
 
 def test_the_id_is_kept_and_sentence_is_accepted(predictor: NerPredictor) -> None:
