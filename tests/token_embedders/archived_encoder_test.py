@@ -88,10 +88,10 @@ def test_an_archive_carries_its_encoder(family: str, tmp_path: Path) -> None:
 def test_an_archive_without_assets_is_refused(tmp_path: Path) -> None:
     name = make_encoder(tmp_path / "encoder")
     _train(_config(name), tmp_path / "run")
-    archive_model(str(tmp_path / "run"))
-    with pytest.raises(ArchiveError, match=r"ner_assets/manifest.json: not found.*or retrain"):
-        load_archive(tmp_path / "run" / "model.tar.gz")  # though the encoder's folder is still there
-    load_archive(tmp_path / "run")
+    load_archive(archive_model(str(tmp_path / "run")))  # which takes the assets along by itself
+    shutil.rmtree(tmp_path / "run" / "ner_assets")
+    with pytest.raises(ArchiveError, match=r"model.tar.gz/ner_assets/manifest.json: not found.*or retrain"):
+        load_archive(archive_model(str(tmp_path / "run")))  # though the encoder's folder is still there
 
 
 def test_another_encoder_cannot_be_put_in_place(tmp_path: Path) -> None:
