@@ -13,7 +13,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
 
 
-class EvaluateCommand(stock.Evaluate):  # type: ignore[misc]
+class EvaluateCommand(stock.Evaluate):
     """The stock command, and a table on stdout if the model is one of ours."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 BATCH_SIZE = 32
 
 
-class PredictCommand(Predict):  # type: ignore[misc]
+class PredictCommand(Predict):
     """The stock command for models that are not ours; for ours, a loop of our own (`LinePrediction`)."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:

@@ -21,7 +21,7 @@ BEST = "best_validation_"
 LEFT_BY_A_FAILED_START = {"config.json", "meta.json", "out.log", "err.log", "vocabulary", "ner_assets"}
 
 
-class TrainCommand(Train):  # type: ignore[misc]
+class TrainCommand(Train):
     """The stock command; `-s` may be left out."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:

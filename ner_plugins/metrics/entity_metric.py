@@ -56,7 +56,7 @@ class TypeCounts:
         self.gold += other.gold
 
 
-class EntityMetric(Metric):  # type: ignore[misc]
+class EntityMetric(Metric):
     """
     A metric over the entities of sentences.
 

@@ -25,7 +25,7 @@ from ner_plugins.modules.decoding import DecodedSpans
 Thresholds = Union[float, dict[str, float]]
 
 
-class NerModel(Model):  # type: ignore[misc]
+class NerModel(Model):
     """
     A named entity recogniser: an encoder that all share, and a head that a subclass gives.
 

@@ -24,7 +24,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class SpanProjection(nn.Module, FromParams):  # type: ignore[misc]
+class SpanProjection(nn.Module, FromParams):
     """
     A feed-forward projection of token vectors to the role of a span's first, or last, token.
 

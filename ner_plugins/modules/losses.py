@@ -12,7 +12,7 @@ from ner_plugins.errors import ConfigError
 _REDUCTIONS = ("batch", "cells", "positives")
 
 
-class SpanLoss(torch.nn.Module, Registrable):  # type: ignore[misc]
+class SpanLoss(torch.nn.Module, Registrable):
     """
     A loss over typed spans: one number per cell of a band (`cell_losses`, which a subclass gives), summed over the
     cells that count and divided as `reduction` says. Computed in float32 at least, under autocast too.

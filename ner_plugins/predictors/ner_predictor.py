@@ -13,7 +13,7 @@ from ner_plugins.errors import ConfigError, DataError
 
 
 @Predictor.register("ner")
-class NerPredictor(Predictor):  # type: ignore[misc]
+class NerPredictor(Predictor):
     """
     Finds the entities of raw texts with any `NerModel`, which names it as its default predictor.
 

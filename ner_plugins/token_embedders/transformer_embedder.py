@@ -18,7 +18,7 @@ from ner_plugins.token_indexers.pretrained_tokenizer import length_limit, load_c
 
 
 @TokenEmbedder.register("ner_transformer")
-class TransformerEmbedder(TokenEmbedder):  # type: ignore[misc]
+class TransformerEmbedder(TokenEmbedder):
     """
     Encodes the pieces of each sentence and pools them to a vector per token.
 

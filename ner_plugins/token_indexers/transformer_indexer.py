@@ -23,7 +23,7 @@ _logged_lowercase: set[str] = set()
 
 
 @TokenIndexer.register("ner_transformer")
-class TransformerIndexer(TokenIndexer):  # type: ignore[misc]
+class TransformerIndexer(TokenIndexer):
     """
     Turns each token into the pieces that a pretrained encoder's tokenizer makes of it.
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ner_plugins.compat import transformers_names
+from ner_plugins.compat.adamw import AdamW
 
 
 def reference(w, gradients, lr, betas, eps, decay, correct_bias):
@@ -26,7 +27,7 @@ def test_adamw_follows_the_paper(correct_bias: bool, decay: float) -> None:
     rng = np.random.default_rng(0)
     start, gradients = rng.normal(size=5), rng.normal(size=(7, 5))
     weight = torch.nn.Parameter(torch.tensor(start))
-    optimizer = transformers_names._adamw_class()(
+    optimizer = AdamW(
         [weight], lr=0.05, betas=(0.8, 0.95), eps=1e-7, weight_decay=decay, correct_bias=correct_bias
     )
     for gradient in gradients:
@@ -55,23 +56,21 @@ def test_the_config_name_huggingface_adamw_works_with_correct_bias() -> None:
 
 def test_adamw_state_survives_saving() -> None:
     weight = torch.nn.Parameter(torch.ones(3))
-    make = transformers_names._adamw_class()
-    first = make([weight], lr=0.1)
+    first = AdamW([weight], lr=0.1)
     weight.grad = torch.ones(3)
     first.step()
-    second = make([weight], lr=0.1)
+    second = AdamW([weight], lr=0.1)
     second.load_state_dict(first.state_dict())
     assert second.state[weight]["step"] == 1
 
 
 def test_adamw_refuses_what_it_cannot_do() -> None:
-    make = transformers_names._adamw_class()
     with pytest.raises(ValueError, match="betas"):
-        make([torch.nn.Parameter(torch.ones(1))], betas=(1.0, 0.9))
+        AdamW([torch.nn.Parameter(torch.ones(1))], betas=(1.0, 0.9))
     weight = torch.nn.Parameter(torch.ones(2, 2))
     weight.grad = torch.ones(2, 2).to_sparse()
     with pytest.raises(RuntimeError, match="sparse_adam"):
-        make([weight]).step()
+        AdamW([weight]).step()
 
 
 def test_hub_names() -> None:
