@@ -97,6 +97,8 @@ def save(value: Any, file: Any, *args: Any, **kwargs: Any) -> None:
 
 def _allow_numpy_scalars() -> None:
     """Trainer states hold metrics, and metrics of other packages are numpy scalars: plain numbers, safe to rebuild."""
+    import _codecs
+
     import numpy
     import torch
 
@@ -105,4 +107,5 @@ def _allow_numpy_scalars() -> None:
         return
     scalar = numpy.float64(0).__reduce__()[0]
     kinds = [type(numpy.dtype(kind)) for kind in ("float64", "float32", "int64", "int32", "bool")]
-    add([scalar, numpy.dtype, *kinds])
+    # `encode` turns the text that a pickle holds a scalar's bytes as into bytes; torch 2.4 does not allow it by itself.
+    add([scalar, numpy.dtype, *kinds, _codecs.encode])
