@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Union
 
 from ner_plugins.errors import ArchiveError
+from ner_plugins.ranks import is_first_rank
 from ner_plugins.version import VERSION
 
 ASSETS_FOLDER = "ner_assets"
@@ -148,7 +149,7 @@ class Assets:
         write : `Callable[[Path], None]`
             Fills the (empty) folder that it is given.
         """
-        if not is_writer() or self.folder(name).is_dir():
+        if not is_first_rank() or self.folder(name).is_dir():
             return
         self.save_manifest()
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=self.root))
@@ -165,7 +166,7 @@ class Assets:
 
     def save_json(self, name: str, value: Any) -> None:
         """Save a JSON value under `name`, in place of an earlier one: for settings that training arrives at."""
-        if is_writer():
+        if is_first_rank():
             self.save_manifest()
             _write_json(self.root / name, value)
 
@@ -181,7 +182,7 @@ class Assets:
 
         `ArchiveError` if there is one of another `format_version`.
         """
-        if not is_writer():
+        if not is_first_rank():
             return
         if self.exists():
             self.check_version()
@@ -189,13 +190,6 @@ class Assets:
         self.root.mkdir(parents=True, exist_ok=True)
         versions = {library: _installed_version(library) for library in ("torch", "transformers")}
         _write_json(self.root / MANIFEST, {"format_version": FORMAT_VERSION, "ner_plugins": VERSION, **versions})
-
-
-def is_writer() -> bool:
-    """Whether this process is the one that writes: rank 0, or the only one."""
-    from torch import distributed
-
-    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
 
 
 def _installed_version(distribution: str) -> str:

@@ -22,7 +22,7 @@ def choose_device(archive: Archive, cuda_device: Optional[int]) -> int:
     """
     if cuda_device is None:
         cuda_device = 0 if is_ours(archive) and torch.cuda.is_available() else -1
-    if cuda_device < -1 or cuda_device >= max(torch.cuda.device_count(), 0):
+    if not -1 <= cuda_device < torch.cuda.device_count():
         raise ConfigError(
             f"--cuda-device is {cuda_device}, but there are {torch.cuda.device_count()} GPUs here: "
             "leave it out, or use -1 for the CPU"

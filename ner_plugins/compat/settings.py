@@ -1,7 +1,6 @@
 """The settings that a user gives as environment variables, with their defaults (Jsonnet's `std.extVar` has none)."""
 
 import functools
-import os
 from typing import Any
 
 from ner_plugins.errors import ConfigError
@@ -46,8 +45,3 @@ def _check_number(name: str, value: str, least: int) -> None:
     # numpy takes seeds of 32 bits; Jsonnet's numbers are decimal digits alone.
     if not (value.isascii() and value.isdigit() and least <= int(value) < 2**32):
         raise ConfigError(f"the environment variable {name} is {value!r}; it has to be a whole number from {least} on")
-
-
-def setting(name: str) -> str:
-    """The value of one of `SETTINGS`: the environment's, else its default."""
-    return os.environ.get(name) or SETTINGS[name]

@@ -5,6 +5,7 @@ from typing import AbstractSet, Any, ClassVar, Dict, Iterable, List, Mapping, Op
 
 import numpy
 import torch.distributed as dist
+from allennlp.common.util import is_distributed
 from allennlp.training.metrics import Metric
 
 from ner_plugins.entities import Entity
@@ -168,7 +169,7 @@ class EntityMetric(Metric):
             self._counts.setdefault(type_, TypeCounts()).add(counts)
 
     def _sum_over_ranks(self) -> None:
-        if not _is_distributed():
+        if not is_distributed():
             return
         states = _gather(self._state())
         self.reset()
@@ -207,17 +208,8 @@ def type_figures(counts: Mapping[str, TypeCounts]) -> Dict[str, float]:
     return figures
 
 
-def is_first_rank() -> bool:
-    """Whether this process is the one that speaks for all."""
-    return not _is_distributed() or dist.get_rank() == 0
-
-
 def _mean(values: Sequence[float]) -> float:
     return float(numpy.average(values)) if values else 0.0
-
-
-def _is_distributed() -> bool:
-    return dist.is_available() and dist.is_initialized()
 
 
 def _gather(state: Dict[str, Any]) -> List[Dict[str, Any]]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from allennlp.common import Params
 
-from ner_plugins.compat.settings import SETTINGS, setting
+from ner_plugins.compat.settings import SETTINGS
 from ner_plugins.errors import ConfigError
 
 
@@ -18,14 +18,12 @@ def test_defaults_need_no_variable(config: Path, monkeypatch: pytest.MonkeyPatch
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     assert Params.from_file(config).as_dict() == {"data": "fixtures/sample", "seed": 13370}
-    assert setting("NER_SEED") == "13370"
 
 
 def test_the_environment_wins_and_an_argument_wins_over_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NER_DATA", "elsewhere")
     assert Params.from_file(config)["data"] == "elsewhere"
     assert Params.from_file(config, ext_vars={"NER_DATA": "here"})["data"] == "here"
-    assert setting("NER_DATA") == "elsewhere"
 
 
 def test_overrides_may_use_them(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
