@@ -1,6 +1,7 @@
 """The settings that a user gives as environment variables, with their defaults (Jsonnet's `std.extVar` has none)."""
 
 import functools
+import json
 from typing import Any
 
 from ner_plugins.errors import ConfigError
@@ -8,6 +9,7 @@ from ner_plugins.errors import ConfigError
 SETTINGS: dict[str, str] = {
     "NER_ENCODER": "",  # hub name or folder of a pretrained encoder; empty: a small encoder trained from nothing
     "NER_DATA": "fixtures/sample",  # folder or archive with the corpus's own file names
+    "NER_READER": "cluener",  # a reader's name, or a JSON object with its type and options
     "NER_TRAIN": "",  # a training file, instead of NER_DATA's
     "NER_DEV": "",
     "NER_TEST": "",
@@ -32,6 +34,7 @@ def supply_external_variables() -> None:
     def environment_variables(*args: Any, **kwargs: Any) -> dict[str, str]:
         given: dict[str, str] = original(*args, **kwargs)
         settings = {name: given.get(name) or default for name, default in SETTINGS.items()}
+        _check_object("NER_READER", settings["NER_READER"])
         _check_number("NER_SEED", settings["NER_SEED"], least=0)
         if settings["NER_EPOCHS"]:
             _check_number("NER_EPOCHS", settings["NER_EPOCHS"], least=1)
@@ -45,3 +48,14 @@ def _check_number(name: str, value: str, least: int) -> None:
     # numpy takes seeds of 32 bits; Jsonnet's numbers are decimal digits alone.
     if not (value.isascii() and value.isdigit() and least <= int(value) < 2**32):
         raise ConfigError(f"the environment variable {name} is {value!r}; it has to be a whole number from {least} on")
+
+
+def _check_object(name: str, value: str) -> None:
+    if not value.lstrip().startswith("{"):
+        return
+    try:
+        has_type = "type" in json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"the environment variable {name} is no valid JSON: {error}") from None
+    if not has_type:
+        raise ConfigError(f'the environment variable {name} is {value}; it has to name a "type", such as "msra"')

@@ -25,6 +25,9 @@ from ner_plugins.errors import DataError
 SPLITS = ("train", "dev", "test")
 COMPRESSION_SUFFIXES = ("", ".gz", ".bz2", ".xz")
 
+# For each split, names of its files: see `choose_by_name`.
+SplitFiles = Mapping[str, Sequence[str]]
+
 # Names of a container's files, and a split, to those of that split.
 ChooseFiles = Callable[[Sequence[str], str], Sequence[str]]
 
@@ -186,7 +189,7 @@ def _container(path: str) -> Iterator[Optional[_Container]]:
         yield container
 
 
-def choose_by_name(names: Sequence[str], split: str, split_files: Mapping[str, Sequence[str]]) -> List[str]:
+def choose_by_name(names: Sequence[str], split: str, split_files: SplitFiles) -> List[str]:
     """
     The files of a split, by their names.
 
@@ -227,24 +230,32 @@ def _select(
     place: DataPath, names: Sequence[str], choose: Optional[ChooseFiles], files_have_splits: bool
 ) -> Sequence[str]:
     """The names that `place` asks for, of those that its folder or archive has."""
-    names = [name for name in names if not name.startswith("__MACOSX/") and not name.rpartition("/")[2].startswith(".")]
-    if place.member:
-        normal = {unicodedata.normalize("NFC", name): name for name in names}
-        member = unicodedata.normalize("NFC", place.member.rstrip("/"))
-        exact = [normal[member]] if member in normal else [n for k, n in normal.items() if k.endswith("/" + member)]
-        inside = [name for key, name in normal.items() if key.startswith(member + "/")]
-        if len(exact) == 1:
-            if place.split and not files_have_splits:
-                raise _no_split(place)
-            return exact
-        if len(exact) > 1 or not inside:
-            close = exact or difflib.get_close_matches(member, names, n=3) or sorted(names)[:5]
-            problem = f"{len(exact) or 'no'} members are called {place.member!r}"
-            raise DataError(problem, path=place.path, remedy=f"It has: {', '.join(close) or 'no files'}")
-        names = inside
+    names, is_file = _below_member(place, names)
+    if is_file:
+        if place.split and not files_have_splits:
+            raise _no_split(place)
+        return names
     if place.split and (chosen := _chosen(place, names, place.split, choose)):
         return chosen
     raise _which_split(place, names, choose)
+
+
+def _below_member(place: DataPath, names: Sequence[str]) -> Tuple[List[str], bool]:
+    """The files (hidden ones aside) that the member of `place` is or has, all without one; whether it is a file."""
+    names = [name for name in names if not name.startswith("__MACOSX/") and not name.rpartition("/")[2].startswith(".")]
+    if not place.member:
+        return names, False
+    normal = {unicodedata.normalize("NFC", name): name for name in names}
+    member = unicodedata.normalize("NFC", place.member.rstrip("/"))
+    exact = [normal[member]] if member in normal else [n for k, n in normal.items() if k.endswith("/" + member)]
+    inside = [name for key, name in normal.items() if key.startswith(member + "/")]
+    if len(exact) == 1:
+        return exact, True
+    if len(exact) > 1 or not inside:
+        close = exact or difflib.get_close_matches(member, names, n=3) or sorted(names)[:5]
+        problem = f"{len(exact) or 'no'} members are called {place.member!r}"
+        raise DataError(problem, path=place.path, remedy=f"It has: {', '.join(close) or 'no files'}")
+    return inside, False
 
 
 def _chosen(place: DataPath, names: Sequence[str], split: str, choose: Optional[ChooseFiles]) -> Sequence[str]:
@@ -283,6 +294,33 @@ def _local(path: str) -> str:
 
     with readable(path):
         return str(cached_path(path))
+
+
+def names_in(place: DataPath) -> Optional[List[str]]:
+    """The files of the folder or archive at `place`, or of its member; `None` where `place` is one file."""
+    with _container(_local(place.path)) as container:
+        if container is None:
+            return None
+        with readable(place.path):
+            names = container.names()
+        names, is_file = _below_member(place, names)
+        return None if is_file else names
+
+
+def splits_in(path: str, choose: ChooseFiles) -> List[str]:
+    """
+    The splits that a folder or archive has files of, in the order of `SPLITS`; none for a single file.
+
+    # Parameters
+
+    path : `str`
+        `PATH[!MEMBER]`.
+    choose : `ChooseFiles`
+        A reader's: finds the files of a split among those of the folder or archive.
+    """
+    place = DataPath.parse(path)
+    names = names_in(place)
+    return [split for split in SPLITS if names and _chosen(place, names, split, choose)]
 
 
 def open_streams(

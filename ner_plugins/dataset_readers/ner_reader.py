@@ -1,12 +1,24 @@
 """What every reader of this package shares: paths, splits, bad records, tokens, gold."""
 
-import difflib
-import hashlib
 import itertools
 import logging
 from collections import Counter
 from dataclasses import replace
-from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import (
+    Any,
+    BinaryIO,
+    Callable,
+    ClassVar,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 from allennlp.data import DatasetReader, Field, Instance, Token, TokenIndexer, Tokenizer
 from allennlp.data.fields import MetadataField, TextField
@@ -14,8 +26,10 @@ from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.nn.util import is_distributed
 
 from ner_plugins.dataset_readers.alignment import BOUNDARIES, align_entities
-from ner_plugins.dataset_readers.data_paths import DataPath, choose_by_name, open_streams
+from ner_plugins.dataset_readers.data_paths import DataPath, SplitFiles, choose_by_name, open_streams
+from ner_plugins.dataset_readers.draw import share_of
 from ner_plugins.dataset_readers.text_lines import ENCODING_ERRORS, read_lines
+from ner_plugins.dataset_readers.type_selection import TypeSelection
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import EntitiesField
@@ -56,6 +70,8 @@ class NerDatasetReader(DatasetReader):
     token_indexers : `Optional[Dict[str, TokenIndexer]]`, optional (default=`{"tokens": SingleIdTokenIndexer()}`)
     entity_types : `Optional[List[str]]`, optional (default=`None`)
         Keep only these, in the raw gold as well.
+    rename_types : `Optional[Dict[str, str]]`, optional (default=`None`)
+        New names for types of the file, `{"NR": "PER"}`; `entity_types` then means the new ones.
     on_error : `str`, optional (default=`"raise"`)
         `raise` stops at the first record that cannot be read; `skip` leaves it out, says so, and counts.
     encoding_errors : `str`, optional (default=`"strict"`)
@@ -63,28 +79,32 @@ class NerDatasetReader(DatasetReader):
     boundary : `str`, optional (default=`"expand"`)
         `expand`, `shrink` or `drop`: see `align_entities`. The raw gold stays as it is.
     dev_fraction : `Optional[float]`, optional (default=`None`)
-        With it, `#dev` is this share of the records of the training files (or of a single file), drawn record by
-        record, and `#train` is the rest. `#test`, and paths without a split, are as without it.
+        With it, `#dev` is about this share of the texts of the training files (or of a single file), and `#train` is
+        the rest. Equal texts fall on the same side. `#test`, and paths without a split, are as without it.
     dev_seed : `int`, optional (default=`0`)
-        Seed of that draw, which is the same on every machine.
+        Seed of that draw, which depends on seed and text alone: see `share_of`.
     kwargs : `Any`
         `max_instances` and `serialization_dir`: see `DatasetReader`.
 
     # Attributes
 
     counts : `Counter[str]`
-        Since construction, in this process: `skipped` records; of the labelled entities `moved` to token boundaries
-        and those `without_tokens`.
+        Since construction, in this process: `skipped` records; entities with illegal tags that were `repaired` or
+        `dropped`; of the labelled entities those `moved` to token boundaries and those `without_tokens`; `tokens` of
+        the file, where it has its own.
+    listener : `Optional[Callable[[DataError], None]]`
+        When set, it gets each skipped record's error, and one for each thing that was mended in a record.
     """
 
     # Names of each split's files in a folder or archive: see `choose_by_name`.
-    split_files: ClassVar[Mapping[str, Sequence[str]]] = {}
+    split_files: ClassVar[SplitFiles] = {}
 
     def __init__(
         self,
         tokenizer: Optional[Tokenizer] = None,
         token_indexers: Optional[Dict[str, TokenIndexer]] = None,
         entity_types: Optional[List[str]] = None,
+        rename_types: Optional[Dict[str, str]] = None,
         on_error: str = "raise",
         encoding_errors: str = "strict",
         boundary: str = "expand",
@@ -103,12 +123,14 @@ class NerDatasetReader(DatasetReader):
         self.tokenizer = tokenizer or NerCharacterTokenizer()
         self.token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer()}
         self.entity_types = list(entity_types) if entity_types is not None else None
+        self.rename_types = dict(rename_types or {})
         self.on_error = on_error
         self.encoding_errors = encoding_errors
         self.boundary = boundary
         self.dev_fraction = dev_fraction
         self.dev_seed = dev_seed
         self.counts: Counter[str] = Counter()
+        self.listener: Optional[Callable[[DataError], None]] = None
 
     # What a subclass supplies.
 
@@ -130,6 +152,18 @@ class NerDatasetReader(DatasetReader):
             is for `on_error` to say, so a parser goes on after it with the next record.
         """
         raise NotImplementedError
+
+    def _parse_file(
+        self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
+    ) -> Iterator[Union[Sentence, DataError]]:
+        """The records of one file, as `_parse`. For a reader whose files are not lines of text to override."""
+        return self._parse(read_lines(stream, path, self.encoding_errors, on_bad), path)
+
+    def _mended(self, key: str, problem: DataError) -> None:
+        """Counts, under `key`, something that a parser put right in a record instead of giving the record up."""
+        self.counts[key] += 1
+        if self.listener is not None:
+            self.listener(problem)
 
     def _choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
         """Those of a folder's or archive's files that are `split`. By `split_files`; override it for other rules."""
@@ -153,87 +187,73 @@ class NerDatasetReader(DatasetReader):
         # Raises
 
         `DataError` when the path leads to no file or no sentence, and at a record that cannot be read (unless
-        `on_error` is `skip`). `ConfigError` when `entity_types` names types that the file does not have.
+        `on_error` is `skip`). `ConfigError` when `entity_types` or `rename_types` names types that the file lacks.
         """
         place = DataPath.parse(str(path))
         drawn = self.dev_fraction is not None and place.split in ("train", "dev")
-        found, skipped, types = 0, 0, Counter[str]()
+        types = TypeSelection(self.rename_types, self.entity_types)
+        before = Counter(self.counts)
+        seen = found = skipped = 0
         labelled: Optional[bool] = None
         records = self._records(replace(place, split="train") if drawn else place, drawn)
-        number = -1
         try:
-            for number, record in enumerate(records):
+            for record in records:
+                seen += 1
                 if isinstance(record, DataError):
                     if self.on_error == "raise":
                         raise record
                     skipped += 1
                     self._report_skipped(record, skipped)
-                elif not drawn or self._is_held_out(number) == (place.split == "dev"):
+                elif not drawn or self._is_held_out(record.text) == (place.split == "dev"):
                     found += 1
                     labelled = record.entities is not None if labelled is None else labelled
                     if labelled != (record.entities is not None):
                         raise _mixed(record, labelled)
-                    yield self._keep_entity_types(record, types)
+                    yield types.apply(record)
         finally:  # also when the caller wants no more of them
-            if skipped and self._reports():
-                logger.warning("%s: %d of %d records skipped", place, skipped, number + 1)
+            self._report_mended(str(place), before, skipped, seen)
         if not found:
             unreadable = f" (all of its {skipped} records were skipped)" if skipped else ""
             share = f" with dev_fraction {self.dev_fraction}" if drawn else ""
             raise DataError(f"no sentence{share} in it{unreadable}", path=str(place), remedy="Check the file's content")
-        self._check_entity_types(types, str(place))
+        types.check(str(place), warn=self._reports())
 
     def _records(self, place: DataPath, drawn: bool) -> Iterator[Union[Sentence, DataError]]:
         """What the parser makes of each file; a record with an undecodable line is an error."""
         undecodable: List[DataError] = []
         on_bad = undecodable.append if self.on_error == "skip" else None
         for name, stream in open_streams(place, self._choose_files, files_have_splits=drawn):
-            for record in self._parse(read_lines(stream, name, self.encoding_errors, on_bad), name):
+            for record in self._parse_file(stream, name, on_bad):
                 yield undecodable[0] if undecodable else record
                 undecodable.clear()
             yield from undecodable[:1]  # bad lines after the last record
             undecodable.clear()
 
     def _report_skipped(self, error: DataError, skipped: int) -> None:
-        self.counts["skipped"] += 1
+        self._mended("skipped", error)
         if self._reports():
             logger.log(logging.WARNING if skipped <= _LISTED_ERRORS else logging.INFO, "skipped: %s", error)
             if skipped == _LISTED_ERRORS:
                 logger.warning("further skipped records are listed at log level INFO only")
+
+    def _report_mended(self, place: str, before: Counter[str], skipped: int, seen: int) -> None:
+        if not self._reports():
+            return
+        if skipped:
+            logger.warning("%s: %d of %d records skipped", place, skipped, seen)
+        for key in ("repaired", "dropped"):
+            if count := self.counts[key] - before[key]:
+                logger.warning("%s: %d entities had illegal tags and were %s (illegal_tags)", place, count, key)
 
     def _reports(self) -> bool:
         """Whether this process is the one of several (workers, ranks) that reports what all of them read."""
         worker, rank = self.get_worker_info(), self.get_distributed_info()
         return (worker is None or worker.id == 0) and (rank is None or rank.global_rank == 0)
 
-    def _is_held_out(self, number: int) -> bool:
-        """Whether record `number` of the training files belongs to the development split."""
+    def _is_held_out(self, text: str) -> bool:
+        """Whether a text of the training files belongs to the development split."""
         assert self.dev_fraction is not None
-        digest = hashlib.blake2b(f"{self.dev_seed}:{number}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") < self.dev_fraction * 2**64
-
-    def _keep_entity_types(self, sentence: Sentence, types: Counter[str]) -> Sentence:
-        if self.entity_types is None or sentence.entities is None:
-            return sentence
-        types.update(entity.type for entity in sentence.entities)
-        kept = [entity for entity in sentence.entities if entity.type in self.entity_types]
-        return replace(sentence, entities=kept)
-
-    def _check_entity_types(self, found: Counter[str], path: str) -> None:
-        """A type that the file lacks may be rare, or misspelt: the latter is an error."""
-        missing = [type_ for type_ in self.entity_types or () if type_ not in found]
-        if not found or not missing:
-            return
-        spare = [type_ for type_ in found if type_ not in (self.entity_types or ())]
-        folded = {type_.casefold(): type_ for type_ in spare}
-        for type_ in missing:
-            close = difflib.get_close_matches(type_.casefold(), folded, n=1, cutoff=0.75)
-            if close or len(missing) == len(self.entity_types or ()):
-                hint = f". Did you mean {folded[close[0]]!r}?" if close else ""
-                has = ", ".join(sorted(found))
-                raise ConfigError(f"dataset_reader.entity_types names {type_!r}, but {path} has only {has}{hint}")
-        if self._reports():
-            logger.warning("%s has no entity of the types %s", path, ", ".join(missing))
+        return share_of(text, self.dev_seed) < self.dev_fraction
 
     # From sentences to instances.
 

@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Callable, Iterator, List, Optional, Tuple, cast
+from typing import Any, BinaryIO, Callable, Iterator, List, Optional, Protocol, Tuple, cast
 
 from ner_plugins.errors import DataError
 
@@ -50,8 +50,16 @@ def decompressed(raw: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(opened, BLOCK_SIZE))
 
 
+class Readable(Protocol):
+    """What `read_lines` needs of a stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next `size` bytes, or fewer at the end."""
+        ...
+
+
 def read_lines(
-    stream: BinaryIO,
+    stream: Readable,
     name: str,
     encoding_errors: str = "strict",
     on_bad: Optional[Callable[[DataError], None]] = None,
@@ -61,7 +69,7 @@ def read_lines(
 
     # Parameters
 
-    stream : `BinaryIO`
+    stream : `Readable`
         Read in blocks of 256 KiB; a line may be longer.
     name : `str`
         The file, for messages.
@@ -102,7 +110,7 @@ def read_lines(
         number += len(lines)
 
 
-def _line_blocks(stream: BinaryIO, name: str) -> Iterator[bytes]:
+def _line_blocks(stream: Readable, name: str) -> Iterator[bytes]:
     """The stream in blocks that end with an LF (the last one may not)."""
     pending: List[bytes] = []
     while True:

@@ -47,7 +47,21 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         "Subcommand:train",
     }
     assert set(after) - set(before) == {
+        "DatasetReader:brackets_ner",
+        "DatasetReader:ccks_address",
         "DatasetReader:cluener",
+        "DatasetReader:conll2003_ner",
+        "DatasetReader:conll_ner",
+        "DatasetReader:datasets_ner",
+        "DatasetReader:germeval",
+        "DatasetReader:klp",
+        "DatasetReader:kmou",
+        "DatasetReader:msra",
+        "DatasetReader:ontonotes4",
+        "DatasetReader:peoples_daily",
+        "DatasetReader:resume",
+        "DatasetReader:spacy_ner",
+        "DatasetReader:weibo",
         "Metric:cluener",
         "Metric:seqeval",
         "Metric:typed_span_f1",
@@ -57,7 +71,9 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         "TokenEmbedder:ner_transformer",
         "TokenIndexer:ner_transformer",
         "Tokenizer:ner_characters",
+        "Subcommand:ner-data",
         "Tokenizer:ner_subwords",
+        "Tokenizer:ner_words",
     }
 
 

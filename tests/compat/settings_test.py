@@ -41,6 +41,13 @@ def test_a_number_that_is_none_names_the_variable(config: Path, monkeypatch: pyt
         Params.from_file(config)
 
 
+@pytest.mark.parametrize("value", ['{"type": "msra"', "{}"])
+def test_a_reader_that_is_none_names_the_variable(config: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("NER_READER", value)
+    with pytest.raises(ConfigError, match="NER_READER is"):
+        Params.from_file(config)
+
+
 def test_an_empty_variable_is_the_default(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NER_SEED", "")
     assert Params.from_file(config)["seed"] == 13370

@@ -21,7 +21,7 @@ SMALL = {
 @pytest.fixture(autouse=True)
 def from_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    for name in ("NER_DATA", "NER_ENCODER", "NER_TRAIN", "NER_DEV", "NER_EPOCHS", "NER_SEED"):
+    for name in ("NER_DATA", "NER_READER", "NER_ENCODER", "NER_TRAIN", "NER_DEV", "NER_EPOCHS", "NER_SEED"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -51,6 +51,11 @@ def test_settings_reach_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
     config = Params.from_file("training_config/biaffine.jsonnet")
     assert config["train_data_path"] == "corpus.zip#train" and config["validation_data_path"] == "own/dev.json"
     assert config["pytorch_seed"] == 7 and config["trainer"]["num_epochs"] == 3
+    assert config["dataset_reader"]["type"] == "cluener"
+    monkeypatch.setenv("NER_READER", "weibo")
+    assert Params.from_file("training_config/biaffine.jsonnet")["dataset_reader"]["type"] == "weibo"
+    monkeypatch.setenv("NER_READER", '{"type": "msra", "dev_fraction": 0.1}')
+    assert Params.from_file("training_config/biaffine.jsonnet")["dataset_reader"]["dev_fraction"] == 0.1
 
 
 def test_each_parameter_is_in_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ local settings = import 'settings.libsonnet';
   random_seed: settings.seed,
   numpy_seed: settings.seed,
   pytorch_seed: settings.seed,
-  dataset_reader: { type: 'cluener', token_indexers: encoder.token_indexers },
+  dataset_reader: settings.reader { token_indexers: encoder.token_indexers },
   train_data_path: settings.train,
   validation_data_path: settings.dev,
   datasets_for_vocab_creation: ['train'],

@@ -1,0 +1,40 @@
+"""The bracket notation: one sentence on each line."""
+
+from typing import ClassVar, Iterator, Mapping, Sequence, Tuple, Union
+
+from allennlp.data import DatasetReader
+
+from ner_plugins.brackets import from_brackets
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.entities import Sentence
+from ner_plugins.errors import DataError
+
+
+@DatasetReader.register("brackets_ner")
+class BracketsReader(NerDatasetReader):
+    """
+    Reads lines like
+
+        <青禾银行:company>的<林晓彤:name>
+
+    in the notation of `ner_plugins.brackets`: entities may be nested, and a backslash precedes `<`, `>` and itself
+    where they are text. A line without brackets is a sentence without entities; blank lines are skipped. A folder has
+    `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, or the same with `.brackets`, compressed or not. For the
+    parameters see `NerDatasetReader`.
+    """
+
+    split_files: ClassVar[Mapping[str, Sequence[str]]] = {
+        "train": ("train.txt", "train.brackets"),
+        "dev": ("dev.txt", "dev.brackets", "valid.txt", "valid.brackets"),
+        "test": ("test.txt", "test.brackets"),
+    }
+
+    def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+        for number, line in lines:
+            if line and not line.isspace():
+                try:
+                    text, entities = from_brackets(line)
+                except DataError as error:
+                    yield DataError(error.problem, path=path, line=number, expected=error.expected, remedy=error.remedy)
+                else:
+                    yield Sentence(text, tuple(entities), None, f"{path}:{number}")

@@ -1,0 +1,238 @@
+"""Column files: which column is what, told by the file itself where the user does not say."""
+
+import itertools
+import logging
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
+
+from ner_plugins.errors import DataError, NerError
+from ner_plugins.tag_schemes import Detection, detect_scheme, is_tag
+
+logger = logging.getLogger(__name__)
+
+DOCUMENT_START = "-DOCSTART-"
+
+
+@dataclass(frozen=True)
+class ColumnLayout:
+    """
+    How the lines of a column file are read. `None` where it is not known yet.
+
+    # Parameters
+
+    columns : `Optional[int]`
+        How many a line has.
+    token_column : `Optional[int]`
+        Counted from 0, or from the end if negative.
+    tag_columns : `Optional[Tuple[int, ...]]`
+        Each is a layer of flat entities; a sentence has those of all. `()`: the file is unlabelled.
+    separator : `Optional[str]`
+        `""` is any run of white space.
+    scheme : `Optional[str]`
+        Of the tags.
+    join : `Optional[str]`
+        What stands between two tokens of a text.
+    comment : `Optional[str]`
+        A line before a sentence that begins with it, and has no tag in its place, is no token. `""`: none is.
+    detected : `Tuple[str, ...]`
+        Names of those that the file told.
+    """
+
+    columns: Optional[int] = None
+    token_column: Optional[int] = None
+    tag_columns: Optional[Tuple[int, ...]] = None
+    separator: Optional[str] = None
+    scheme: Optional[str] = None
+    join: Optional[str] = None
+    comment: Optional[str] = None
+    detected: Tuple[str, ...] = field(default=())
+
+    def cells(self, line: str) -> List[str]:
+        """The columns of a line. A token may be the separator itself (a space, among spaces)."""
+        assert self.separator is not None and self.columns is not None
+        if not self.separator:
+            return line.split()
+        cells = line.split(self.separator)
+        if len(cells) > self.columns and self.token_column == 0:
+            apart = line.rsplit(self.separator, self.columns - 1)
+            if not apart[0].strip(self.separator):
+                return apart
+        return cells
+
+
+def sentence_lines(lines: Iterable[str]) -> Iterator[List[str]]:
+    """Groups of lines between blank ones."""
+    group: List[str] = []
+    for line in lines:
+        if line and not line.isspace():
+            group.append(line)
+        elif group:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def complete_layout(layout: ColumnLayout, head: Sequence[str], path: str) -> ColumnLayout:
+    """
+    Tells from the first lines of a file what `layout` leaves open.
+
+    # Parameters
+
+    layout : `ColumnLayout`
+    head : `Sequence[str]`
+        Whole lines, as many as are at hand.
+    path : `str`
+        For messages.
+
+    # Returns
+
+    `ColumnLayout`
+        Nothing in it is `None`.
+
+    # Raises
+
+    `DataError` when no column holds tags, or their letters belong to no scheme.
+    """
+    sentences = [group for group in sentence_lines(head) if not group[0].startswith(DOCUMENT_START)]
+    if not sentences:
+        sentences = [["x O"]]  # nothing to tell from, and nothing to read
+    tokens = [rest for group in sentences if (rest := _without_comments(group, layout.comment))] or sentences
+    found = _with_columns(layout, tokens)
+    _check_columns(found, path)
+    found = _with_tags(found, tokens, path)
+    if found.comment is None:
+        comments = any(group[0].startswith("#") and not has_tags(found, group[0]) for group in sentences)
+        found = replace(found, comment="#" if comments else "")
+    if found.token_column is None:
+        found = replace(found, token_column=_token_column(found, tokens))
+    rows = [list(_rows(found, group)) for group in tokens]
+    if found.join is None:
+        found = replace(found, join=_join([row[found.token_column or 0] for group in rows for row in group]))
+    if found.scheme is None:
+        detection = _scheme(found, rows, path)
+        _log_scheme(detection, path)
+        found = replace(found, scheme=detection.scheme)
+    names = ("columns", "token_column", "tag_columns", "separator", "scheme", "join", "comment")
+    detected = tuple(name for name in names if getattr(layout, name) is None)
+    return replace(found, detected=detected)
+
+
+def _rows(layout: ColumnLayout, group: Sequence[str]) -> Iterator[List[str]]:
+    """The cells of a sentence's lines, as far as they are what most are."""
+    for line in group:
+        cells = layout.cells(line)
+        if len(cells) == layout.columns:
+            yield cells
+
+
+def _with_columns(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> ColumnLayout:
+    """Separator and number of columns."""
+    lines = [line for group in sentences for line in group]
+    separator = layout.separator
+    if separator is None:
+        separator = _separator(lines)
+    count = layout.columns
+    if count is None:
+        widths = Counter(len(line.split(separator or None)) for line in lines)
+        count = max(widths, key=lambda width: (widths[width], width))
+    return replace(layout, separator=separator, columns=count)
+
+
+def _without_comments(group: Sequence[str], comment: Optional[str]) -> List[str]:
+    """A sentence's lines without those before it that may be comments."""
+    prefix = "#" if comment is None else comment
+    return list(itertools.dropwhile(lambda line: bool(prefix) and line.startswith(prefix), group))
+
+
+def _check_columns(layout: ColumnLayout, path: str) -> None:
+    count = layout.columns or 0
+    for option, numbers in {"token_column": (layout.token_column,), "tag_columns": layout.tag_columns or ()}.items():
+        for number in numbers:
+            if number is not None and not -count <= number < count:
+                problem = f"no column {number}, which {option} names: most lines have {count}"
+                raise DataError(problem, path=path, remedy=f"Set {option}, or separator")
+
+
+def _separator(lines: Sequence[str]) -> str:
+    tabs = [line for line in lines if "\t" in line]
+    if 2 * len(tabs) >= len(lines):
+        padded = sum(any(cell.strip() and cell != cell.strip() for cell in line.split("\t")) for line in tabs)
+        return "" if 2 * padded >= len(tabs) else "\t"
+    # Columns aligned by several spaces have empty cells after a first one that is not; a token that is itself a
+    # space has them before everything else.
+    aligned = sum(line[0] != " " and ("  " in line.rstrip(" ") or "\t" in line) for line in lines)
+    return "" if 2 * aligned >= len(lines) else " "
+
+
+def _with_tags(layout: ColumnLayout, sentences: Sequence[Sequence[str]], path: str) -> ColumnLayout:
+    """Columns of tags, and whether lines before a sentence are comments."""
+    assert layout.columns is not None
+    if layout.tag_columns is None:
+        candidates = [column for column in range(layout.columns) if _holds_tags(layout, column, sentences)]
+        if not candidates and layout.columns > 1:
+            shown = sentences[0][0][:60]
+            remedy = "Set tag_columns, or check that it is a column file (for an unlabelled one set tag_columns to [])"
+            raise DataError(f"no column of tags such as O and B-PER in lines like {shown!r}", path=path, remedy=remedy)
+        if len(candidates) > 1:
+            listed = ", ".join(map(str, candidates))
+            message = "%s: columns %s all look like tags; the last is read (set tag_columns for others)"
+            logger.warning(message, path, listed)
+        layout = replace(layout, tag_columns=tuple(candidates[-1:]))
+    return layout
+
+
+def has_tags(layout: ColumnLayout, line: str) -> bool:
+    """Whether a line, which may be a comment, has tags in their columns."""
+    cells = layout.cells(line)
+    return len(cells) == layout.columns and all(is_tag(cells[column]) for column in layout.tag_columns or ())
+
+
+def _holds_tags(layout: ColumnLayout, column: int, sentences: Sequence[Sequence[str]]) -> bool:
+    """Whether (nearly) all cells of a column are tags; a column of the letter O alone is one of tags only if last."""
+    values = Counter(row[column] for group in sentences for row in _rows(layout, group))
+    total = values.total()
+    tags = sum(count for value, count in values.items() if is_tag(value))
+    return 0 < total <= tags * 1.05 and (len(values) > 1 or column + 1 == layout.columns)
+
+
+def _token_column(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> int:
+    """The first column that neither counts the tokens nor holds tags."""
+    assert layout.columns is not None
+    tags = {column % layout.columns for column in layout.tag_columns or ()}
+    for column in range(layout.columns):
+        if column not in tags and not all(
+            [row[column] for row in rows] in ([str(i + first) for i in range(len(rows))] for first in (0, 1))
+            for rows in (list(_rows(layout, group)) for group in sentences)
+        ):
+            return column
+    return 0
+
+
+def _join(tokens: Sequence[str]) -> str:
+    """Nothing between characters, and between words of a language that writes no spaces; else a space."""
+    if all(len(token) == 1 for token in tokens):
+        return ""
+    letters = Counter(_is_ideograph(character) for token in tokens for character in token if character.isalpha())
+    return "" if letters[True] > letters[False] else " "
+
+
+def _is_ideograph(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(("CJK ", "HIRAGANA", "KATAKANA"))
+
+
+def _scheme(layout: ColumnLayout, rows: Sequence[Sequence[Sequence[str]]], path: str) -> Detection:
+    layers = [[row[column] for row in group] for column in layout.tag_columns or () for group in rows]
+    # What is no tag at all is reported where it stands, when the file is read.
+    readable = [tags for tags in layers if all(map(is_tag, tags))]
+    try:
+        return detect_scheme(readable)
+    except NerError as error:
+        raise DataError(str(error), path=path, remedy="Set scheme") from None
+
+
+def _log_scheme(detection: Detection, path: str) -> None:
+    level = logging.WARNING if detection.illegal else logging.INFO
+    logger.log(level, "%s: tag scheme %s (%s)", path, detection.scheme, detection.reason)

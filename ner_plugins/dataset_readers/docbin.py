@@ -1,0 +1,95 @@
+"""spaCy's DocBin, the files that `spacy train` takes."""
+
+from importlib import import_module
+from typing import Any, BinaryIO, Callable, ClassVar, Iterator, Mapping, Optional, Sequence, Union
+
+from allennlp.data import DatasetReader
+
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.text_lines import readable
+from ner_plugins.entities import Entity, Sentence
+from ner_plugins.errors import ConfigError, DataError
+
+SPANS_KEY = "sc"  # spaCy's own default for the spans of a document
+
+# All that spaCy, srsly and numpy were seen to raise on damaged files.
+_UNREADABLE = (
+    ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, MemoryError, RuntimeError,
+)  # fmt: skip
+
+
+@DatasetReader.register("spacy_ner")
+class SpacyReader(NerDatasetReader):
+    """
+    Reads the documents of a spaCy DocBin (`.spacy`), by spaCy itself, which has to be installed.
+
+    The entities are `doc.ents` and `doc.spans[spans_key]` together, each once, and the text is `doc.text`. A document
+    with neither annotated is unlabelled. Its id is `doc.user_data["id"]`, where that is a number or string. A folder
+    has `train.spacy`, `dev.spacy` and `test.spacy`. spaCy loads a file as a whole.
+
+    # Parameters
+
+    spans_key : `Optional[str]`, optional (default=`"sc"`)
+        `None` for `doc.ents` alone.
+    kwargs : `Any`
+        See `NerDatasetReader`.
+    """
+
+    split_files: ClassVar[Mapping[str, Sequence[str]]] = {
+        "train": ("train.spacy",),
+        "dev": ("dev.spacy",),
+        "test": ("test.spacy",),
+    }
+
+    def __init__(self, spans_key: Optional[str] = SPANS_KEY, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spans_key = spans_key
+
+    def _parse_file(
+        self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
+    ) -> Iterator[Union[Sentence, DataError]]:
+        spacy = import_spacy()
+        with readable(path):
+            data = stream.read()
+        number = 0
+        try:
+            for number, doc in enumerate(spacy.tokens.DocBin().from_bytes(data).get_docs(spacy.vocab.Vocab()), 1):
+                yield self._sentence(doc, path, number)
+        except _UNREADABLE as error:
+            found = " ".join(str(error).split()) or type(error).__name__
+            yield DataError(
+                f"document {number + 1} cannot be read: {found[:200]}",
+                path=path,
+                expected="a DocBin, as DocBin.to_disk writes it",
+                remedy="The file may be damaged or of another version of spaCy: make it again",
+            )
+
+    def _sentence(self, doc: Any, path: str, number: int) -> Union[Sentence, DataError]:
+        spans = list(doc.spans[self.spans_key]) if self.spans_key in doc.spans else None
+        found = dict.fromkeys(
+            Entity(span.start_char, span.end_char, span.label_) for span in (*doc.ents, *(spans or ()))
+        )
+        id_ = doc.user_data.get("id")
+        id_ = id_ if isinstance(id_, (int, str)) and not isinstance(id_, bool) else None
+        # A document of no token counts as annotated.
+        entities = tuple(found) if doc.has_annotation("ENT_IOB") or spans is not None else None
+        for entity in found:
+            if not (entity.type and 0 <= entity.start < entity.end <= len(doc.text)):
+                return DataError(
+                    f"the entity ({entity.start}, {entity.end}) with the label {entity.type!r}",
+                    path=path,
+                    line=number,
+                    expected=f"a label, and a span of the text's {len(doc.text)} characters",
+                    remedy="Correct the document",
+                )
+        return Sentence(doc.text, entities, id_, f"{path}:{number}")
+
+
+def import_spacy() -> Any:
+    """The module `spacy`, with its parts that are used here. `ConfigError` where it is not installed."""
+    try:
+        for part in ("spacy.vocab", "spacy.tokens"):  # the first one tells it from the stand-in of `compat`
+            import_module(part)
+        return import_module("spacy")
+    except ImportError as error:
+        raise ConfigError("a DocBin (.spacy) needs spaCy, which cannot be imported: pip install spacy") from error

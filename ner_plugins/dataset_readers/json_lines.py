@@ -1,0 +1,50 @@
+"""What readers of JSON lines share: one object on each line, and messages that show what is there instead."""
+
+import json
+from typing import Any, Callable, Dict
+
+from ner_plugins.errors import DataError
+
+
+def json_object(
+    line: str, bad: Callable[..., DataError], expected: str = 'an object with the key "text"'
+) -> Dict[str, Any]:
+    """
+    The JSON object that a line is.
+
+    # Parameters
+
+    line : `str`
+    bad : `Callable[..., DataError]`
+        Makes the error, which names the place, of (problem, expected, remedy).
+    expected : `str`
+        What should stand there, when it is another JSON value.
+    """
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        in_escape = error.msg.startswith("Invalid \\uXXXX") and error.pos + 5 > len(line.rstrip())
+        if error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated string") or in_escape:
+            remedy = "The file may be truncated: fetch it again, or remove the line"
+            raise bad("the line ends in the middle of a JSON value", "a JSON object", remedy) from None
+        found = f"no valid JSON at character {error.pos} ({line[error.pos : error.pos + 20]!r}): {error.msg}"
+        raise bad(found, "one JSON object on each line") from None
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 100,000 brackets
+        raise bad(f"JSON that cannot be read: {error}", "a JSON object") from None
+    if not isinstance(value, dict):
+        raise bad(f"a JSON {kind(value)}", expected)
+    return value
+
+
+def short(value: Any) -> str:
+    """A value for a message: printable whatever it holds, and not longer than a line."""
+    written = repr(value)
+    return written if len(written) <= 80 else written[:77] + "..."
+
+
+def kind(value: Any) -> str:
+    """The JSON name of a value's type."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "boolean"
+    names = {dict: "object", list: "array", str: "string", int: "number", float: "number"}
+    return names[type(value)]

@@ -1,0 +1,71 @@
+"""Which entity types a reader keeps, and under which names."""
+
+import difflib
+import logging
+from collections import Counter
+from dataclasses import replace
+from typing import Dict, Optional, Sequence
+
+from ner_plugins.entities import Sentence
+from ner_plugins.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+class TypeSelection:
+    """
+    The options `rename_types` and `entity_types` on one file's sentences.
+
+    # Parameters
+
+    rename_types : `Dict[str, str]`
+        New names for types of the file.
+    entity_types : `Optional[Sequence[str]]`
+        The (new) names to keep; `None` keeps all.
+    """
+
+    def __init__(self, rename_types: Dict[str, str], entity_types: Optional[Sequence[str]]) -> None:
+        self._rename, self._keep = rename_types, entity_types
+        self._written: Counter[str] = Counter()  # types as the file has them
+        self._found: Counter[str] = Counter()  # and after renaming
+
+    def apply(self, sentence: Sentence) -> Sentence:
+        """The sentence with the entities that are kept, renamed."""
+        gold = sentence.entities
+        if not gold or not (self._keep or self._rename):
+            return sentence
+        if self._rename:
+            self._written.update(entity.type for entity in gold)
+            renamed = (replace(entity, type=self._rename.get(entity.type, entity.type)) for entity in gold)
+            gold = list(dict.fromkeys(renamed))  # two types may have become one
+        self._found.update(entity.type for entity in gold)
+        if self._keep is not None:
+            gold = [entity for entity in gold if entity.type in self._keep]
+        return replace(sentence, entities=gold)
+
+    def check(self, path: str, *, warn: bool) -> None:
+        """
+        After the last sentence: whether the types that were named are there.
+
+        # Raises
+
+        `ConfigError` when one seems to be misspelt, or none is there. One that is only missing may be rare, and is
+        warned of if `warn`.
+        """
+        _check("rename_types", list(self._rename), self._written, path, warn)
+        _check("entity_types", self._keep or (), self._found, path, warn)
+
+
+def _check(option: str, named: Sequence[str], found: Counter[str], path: str, warn: bool) -> None:
+    missing = [type_ for type_ in named if type_ not in found]
+    if not found or not missing:
+        return
+    spare = {type_.casefold(): type_ for type_ in found if type_ not in named}
+    for type_ in missing:
+        close = difflib.get_close_matches(type_.casefold(), spare, n=1, cutoff=0.75)
+        if close or len(missing) == len(named):
+            hint = f". Did you mean {spare[close[0]]!r}?" if close else ""
+            has = ", ".join(sorted(found))
+            raise ConfigError(f"dataset_reader.{option} names {type_!r}, but {path} has only {has}{hint}")
+    if warn:
+        logger.warning("%s has no entity of the types %s", path, ", ".join(missing))

@@ -1,0 +1,337 @@
+"""
+Tag schemes and spans: the one place that knows what `B-`, `I-` and their like mean.
+
+| scheme | one entity of 1, 2, 3 tokens | also called |
+| --- | --- | --- |
+| `BIO` | B · B I · B I I | IOB2 |
+| `IOB1` | I · I I · I I I; B only after an entity of the same type | IOB |
+| `BIOES` | S · B E · B I E | IOBES, BIEOS |
+| `BMES` | S · B E · B M E | BMESO, BMEOS |
+| `BMEO` | B · B E · B M E | |
+| `BIOUL` | U · B L · B I L | BILOU |
+
+A tag is `O`, or a letter, `-` or `_`, and the type: `B-PER`, `S_PER.NAM`. All of the schemes agree on where entities
+begin and end; they differ only in which sequences are legal. Tags are therefore read alike for all of them, as
+conlleval reads them, and the scheme says what was wrong with them.
+"""
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from ner_plugins.errors import ConfigError, NerError
+
+Span = Tuple[int, int, str]  # half-open token indices, type
+
+
+@dataclass(frozen=True)
+class TagScheme:
+    """
+    The letters of a scheme.
+
+    # Parameters
+
+    name : `str`
+    begin, inside, end, single : `str`
+        Letters of an entity's first, inner and last token, and of an entity of one token.
+    """
+
+    name: str
+    begin: str
+    inside: str
+    end: str
+    single: str
+
+    @property
+    def letters(self) -> str:
+        """Every letter it has, `O` left out."""
+        return "".join(dict.fromkeys(self.begin + self.inside + self.end + self.single))
+
+
+_SCHEMES = {
+    scheme.name: scheme
+    for scheme in (
+        TagScheme("BIO", "B", "I", "I", "B"),
+        TagScheme("IOB1", "I", "I", "I", "I"),
+        TagScheme("BIOES", "B", "I", "E", "S"),
+        TagScheme("BMES", "B", "M", "E", "S"),
+        TagScheme("BMEO", "B", "M", "E", "B"),
+        TagScheme("BIOUL", "B", "I", "L", "U"),
+    )
+}
+_ALIASES = {
+    "IOB2": "BIO", "IOB": "IOB1", "IOBES": "BIOES", "BIEOS": "BIOES", "BIESO": "BIOES", "IOBE": "BIOES",
+    "BMESO": "BMES", "BMEOS": "BMES", "BMOES": "BMES", "BILOU": "BIOUL", "BILUO": "BIOUL", "BIOLU": "BIOUL",
+}  # fmt: skip
+SCHEMES = tuple(_SCHEMES)
+ILLEGAL_RULES = ("repair", "strict", "drop")
+
+# What a letter says, whatever the scheme.
+_ROLES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
+_TAG = re.compile(r"([BIMELSU])[-_](.+)", re.DOTALL)
+
+
+class IllegalTagError(NerError):
+    """
+    A tag that its scheme does not allow where it stands.
+
+    # Parameters
+
+    index : `int`
+        Of the token.
+    problem : `str`
+    """
+
+    def __init__(self, index: int, problem: str) -> None:
+        super().__init__(f"tag {index}: {problem}")
+        self.index, self.problem = index, problem
+
+    def __reduce__(self) -> Tuple[type, Tuple[int, str]]:
+        return IllegalTagError, (self.index, self.problem)
+
+
+class Detection(NamedTuple):
+    """
+    What `detect_scheme` found.
+
+    # Parameters
+
+    scheme : `str`
+    reason : `str`
+        In words, for the log.
+    illegal : `int`
+        Tags that this scheme does not allow; with another one there would be more.
+    """
+
+    scheme: str
+    reason: str
+    illegal: int
+
+
+def tag_scheme(name: str) -> TagScheme:
+    """The scheme of a name, in capitals or not, or of another name that it goes by. `ConfigError` for others."""
+    key = str(name).upper()
+    try:
+        return _SCHEMES[_ALIASES.get(key, key)]
+    except KeyError:
+        raise ConfigError(f"unknown tag scheme {name!r}: it must be one of {', '.join(SCHEMES)}") from None
+
+
+@functools.lru_cache(maxsize=4096)
+def split_tag(tag: str) -> Tuple[str, str]:
+    """A tag's letter and type: `("B", "PER")`; `("O", "")` for `O`. `ValueError` when it is neither."""
+    if tag == "O":
+        return "O", ""
+    match = _TAG.fullmatch(tag)
+    if match is None:
+        raise ValueError(f"{tag!r} is no tag, such as O or B-PER")
+    return match[1], match[2]
+
+
+def is_tag(text: str) -> bool:
+    """Whether `text` can be a tag of some scheme."""
+    return text == "O" or _TAG.fullmatch(text) is not None
+
+
+def tags_to_spans(tags: Sequence[str], scheme: str = "BIO", illegal: str = "repair") -> List[Span]:
+    """
+    The entities of a sequence of tags.
+
+    # Parameters
+
+    tags : `Sequence[str]`
+    scheme : `str`, optional (default=`"BIO"`)
+    illegal : `str`, optional (default=`"repair"`)
+        Of sequences that the scheme does not allow: `repair` reads them as conlleval does (every maximal run is an
+        entity; an inner or last tag without a first one opens it), `strict` raises, `drop` gives up each entity that
+        is not tagged as the scheme would tag it (as `seqeval`'s strict mode).
+
+    # Returns
+
+    `List[Tuple[int, int, str]]`
+        Half-open token indices and type, in order.
+
+    # Raises
+
+    `IllegalTagError`, a `NerError`: with `strict`, and at what is no tag at all.
+    """
+    if illegal not in ILLEGAL_RULES:
+        raise ConfigError(f"illegal_tags is {illegal!r}, but must be one of {', '.join(ILLEGAL_RULES)}")
+    spans, legal = read_tags(tags, scheme)
+    if all(legal) or illegal == "repair":
+        return spans
+    if illegal == "drop":
+        return [span for span, is_legal in zip(spans, legal, strict=True) if is_legal]
+    raise IllegalTagError(*illegal_tags(tags, scheme)[0])
+
+
+def read_tags(tags: Sequence[str], scheme: str = "BIO") -> Tuple[List[Span], List[bool]]:
+    """
+    The entities of a sequence of tags, by the rule `repair` of `tags_to_spans`, and of each whether `scheme` would
+    tag it so. Where all are, the whole sequence is legal. `IllegalTagError` at what is no tag.
+    """
+    written = tag_scheme(scheme)
+    spans = list(_runs(tags))
+    legal: List[bool] = []
+    before: Optional[Span] = None
+    for span in spans:
+        legal.append(all(split_tag(tags[i])[0] == letter for i, letter in _letters(span, before, written)))
+        before = span
+    return spans, legal
+
+
+def _split(tags: Sequence[str]) -> Iterator[Tuple[int, str, str]]:
+    """Index, letter and type of each tag."""
+    for index, tag in enumerate(tags):
+        try:
+            letter, type_ = split_tag(tag)
+        except ValueError as error:
+            raise IllegalTagError(index, str(error)) from None
+        yield index, letter, type_
+
+
+def _runs(tags: Sequence[str]) -> Iterator[Span]:
+    """Maximal entities, as conlleval reads them."""
+    start, open_type = -1, ""  # of the entity that the previous tag left open
+    for index, tag in enumerate(tags):
+        if tag == "O":  # most are
+            if start >= 0:
+                yield start, index, open_type
+                start = -1
+            continue
+        try:
+            letter, type_ = split_tag(tag)
+        except ValueError as error:
+            raise IllegalTagError(index, str(error)) from None
+        role = _ROLES[letter]
+        if start >= 0 and (role in "BS" or type_ != open_type):
+            yield start, index, open_type
+            start = -1
+        if start < 0:
+            start, open_type = index, type_
+        if role in "ES":
+            yield start, index + 1, type_
+            start = -1
+    if start >= 0:
+        yield start, len(tags), open_type
+
+
+def _letters(span: Span, before: Optional[Span], scheme: TagScheme) -> Iterator[Tuple[int, str]]:
+    """The letter of each token of an entity; `before` is the entity before it, if any."""
+    start, end, type_ = span
+    if scheme.name == "IOB1":
+        touches = before is not None and before[1] == start and before[2] == type_
+        yield start, "B" if touches else "I"
+    else:
+        yield start, scheme.single if end - start == 1 else scheme.begin
+    for index in range(start + 1, end - 1):
+        yield index, scheme.inside
+    if end - start > 1:
+        yield end - 1, scheme.end
+
+
+def spans_to_tags(spans: Iterable[Span], length: int, scheme: str = "BIO", separator: str = "-") -> List[str]:
+    """
+    The tags of flat entities, the inverse of `tags_to_spans`.
+
+    # Parameters
+
+    spans : `Iterable[Tuple[int, int, str]]`
+        Half-open token indices and type.
+    length : `int`
+        Number of tokens.
+    scheme : `str`, optional (default=`"BIO"`)
+    separator : `str`, optional (default=`"-"`)
+        `-` or `_`.
+
+    # Raises
+
+    `NerError` when two spans overlap, or one is empty, leaves the sentence or has no type.
+    """
+    written = tag_scheme(scheme)
+    tags = ["O"] * length
+    before: Optional[Span] = None
+    for span in sorted(spans):
+        start, end, type_ = span
+        if not 0 <= start < end <= length or not type_:
+            raise NerError(f"{type_!r} ({start}, {end}) is no entity of {length} tokens")
+        if before is not None and start < before[1]:
+            found = f"{before[2]} ({before[0]}, {before[1]}) and {type_} ({start}, {end})"
+            raise NerError(f"{found} overlap, which tags cannot say")
+        for index, letter in _letters(span, before, written):
+            tags[index] = f"{letter}{separator}{type_}"
+        before = span
+    return tags
+
+
+def illegal_tags(tags: Sequence[str], scheme: str) -> List[Tuple[int, str]]:
+    """The index of each tag that `scheme` does not allow where it stands, and what is wrong with it."""
+    written = tag_scheme(scheme)
+    problems: List[Tuple[int, str]] = []
+    previous = ("O", "")
+    for index, letter, type_ in _split(tags):
+        if letter != "O" and letter not in written.letters and not (written.name == "IOB1" and letter == "B"):
+            problems.append((index, f"{tags[index]} is no tag of the scheme {written.name}"))
+        elif not follows(previous, (letter, type_), written):
+            problems.append((index, f"{tags[index]} after {_shown(tags, index - 1)}, which {written.name} lacks"))
+        previous = letter, type_
+    if tags and not follows(previous, ("O", ""), written):
+        problems.append((len(tags) - 1, f"{tags[-1]} at the end of a sentence, which {written.name} lacks"))
+    return problems
+
+
+def _shown(tags: Sequence[str], index: int) -> str:
+    return tags[index] if index >= 0 else "the start of a sentence"
+
+
+def follows(previous: Tuple[str, str], current: Tuple[str, str], scheme: TagScheme) -> bool:
+    """
+    Whether a tag may follow another, both as `split_tag` gives them.
+
+    A sentence begins as after `O`, and may end where `O` may follow.
+    """
+    (before, before_type), (letter, type_) = previous, current
+    if scheme.name in ("BIO", "IOB1"):
+        inside = before != "O" and before_type == type_
+        if letter == "I":
+            return inside or scheme.name == "IOB1"
+        return letter != "B" or inside or scheme.name == "BIO"
+    goes_on = letter in (scheme.inside, scheme.end)
+    if before == scheme.inside or (before == scheme.begin and scheme.begin != scheme.single):
+        return goes_on and before_type == type_
+    if before == scheme.begin and goes_on:  # BMEO, whose B may also be an entity of one token
+        return before_type == type_
+    return not goes_on
+
+
+def detect_scheme(sequences: Iterable[Sequence[str]]) -> Detection:
+    """
+    The scheme of a sample of tagged sentences.
+
+    A sequence that is legal in two schemes means the same entities in both, so it never matters which of them is
+    named: the order of `SCHEMES` decides. Where no scheme allows every tag, the one that allows most is taken, and
+    `reason` says so.
+
+    # Raises
+
+    `NerError` when the letters belong to no one scheme (I together with M, say).
+    """
+    rows = list(sequences)
+    letters: Set[str] = {letter for tags in rows for _, letter, _ in _split(tags)} - {"O"}
+    fitting = [scheme for scheme in _SCHEMES.values() if letters <= set(scheme.letters) | {"B"}]
+    if not fitting:
+        found = ", ".join(sorted(letters))
+        raise NerError(f"no tag scheme has all of the letters {found}: name one of {', '.join(SCHEMES)}")
+    illegal: Dict[str, int] = {s.name: sum(len(illegal_tags(tags, s.name)) for tags in rows) for s in fitting}
+    best = min(illegal, key=lambda name: illegal[name])
+    found = f"letters {', '.join(sorted(letters))}" if letters else "no entity"
+    equal = [name for name in illegal if name != best and illegal[name] == illegal[best]]
+    if illegal[best]:
+        reason = f"{found}; {illegal[best]} tags are illegal in it, and in " + ", ".join(
+            f"{name} {count}" for name, count in illegal.items() if name != best
+        )
+        reason = reason.removesuffix(", and in ")
+    else:
+        reason = found + (f"; {', '.join(equal)} would read the same entities" if equal and letters else "")
+    return Detection(best, reason, illegal[best])
