@@ -14,7 +14,9 @@ from ner_plugins.compat.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    allennlp ")]
+ALL_COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    allennlp ")]
+COMMANDS = [command for command in ALL_COMMANDS if " ner-data " not in command]
+DATA_COMMANDS = [command for command in ALL_COMMANDS if " ner-data " in command]
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -39,6 +41,56 @@ def test_the_commands_run_in_order(allennlp, short: Path, tiny_overrides: str) -
     promised = json.loads(next(line for line in README.splitlines() if line.startswith('    {"id"')))
     assert list(prediction) == list(promised)
     assert list(promised["entities"][0]) == ["start", "end", "type", "text", "score"]
+
+
+def test_the_data_commands_run_in_order(allennlp, tmp_path: Path) -> None:
+    assert [shlex.split(command)[2] for command in DATA_COMMANDS] == [
+        "stats", "check", "convert", "split", "sample", "download",
+    ]  # fmt: skip
+    for command in DATA_COMMANDS:
+        arguments = shlex.split(command)[1:]
+        for i, argument in enumerate(arguments):
+            argument = argument.replace("data/msra", str(ROOT / "fixtures/msra"))
+            arguments[i] = argument.replace("data/weibo", str(ROOT / "fixtures/weibo"))
+        done = allennlp(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "weibo.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "weibo.jsonl").read_text(encoding="utf-8").splitlines()[0])["text"]
+    assert any((tmp_path / "msra_split").iterdir()) and (tmp_path / "sample.json").stat().st_size
+
+
+READER_TABLE = README[README.index("| reader | corpus and its files") : README.index("Tags may be BIO")]
+READERS = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in READER_TABLE.splitlines()[2:] if row]
+
+
+def test_the_readers_are_all_there() -> None:
+    from allennlp.data import DatasetReader
+
+    from ner_plugins.dataset_readers import NerDatasetReader
+
+    ours = {n for n in DatasetReader.list_available() if issubclass(DatasetReader.by_name(n), NerDatasetReader)}
+    assert {name for row in READERS for name in re.findall(r"`(\w+)`", row[0])} == ours
+
+
+@pytest.mark.parametrize("row", READERS, ids=lambda row: row[0])
+def test_the_lines_of_each_format_are_read(row: list[str], tmp_path: Path) -> None:
+    from allennlp.data import DatasetReader
+
+    if row[2] == "binary":
+        return
+    lines = re.findall(r"`(.*?)`(?:<br>|$)", row[2])
+    lines = [line.replace("<TAB>", "\t").replace("<U+0001>", "\x01") for line in lines]
+    assert len(lines) == 2
+    [name, *_] = re.findall(r"`(\w+)`", row[0])
+    if name in ("kmou", "klp"):  # part of a block of its fixture
+        text = "\n".join(path.read_text(encoding="utf-8-sig") for path in (ROOT / "fixtures" / name).iterdir())
+        assert all(f"{line}\n" in text for line in lines)
+        return
+    (tmp_path / "sample").write_text("\n".join(lines), encoding="utf-8")
+    reader = DatasetReader.by_name(name)()
+    found = list(reader.sentences(str(tmp_path / "sample")))
+    assert any(sentence.entities for sentence in found) and not reader.counts["repaired"]
+    assert found[0].text == {"resume": "雾港", "weibo": "小鱼"}.get(name, found[0].text)
 
 
 def test_the_python_runs(short: Path) -> None:

@@ -18,7 +18,7 @@ class CluenerReader(NerDatasetReader):
     """
     Reads lines like
 
-        {"text": "浙商银行的叶老桂", "label": {"company": {"浙商银行": [[0, 3]]}, "name": {"叶老桂": [[5, 7]]}}}
+        {"text": "青禾银行的林晓彤", "label": {"company": {"青禾银行": [[0, 3]]}, "name": {"林晓彤": [[5, 7]]}}}
 
     whose offsets count characters from 0 and whose end is the last character. `label` may be missing (or null): the
     text is unlabelled; `id`, a number or string, too. Blank lines are skipped. Every offset is checked against its

@@ -23,6 +23,7 @@ from ner_plugins.dataset_readers.column_layout import ColumnLayout, complete_lay
 from ner_plugins.dataset_readers.column_parser import ColumnParser, merge_documents
 from ner_plugins.dataset_readers.data_paths import SplitFiles
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.rewound import Rewound
 from ner_plugins.dataset_readers.text_lines import read_lines, readable
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
@@ -122,7 +123,7 @@ class ConllReader(NerDatasetReader):
     ) -> Iterator[Union[Sentence, DataError]]:
         with readable(path):
             head = stream.read(_HEAD)
-        lines = read_lines(_Rewound(head, stream), path, self.encoding_errors, on_bad)
+        lines = read_lines(Rewound(head, stream), path, self.encoding_errors, on_bad)
         first = list(itertools.islice(lines, 1))  # before anything is told of a file in another encoding
         layout = complete_layout(self.layout, _whole_sentences(head), path)
         if layout.detected and self._reports():
@@ -135,18 +136,6 @@ class ConllReader(NerDatasetReader):
         parser = ColumnParser(layout, path, self._token, self.illegal_tags, self._mended, self.counts)
         records = parser.records(lines)
         return merge_documents(records) if self.document_level else (r for r in records if r is not None)
-
-
-class _Rewound:
-    """A stream whose first bytes were read already."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head, self._rest = head, rest
-
-    def read(self, size: int) -> bytes:
-        """The first bytes, then those of the stream."""
-        head, self._head = self._head, b""
-        return head or self._rest.read(size)
 
 
 def _whole_sentences(head: bytes) -> List[str]:
