@@ -18,7 +18,7 @@ conlleval reads them, and the scheme says what was wrong with them.
 import functools
 import re
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from ner_plugins.errors import ConfigError, NerError
 
@@ -171,14 +171,21 @@ def read_tags(tags: Sequence[str], scheme: str = "BIO") -> Tuple[List[Span], Lis
     The entities of a sequence of tags, by the rule `repair` of `tags_to_spans`, and of each whether `scheme` would
     tag it so. Where all are, the whole sequence is legal. `IllegalTagError` at what is no tag.
     """
-    written = tag_scheme(scheme)
+    name = tag_scheme(scheme).name
     spans = list(_runs(tags))
     legal: List[bool] = []
-    before: Optional[Span] = None
-    for span in spans:
-        legal.append(all(split_tag(tags[i])[0] == letter for i, letter in _letters(span, before, written)))
-        before = span
+    end, before = -1, ""
+    for start, next_end, type_ in spans:
+        legal.append(_is_written_so(tuple(tags[start:next_end]), name, start == end and type_ == before))
+        end, before = next_end, type_
     return spans, legal
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _is_written_so(tags: Tuple[str, ...], scheme: str, touches: bool) -> bool:
+    """Whether a scheme tags an entity so, which may touch another of its type before it. A corpus repeats itself."""
+    letters = _letters(len(tags), tag_scheme(scheme), touches)
+    return all(split_tag(tag)[0] == letter for tag, letter in zip(tags, letters, strict=True))
 
 
 def _split(tags: Sequence[str]) -> Iterator[Tuple[int, str, str]]:
@@ -217,18 +224,15 @@ def _runs(tags: Sequence[str]) -> Iterator[Span]:
         yield start, len(tags), open_type
 
 
-def _letters(span: Span, before: Optional[Span], scheme: TagScheme) -> Iterator[Tuple[int, str]]:
-    """The letter of each token of an entity; `before` is the entity before it, if any."""
-    start, end, type_ = span
+def _letters(width: int, scheme: TagScheme, touches: bool) -> Iterator[str]:
+    """The letters of an entity; `touches`: of one right after another of its type."""
     if scheme.name == "IOB1":
-        touches = before is not None and before[1] == start and before[2] == type_
-        yield start, "B" if touches else "I"
+        yield "B" if touches else "I"
     else:
-        yield start, scheme.single if end - start == 1 else scheme.begin
-    for index in range(start + 1, end - 1):
-        yield index, scheme.inside
-    if end - start > 1:
-        yield end - 1, scheme.end
+        yield scheme.single if width == 1 else scheme.begin
+    yield from scheme.inside * (width - 2)
+    if width > 1:
+        yield scheme.end
 
 
 def spans_to_tags(spans: Iterable[Span], length: int, scheme: str = "BIO", separator: str = "-") -> List[str]:
@@ -251,17 +255,16 @@ def spans_to_tags(spans: Iterable[Span], length: int, scheme: str = "BIO", separ
     """
     written = tag_scheme(scheme)
     tags = ["O"] * length
-    before: Optional[Span] = None
-    for span in sorted(spans):
-        start, end, type_ = span
+    before: Span = (-1, -1, "")
+    for start, end, type_ in sorted(spans):
         if not 0 <= start < end <= length or not type_:
             raise NerError(f"{type_!r} ({start}, {end}) is no entity of {length} tokens")
-        if before is not None and start < before[1]:
+        if start < before[1]:
             found = f"{before[2]} ({before[0]}, {before[1]}) and {type_} ({start}, {end})"
             raise NerError(f"{found} overlap, which tags cannot say")
-        for index, letter in _letters(span, before, written):
-            tags[index] = f"{letter}{separator}{type_}"
-        before = span
+        touches = before[1:] == (start, type_)
+        tags[start:end] = [f"{letter}{separator}{type_}" for letter in _letters(end - start, written, touches)]
+        before = (start, end, type_)
     return tags
 
 

@@ -18,12 +18,12 @@ Mended = Callable[[str, DataError], None]
 _CACHED_LINES = 100_000
 
 
-class ColumnParser(Dict[str, Tuple[str, ...]]):
+class ColumnParser(Dict[str, str]):
     """
     Parses one column file.
 
-    It is a dictionary from a line to its token and tags: a corpus repeats its lines (a character and `O`) so often
-    that looking them up is several times as fast as splitting them.
+    It is a dictionary from a line to its token, and has others from a line to its tags: a corpus repeats its lines (a
+    character and `O`) so often that looking them up is several times as fast as splitting them.
 
     # Parameters
 
@@ -55,6 +55,7 @@ class ColumnParser(Dict[str, Tuple[str, ...]]):
         self._layout, self._path, self._token = layout, path, token
         self._illegal, self._mended, self._counts = illegal, mended, counts
         self._scheme, self._join = layout.scheme, layout.join
+        self._tags: List[Dict[str, str]] = [{} for _ in layout.tag_columns or ()]
         self._letters: Set[str] = set()
 
     def records(self, lines: Iterable[Tuple[int, str]]) -> Iterator[Optional[Record]]:
@@ -83,11 +84,14 @@ class ColumnParser(Dict[str, Tuple[str, ...]]):
             yield self._record(group, start)
 
     def _record(self, group: List[str], start: int) -> Record:
+        if len(self) >= _CACHED_LINES:
+            for cache in (self, *self._tags):
+                cache.clear()
         try:
-            columns = list(zip(*[self[line] for line in group], strict=True))
+            tokens = list(map(self.__getitem__, group))
         except ValueError:
             return self._first_error(group, start)
-        return self.sentence(columns[0], columns[1:], start)
+        return self.sentence(tokens, [list(map(tags.__getitem__, group)) for tags in self._tags], start)
 
     def sentence(
         self,
@@ -128,8 +132,8 @@ class ColumnParser(Dict[str, Tuple[str, ...]]):
             entities = sorted(set(entities), key=lambda entity: (entity.start, -entity.end, entity.type))
         return Sentence(text, tuple(entities), id, source)
 
-    def __missing__(self, line: str) -> Tuple[str, ...]:
-        """Token and tags of a line that was not seen yet; `ValueError`, with what is wrong, where it has none."""
+    def __missing__(self, line: str) -> str:
+        """The token of a line that was not seen yet; `ValueError`, with what is wrong, where it has none."""
         layout = self._layout
         cells = layout.cells(line)
         if len(cells) != layout.columns:
@@ -137,13 +141,13 @@ class ColumnParser(Dict[str, Tuple[str, ...]]):
         token = self._token(cells[layout.token_column or 0])
         if not token:
             raise ValueError(f"no token in {_short(line)}")
-        tags = tuple(cells[column] for column in layout.tag_columns or ())
+        tags = [cells[column] for column in layout.tag_columns or ()]
         for tag in tags:
             self._see(split_tag(tag)[0])
-        if len(self) >= _CACHED_LINES:
-            self.clear()
-        self[line] = (token, *tags)
-        return self[line]
+        for cache, tag in zip(self._tags, tags, strict=True):
+            cache[line] = tag
+        self[line] = token
+        return token
 
     def _see(self, letter: str) -> None:
         """A scheme that was told from the first lines gives way to one that has the letters of later ones as well."""
