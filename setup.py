@@ -59,6 +59,7 @@ setup(
         "seqeval>=1.2.2",  # the strict entity scores that papers report
         "jsonnet>=0.20",  # configs; where it is missing AllenNLP reads them as plain JSON without a word
         "tqdm>=4.62",  # progress bars
+        "matplotlib>=3.7",  # pictures of corpora
         # What AllenNLP 2.10.1 imports when it starts.
         "base58",  # hashes in its caches' names
         "cached-path>=1.1,<2",  # data and archives by URL
@@ -84,6 +85,7 @@ setup(
         "setuptools<81",  # py-rouge asks for pkg_resources, which later versions lack
     ],
     extras_require={
+        "spacy": ["spacy>=3.5"],  # the reader spacy_ner and the format docbin
         "dev": ["hypothesis", "mypy", "pytest", "ruff"],  # oracles by generated input, types, tests, lint
     },
 )
