@@ -16,12 +16,14 @@ def register_commands() -> None:
     from allennlp.commands.subcommand import Subcommand
 
     from ner_plugins.commands.evaluate import EvaluateCommand
+    from ner_plugins.commands.ner_data import NerDataCommand
     from ner_plugins.commands.predict import PredictCommand
     from ner_plugins.commands.train import TrainCommand
     from ner_plugins.compat.console import quieten_console
 
     quieten_console()  # before AllenNLP logs that its commands are replaced
-    commands = {"train": TrainCommand, "evaluate": EvaluateCommand, "predict": PredictCommand}
+    commands: dict[str, Any] = {"train": TrainCommand, "evaluate": EvaluateCommand, "predict": PredictCommand}
+    commands["ner-data"] = NerDataCommand
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_plugins.dataset_readers import data_paths
-from ner_plugins.dataset_readers.data_paths import DataPath, choose_by_name, open_lines, open_streams
+from ner_plugins.dataset_readers.data_paths import (
+    DataPath,
+    choose_by_name,
+    names_in,
+    open_lines,
+    open_streams,
+    splits_in,
+)
 from ner_plugins.errors import DataError
 
 SPLIT_FILES = {"train": ("train.txt",), "dev": ("dev-*.txt", "valid.txt"), "test": ("test.txt",)}
@@ -289,3 +296,27 @@ def test_large_compressed_tar_leaves_no_file_behind(tmp_path, monkeypatch):
     path = make_tar(tmp_path / "c.tar.gz", FILES)
     assert read(f"{path}#train") == [("train.txt", "a\nb\n")]
     assert os.listdir(tmp_path / "tmp") == []
+
+
+def test_names_and_splits_of_containers(tmp_path):
+    files = {**FILES, "corpus/.hidden": "", "__MACOSX/corpus/test.txt": "", "other/test.txt": ""}
+    for path in (make_zip(tmp_path / "c.zip", files), make_tar(tmp_path / "c.tar.gz", files)):
+        assert sorted(names_in(DataPath(str(path)))) == sorted([*FILES, "other/test.txt"])
+        assert splits_in(f"{path}", choose) == ["train", "dev", "test"]
+        assert sorted(names_in(DataPath(str(path), "corpus"))) == sorted(FILES)
+        assert splits_in(f"{path}!corpus", choose) == ["train", "dev"]
+        assert names_in(DataPath(str(path), "corpus/train.txt")) is None
+        assert splits_in(f"{path}!corpus/train.txt", choose) == []
+        with pytest.raises(DataError, match="no members are called 'corpse'"):
+            names_in(DataPath(str(path), "corpse"))
+    folder = make_folder(tmp_path / "folder", FILES)
+    assert sorted(names_in(DataPath(str(folder)))) == ["README", "dev-1.txt", "dev-2.txt", "train.txt"]
+    assert splits_in(str(folder), choose) == ["train", "dev"]
+    assert splits_in(str(folder / "train.txt"), choose) == [] and names_in(DataPath(str(folder / "train.txt"))) is None
+
+
+def test_splits_that_several_folders_have(tmp_path):
+    path = make_zip(tmp_path / "c.zip", {"a/train.txt": "", "b/train.txt": ""})
+    with pytest.raises(DataError, match=r"c\.zip: several folders have train\.txt: a, b.*Choose one"):
+        splits_in(str(path), choose)
+    assert splits_in(f"{path}!a", choose) == ["train"]

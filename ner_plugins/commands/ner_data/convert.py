@@ -1,0 +1,26 @@
+"""`allennlp ner-data convert`: a corpus in another format."""
+
+import argparse
+
+from ner_plugins.commands.ner_data import transfer
+
+NAME = "convert"
+HELP = "Write a corpus in another format; reading it gives the same texts and entities."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of this action."""
+    transfer.add_input(parser)
+    parser.add_argument("output", metavar="OUTPUT", help="the file to write, - for standard output; .gz compresses")
+    transfer.add_writing(parser, transfer.BY_NAME)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the one, write the other, and print a line about it."""
+    from ner_plugins.data_tools.writers import write_corpus
+
+    source = transfer.Input(args)
+    source.refuse_as_output(args.output)
+    summary = write_corpus(source.sentences(), args.output, args.to, **transfer.writing_options(args))
+    reader = transfer.how_to_read(summary.format, args.tokens)
+    transfer.print_summary(f"{summary}{source.notes()}; to read it: {reader}", args.output)

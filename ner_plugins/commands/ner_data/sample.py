@@ -1,0 +1,41 @@
+"""`allennlp ner-data sample`: a part of a corpus, drawn at random."""
+
+import argparse
+
+from ner_plugins.commands.ner_data import transfer
+
+NAME = "sample"
+HELP = "Write a random part of a corpus, in the order of the corpus."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of this action."""
+    transfer.add_input(parser)
+    parser.add_argument("output", metavar="OUTPUT", help="the file to write, - for standard output; .gz compresses")
+    parser.add_argument("-n", "--number", type=int, required=True, metavar="N", help="how many sentences")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument(
+        "--each-type",
+        type=int,
+        default=0,
+        metavar="K",
+        help="of each entity type at least K sentences, where there are so many, even if these are more than N",
+    )
+    transfer.add_writing(parser, transfer.BY_NAME)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw, write, and print a line about it."""
+    from ner_plugins.data_tools.draws import sample_sentences
+    from ner_plugins.data_tools.formats import format_of
+    from ner_plugins.data_tools.writers import open_corpus_writer
+
+    source = transfer.Input(args)
+    source.refuse_as_output(args.output)
+    format = args.to or format_of(args.output)
+    # The writer first, so that what is wrong with the output is told before the input is read.
+    with open_corpus_writer(args.output, format, **transfer.writing_options(args)) as writer:
+        for sentence in sample_sentences(source.sentences(), args.number, args.seed, args.each_type):
+            writer.write(sentence)
+    reader = transfer.how_to_read(format, args.tokens)
+    transfer.print_summary(f"{writer.summary}{source.notes()}; to read it: {reader}", args.output)

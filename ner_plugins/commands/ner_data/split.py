@@ -1,0 +1,39 @@
+"""`allennlp ner-data split`: training, development and test files of one corpus."""
+
+import argparse
+
+from ner_plugins.commands.ner_data import transfer
+
+NAME = "split"
+HELP = "Part a corpus into train, dev and test files; equal texts stay together, and the draw is the same everywhere."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of this action."""
+    transfer.add_input(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder for the files")
+    parser.add_argument("--dev", type=float, default=0.1, metavar="SHARE", help="of the texts; 0 for none")
+    parser.add_argument("--test", type=float, default=0.0, metavar="SHARE", help="of the texts; 0 for none")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--compress", choices=("gz", "bz2", "xz"), help="compress the files")
+    transfer.add_writing(parser, "cluener")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the files, and print a line about each."""
+    from ner_plugins.data_tools.draws import split_corpus
+    from ner_plugins.data_tools.formats import DEFAULT_FORMAT, split_file
+
+    source = transfer.Input(args)
+    suffix = f".{args.compress}" if args.compress else ""
+    format = args.to or DEFAULT_FORMAT
+    for split in ("train", "dev", "test"):
+        source.refuse_as_output(f"{args.output}/{split_file(format, split)}{suffix}")
+    options = transfer.writing_options(args)
+    summaries = split_corpus(
+        source.sentences(), args.output, args.dev, args.test, args.seed, format, suffix, **options
+    )
+    for summary in summaries.values():
+        print(summary)
+    paths = " ".join(f"{args.output}#{split}" for split in summaries)
+    print(f"to read them: {paths} {transfer.how_to_read(format, args.tokens)}{source.notes()}")

@@ -1,0 +1,122 @@
+"""What the actions share that read one corpus and write another: arguments, progress, the line at the end."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from typing import Any, Dict, Iterable, Iterator, TypeVar
+
+T = TypeVar("T")
+
+# The same as data_tools.formats.FORMATS, which costs time to import.
+FORMATS = "cluener, bio, iob1, bioes, bmes, bmeo, bioul, brackets, datasets, docbin"
+BY_NAME = "by the name: .json is cluener, .jsonl datasets, .spacy docbin, and .bio, .bmes, .brackets and so on"
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """`INPUT` and `--reader`."""
+    parser.add_argument("input", metavar="INPUT", help="a file, folder, archive or URL, with #train, #dev or #test")
+    parser.add_argument(
+        "--reader",
+        metavar="SPEC",
+        help="a reader's name, or a JSON object with its options, '{\"type\": NAME, …}' (default: guessed)",
+    )
+
+
+def add_writing(parser: argparse.ArgumentParser, format_default: str) -> None:
+    """`--to` and how it is written."""
+    parser.add_argument("--to", metavar="FORMAT", help=f"one of {FORMATS} (default: {format_default})")
+    parser.add_argument(
+        "--tokens",
+        choices=("characters", "words"),
+        default="characters",
+        help="in columns and docbin, what a token is; words are parted by one space",
+    )
+    parser.add_argument(
+        "--overlaps",
+        choices=("raise", "longest"),
+        default="raise",
+        help="of entities that the format cannot hold together keep the longest, or stop",
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=("raise", "skip"),
+        help="what cannot be read or written stops the work, or is listed, counted and left out (default: raise)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+class Input:
+    """
+    The corpus that the arguments name.
+
+    # Parameters
+
+    args : `argparse.Namespace`
+
+    # Raises
+
+    `NerError` when there is none, or no reader for it.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        from ner_plugins.data_tools.corpora import make_reader
+
+        overrides: Dict[str, Any] = {"on_error": args.on_error} if args.on_error else {}
+        self.path = args.input
+        self.reader = make_reader(args.reader, args.input, **overrides)
+
+    def sentences(self) -> Iterator[Any]:
+        """Its sentences; a progress bar shows them where they take long."""
+        return with_progress(self.reader.sentences(self.path))
+
+    def refuse_as_output(self, path: str) -> None:
+        """`ConfigError` where `path` is the very file that is read."""
+        from ner_plugins.dataset_readers.data_paths import DataPath
+        from ner_plugins.errors import ConfigError
+
+        source = DataPath.parse(self.path).path
+        if os.path.isfile(path) and os.path.isfile(source) and os.path.samefile(path, source):
+            raise ConfigError(f"{path} is the input itself: name another file to write")
+
+    def notes(self) -> str:
+        """What the reader left out or mended, for the end of the summary."""
+        counts = self.reader.counts
+        words = {
+            "skipped": "unreadable records skipped",
+            "repaired": "entities with illegal tags repaired",
+            "dropped": "entities with illegal tags dropped",
+        }
+        return "".join(f"; of the input {counts[key]:,} {what}" for key, what in words.items() if counts[key])
+
+
+def writing_options(args: argparse.Namespace) -> Dict[str, Any]:
+    """The options of `open_corpus_writer`."""
+    return {
+        "tokens": args.tokens,
+        "overlaps": args.overlaps,
+        "on_error": args.on_error or "raise",
+        "force": args.force,
+    }
+
+
+def with_progress(items: Iterable[T]) -> Iterator[T]:
+    """The items; after two seconds a terminal shows how many there were."""
+    from tqdm import tqdm
+
+    shown = sys.stderr.isatty()
+    yield from tqdm(items, unit=" sentences", delay=2, leave=False, disable=not shown, file=sys.stderr)
+
+
+def print_summary(line: str, output: str) -> None:
+    """One line for people, which keeps out of what is written to standard output."""
+    print(line, file=sys.stderr if output == "-" else sys.stdout)
+
+
+def how_to_read(format: str, tokens: str) -> str:
+    """The `--reader` argument that reads what was written."""
+    from ner_plugins.data_tools.formats import reader_for
+
+    spec = reader_for(format, tokens)
+    return f"--reader {spec['type'] if len(spec) == 1 else shlex.quote(json.dumps(spec))}"

@@ -1,0 +1,180 @@
+"""Corpora for the data tools: a path and how to read it, split by split."""
+
+import difflib
+import json
+import logging
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+
+from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import DatasetReader
+
+from ner_plugins.data_tools.guess import guess_reader, ner_readers
+from ner_plugins.dataset_readers.data_paths import SPLITS, DataPath, names_in, splits_in
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.entities import Sentence
+from ner_plugins.errors import ConfigError, DataError
+
+logger = logging.getLogger(__name__)
+
+# A registered name, a JSON object as text or as a mapping, or None: guess.
+ReaderSpec = Union[None, str, Mapping[str, Any]]
+
+_SPLIT_WORDS = {"train": ("train",), "dev": ("dev", "valid", "validation", "val"), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """
+    One file or one split, and its reader.
+
+    # Parameters
+
+    name : `str`
+        Short, for tables and messages; no two corpora of one `open_corpora` share it.
+    path : `str`
+        `PATH[!MEMBER][#SPLIT]`.
+    reader : `NerDatasetReader`
+        Its own, so that `reader.counts` and `reader.listener` are about this corpus alone.
+    split : `Optional[str]`
+        `train`, `dev` or `test`, where the path or the file's name says so.
+    dataset : `str`
+        What it is a split of: the folder or archive; empty for a single file. Corpora of equal `dataset` belong
+        together, and so do all single files of one `open_corpora`.
+    """
+
+    name: str
+    path: str
+    reader: NerDatasetReader
+    split: Optional[str] = None
+    dataset: str = ""
+
+    def sentences(self) -> Iterator[Sentence]:
+        """Its sentences, as a stream."""
+        return self.reader.sentences(self.path)
+
+
+def open_corpora(paths: Sequence[str], reader_spec: ReaderSpec = None, **overrides: Any) -> List[Corpus]:
+    """
+    The corpora at `paths`, each with a reader; nothing is read yet but what a guess needs.
+
+    # Parameters
+
+    paths : `Sequence[str]`
+        Data paths. A folder or archive without `#SPLIT` becomes its splits; a path given twice counts once.
+    reader_spec : `ReaderSpec`, optional (default=`None`)
+        See `make_reader`.
+    overrides : `Any`
+        Options of every reader, such as `on_error="skip"`.
+
+    # Raises
+
+    `DataError` where a path leads nowhere, or has no splits; otherwise what `make_reader` raises.
+    """
+    corpora: List[Corpus] = []
+    for path in dict.fromkeys(map(str, paths)):
+        corpora += _corpora_at(path, reader_spec, overrides)
+    unique = list({corpus.path: corpus for corpus in corpora}.values())
+    names = Counter(corpus.name for corpus in unique)
+    return [corpus if names[corpus.name] == 1 else replace(corpus, name=corpus.path) for corpus in unique]
+
+
+def _corpora_at(path: str, spec: ReaderSpec, overrides: Dict[str, Any]) -> Iterator[Corpus]:
+    place = DataPath.parse(path)
+    if spec is None:
+        spec = _guessed_name(path)
+    reader = make_reader(spec, path, **overrides)
+    base = str(replace(place, split=None))
+    name = os.path.basename(os.path.abspath(place.path)) + (f"!{place.member}" if place.member else "")
+    names = names_in(place)
+    if names is None and place.split is None:
+        yield Corpus(name, path, reader, _split_of_file(base, reader))
+        return
+    splits = [place.split] if place.split else splits_in(base, reader._choose_files)
+    if reader.dev_fraction is not None and place.split is None and "train" in splits:
+        splits = [split for split in SPLITS if split == "dev" or split in splits]
+    if not splits:
+        listed = ", ".join(sorted(names or ())[:8]) + (", …" if len(names or ()) > 8 else "")
+        raise DataError(
+            f"the reader {_name_of(reader)} finds none of its splits in it",
+            path=base,
+            expected=", ".join(pattern for patterns in reader.split_files.values() for pattern in patterns) or None,
+            remedy=f"Name a file ({listed or 'there is none'}), or another reader",
+        )
+    for split in splits:
+        yield Corpus(f"{name}#{split}", f"{base}#{split}", make_reader(spec, path, **overrides), split, base)
+
+
+def _split_of_file(path: str, reader: NerDatasetReader) -> Optional[str]:
+    """The split that a single file is, by the reader's own file names or else by a word in its name."""
+    name = path.rpartition("!")[2].rpartition("/")[2]
+    for split in SPLITS:
+        if reader._choose_files([name], split):
+            return split
+    words = re.split(r"[^a-z]+", name.lower())
+    found = [split for split in SPLITS if any(word in words for word in _SPLIT_WORDS[split])]
+    return found[0] if len(found) == 1 else None
+
+
+def _name_of(reader: NerDatasetReader) -> str:
+    names = {class_: name for name, class_ in ner_readers().items()}
+    return names.get(type(reader), type(reader).__name__)
+
+
+def make_reader(spec: ReaderSpec, path: str, **overrides: Any) -> NerDatasetReader:
+    """
+    A reader for `path`.
+
+    # Parameters
+
+    spec : `ReaderSpec`
+        A registered name (`cluener`), a JSON object (`{"type": "conll_ner", "join": ""}`) or the same as a mapping;
+        `None` to guess from file names and content (`guess_reader`).
+    path : `str`
+        The data path, for the guess.
+    overrides : `Any`
+        Options that are set whatever `spec` says.
+
+    # Raises
+
+    `ConfigError` when `spec` names no reader of this package's kind, or an option that it does not have, and
+    `NerError` when nothing can be guessed; both list the readers.
+    """
+    options = _options(_guessed_name(path) if spec is None else spec)
+    name = options.get("type")
+    readers = ner_readers()
+    if not isinstance(name, str) or (name not in readers and "." not in name):
+        close = difflib.get_close_matches(str(name), readers, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"--reader: {name!r} is no reader of named entities.{hint} There are {', '.join(readers)}")
+    try:
+        class_, _ = DatasetReader.resolve_class_name(name)
+        if not issubclass(class_, NerDatasetReader):
+            raise ConfigError(f"--reader: {name} does not derive from NerDatasetReader, and gives no sentences")
+        reader: NerDatasetReader = DatasetReader.from_params(Params({**options, **overrides}))
+    except (ConfigurationError, TypeError) as error:  # an option that there is not, or a value of another type
+        raise ConfigError(f"--reader {name}: {getattr(error, 'message', error)}") from error
+    return reader
+
+
+def _guessed_name(path: str) -> str:
+    guess = guess_reader(path)
+    logger.info("%s: read as %s (%s)", path, guess.name, guess.reason)
+    return guess.name
+
+
+def _options(spec: Union[str, Mapping[str, Any]]) -> Dict[str, Any]:
+    if not isinstance(spec, str):
+        return dict(spec)
+    if not spec.lstrip().startswith("{"):
+        return {"type": spec}
+    try:
+        options = json.loads(spec)
+    except ValueError as error:
+        raise ConfigError(f'--reader is no JSON object like {{"type": "conll_ner"}}: {error}') from None
+    assert isinstance(options, dict)  # it starts with a brace
+    return options
