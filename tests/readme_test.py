@@ -51,9 +51,10 @@ def test_the_data_commands_run_in_order(allennlp, tmp_path: Path) -> None:
         arguments = shlex.split(command)[1:]
         for i, argument in enumerate(arguments):
             argument = argument.replace("data/msra", str(ROOT / "fixtures/msra"))
-            arguments[i] = argument.replace("data/weibo", str(ROOT / "fixtures/weibo"))
+            arguments[i] = argument.replace("data/weibo", str(ROOT / "fixtures/weibo")).replace("0.1", "0.5")
         done = allennlp(*arguments, cwd=tmp_path)
-        assert done.returncode == 0, done.stdout + done.stderr
+        problems = arguments[1] == "check"  # of which the fixture has some, on purpose
+        assert done.returncode == problems, done.stdout + done.stderr
     assert (tmp_path / "weibo.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "weibo.jsonl").read_text(encoding="utf-8").splitlines()[0])["text"]
     assert any((tmp_path / "msra_split").iterdir()) and (tmp_path / "sample.json").stat().st_size

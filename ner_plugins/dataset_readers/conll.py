@@ -126,8 +126,9 @@ class ConllReader(NerDatasetReader):
         lines = read_lines(Rewound(head, stream), path, self.encoding_errors, on_bad)
         first = list(itertools.islice(lines, 1))  # before anything is told of a file in another encoding
         layout = complete_layout(self.layout, _whole_sentences(head), path)
-        if layout.detected and self._reports():
-            logger.info("%s: %s", path, ", ".join(f"{name} {getattr(layout, name)!r}" for name in layout.detected))
+        told = [name for name in layout.detected if name != "scheme"]  # which was logged with its reason
+        if told and self._reports():
+            logger.info("%s: %s", path, ", ".join(f"{name} {getattr(layout, name)!r}" for name in told))
         return self._parse_columns(itertools.chain(first, lines), path, layout)
 
     def _parse_columns(

@@ -58,7 +58,7 @@ def test_what_was_told_is_logged(tmp_path, caplog):
         read(tmp_path, "Rain\tI-NP\tO\nin\tI-PP\tO\nAnsel\tI-NP\tI-LOC\n")
     assert "columns 1, 2 all look like tags; the last is read" in caplog.text
     assert "tag scheme IOB1 (letters I)" in caplog.text
-    assert r"columns 3, token_column 0, tag_columns (2,), separator '\t', scheme 'IOB1', join ' '" in caplog.text
+    assert r"columns 3, token_column 0, tag_columns (2,), separator '\t', join ' '" in caplog.text
 
 
 @pytest.mark.parametrize(
