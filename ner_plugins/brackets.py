@@ -19,7 +19,7 @@ import re
 from typing import Collection, Dict, Iterable, List, NoReturn, Optional, Tuple
 
 from ner_plugins.entities import Entity
-from ner_plugins.errors import DataError, NerError
+from ner_plugins.errors import DataError, NerError, shown
 
 _BYTE_ORDER_MARK = "\ufeff"
 _WRITTEN = {"\n": "\\n", "\r": "\\r"}
@@ -193,6 +193,7 @@ def _refuse_character(line: str, at: int) -> NoReturn:
 _OUTSIDE, _UNBALANCED = -2, -1
 _DEEPEST = 16  # brackets in a surface nested deeper count as unbalanced: few states, whatever a line holds
 _UNBALANCED_COSTS = 1 << 32
+_MOST_STATES = 100  # at one character; sentences have below ten
 
 _Found = Optional[Tuple["_Found", int, int, str]]  # entities as a linked list, the last one first
 _State = Tuple[int, int]  # characters of the text; _OUTSIDE, or in an entity the "<" of its surface without their ">"
@@ -248,6 +249,10 @@ class UnescapedBrackets:
         reached: Tuple[int, int] = (0, 0)
         for at in range(len(annotated)):
             states = ahead.pop(at, None)
+            if states and len(states) > _MOST_STATES:
+                problem = f"at character {at} text and brackets can be told apart in too many ways"
+                remedy = "Check that it is not one text many times over, or shorten it"
+                raise DataError(problem, expected="an annotated line", remedy=remedy)
             if states:
                 reached = (at, max(i for i, _ in states))
                 for state, way in states.items():
@@ -291,7 +296,7 @@ class UnescapedBrackets:
         expected = f"the raw line with <SURFACE:TYPE> around each entity, TYPE one of {', '.join(self.types)}"
         end = re.compile(r":([^\s<>:]+)>").match(annotated, at)
         if end and end[1] not in self.types:
-            found = f"unknown type {end[1]!r} at character {at + 1} of the annotated line"
+            found = f"unknown type {shown(end[1])} at character {at + 1} of the annotated line"
             return DataError(found, expected=expected, remedy=self._remedy)
         there = repr(annotated[at : at + 20]) if at < len(annotated) else "its end"
         has = f"has {text[i : i + 20]!r}" if i < len(text) else "ends"

@@ -3,6 +3,12 @@
 from typing import Optional
 
 
+def shown(value: object, limit: int = 80) -> str:
+    """`value` for a message: printable whatever it holds, and not longer than `limit` characters."""
+    written = repr(value)
+    return written if len(written) <= limit else written[: limit - 3] + "..."
+
+
 class NerError(Exception):
     """Base of every error that `ner_plugins` raises on purpose; the command line prints it without a traceback."""
 

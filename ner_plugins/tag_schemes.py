@@ -20,7 +20,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
-from ner_plugins.errors import ConfigError, NerError
+from ner_plugins.errors import ConfigError, NerError, shown
 
 Span = Tuple[int, int, str]  # half-open token indices, type
 
@@ -125,7 +125,7 @@ def split_tag(tag: str) -> Tuple[str, str]:
         return "O", ""
     match = _TAG.fullmatch(tag)
     if match is None:
-        raise ValueError(f"{tag!r} is no tag, such as O or B-PER")
+        raise ValueError(f"{shown(tag)} is no tag, such as O or B-PER")
     return match[1], match[2]
 
 
@@ -274,18 +274,22 @@ def illegal_tags(tags: Sequence[str], scheme: str) -> List[Tuple[int, str]]:
     problems: List[Tuple[int, str]] = []
     previous = ("O", "")
     for index, letter, type_ in _split(tags):
+        tag = _shown(tags, index)
         if letter != "O" and letter not in written.letters and not (written.name == "IOB1" and letter == "B"):
-            problems.append((index, f"{tags[index]} is no tag of the scheme {written.name}"))
+            problems.append((index, f"{tag} is no tag of the scheme {written.name}"))
         elif not follows(previous, (letter, type_), written):
-            problems.append((index, f"{tags[index]} after {_shown(tags, index - 1)}, which {written.name} lacks"))
+            problems.append((index, f"{tag} after {_shown(tags, index - 1)}, which {written.name} lacks"))
         previous = letter, type_
     if tags and not follows(previous, ("O", ""), written):
-        problems.append((len(tags) - 1, f"{tags[-1]} at the end of a sentence, which {written.name} lacks"))
+        last = len(tags) - 1
+        problems.append((last, f"{_shown(tags, last)} at the end of a sentence, which {written.name} lacks"))
     return problems
 
 
 def _shown(tags: Sequence[str], index: int) -> str:
-    return tags[index] if index >= 0 else "the start of a sentence"
+    if index < 0:
+        return "the start of a sentence"
+    return tags[index] if len(tags[index]) <= 80 else tags[index][:77] + "..."
 
 
 def follows(previous: Tuple[str, str], current: Tuple[str, str], scheme: TagScheme) -> bool:

@@ -5,10 +5,10 @@ from typing import Any, Callable, ClassVar, Iterator, Tuple, Union
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.data_paths import SplitFiles
-from ner_plugins.dataset_readers.json_lines import json_object, kind, short
+from ner_plugins.dataset_readers.json_lines import json_object, kind
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import DataError
+from ner_plugins.errors import DataError, shown
 
 _LABEL = '"label": {TYPE: {SURFACE: [[START, END], …]}}'
 
@@ -62,7 +62,7 @@ def parse_record(line: str, path: str, number: int) -> Sentence:
 
     value = json_object(line, bad)
     if "text" not in value:
-        raise bad(f'no "text" among the keys {short(list(value))}', 'the key "text"')
+        raise bad(f'no "text" among the keys {shown(list(value))}', 'the key "text"')
     text, label, id_ = value["text"], value.get("label"), value.get("id")
     if not isinstance(text, str):
         raise bad(f'"text" is a JSON {kind(text)}', "a string")
@@ -81,10 +81,10 @@ def _labels(label: Any, bad: Callable[..., DataError]) -> Iterator[Tuple[str, st
         raise bad(f'"label" is a JSON {kind(label)}', _LABEL)
     for type_, surfaces in label.items():
         if not isinstance(surfaces, dict):
-            raise bad(f'"label" has under {short(type_)} a JSON {kind(surfaces)}', _LABEL)
+            raise bad(f'"label" has under {shown(type_)} a JSON {kind(surfaces)}', _LABEL)
         for surface, spans in surfaces.items():
             if not isinstance(spans, list):
-                raise bad(f'"label" has under {short(type_)}, {short(surface)} a JSON {kind(spans)}', _LABEL)
+                raise bad(f'"label" has under {shown(type_)}, {shown(surface)} a JSON {kind(spans)}', _LABEL)
             for span in spans:
                 yield type_, surface, span
 
@@ -93,12 +93,12 @@ def _entity(text: str, type_: str, surface: str, span: Any, bad: Callable[..., D
     """The entity at an inclusive [start, end], checked against the text."""
     # `type` rather than isinstance: JSON's true is no offset.
     if not isinstance(span, list) or len(span) != 2 or not all(type(offset) is int for offset in span):
-        where = f"{short(surface)} ({short(type_)})"
-        raise bad(f"{where} has the offsets {short(span)}", "[START, END], two whole numbers")
+        where = f"{shown(surface)} ({shown(type_)})"
+        raise bad(f"{where} has the offsets {shown(span)}", "[START, END], two whole numbers")
     start, end = span
     if 0 <= start <= end < len(text) and text[start : end + 1] == surface:
         return Entity(start, end + 1, type_)
-    where = f"{short(surface)} ({short(type_)})"
+    where = f"{shown(surface)} ({shown(type_)})"
     if start < 0 or end < start:
         raise bad(f"{where} has the offsets [{start}, {end}]", "0 <= START <= END, the last character included")
     at = text.find(surface)
@@ -108,4 +108,4 @@ def _entity(text: str, type_: str, surface: str, span: Any, bad: Callable[..., D
         remedy = f"It stands at [{at}, {at + len(surface) - 1}]" if at >= 0 else "The text does not contain it"
     if end >= len(text):
         raise bad(f"{where} ends at {end}, past the text", f"an end of at most {len(text) - 1}", remedy)
-    raise bad(f"the text at [{start}, {end}] is {short(text[start : end + 1])}", where, remedy)
+    raise bad(f"the text at [{start}, {end}] is {shown(text[start : end + 1])}", where, remedy)

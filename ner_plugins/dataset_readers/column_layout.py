@@ -171,13 +171,14 @@ def _with_tags(layout: ColumnLayout, sentences: Sequence[Sequence[str]], path: s
     """Columns of tags, and whether lines before a sentence are comments."""
     assert layout.columns is not None
     if layout.tag_columns is None:
-        candidates = [column for column in range(layout.columns) if _holds_tags(layout, column, sentences)]
+        rows = [row for group in sentences for row in _rows(layout, group)]
+        candidates = [column for column in range(layout.columns) if _holds_tags(layout, column, rows)]
         if not candidates and layout.columns > 1:
             shown = sentences[0][0][:60]
             remedy = "Set tag_columns, or check that it is a column file (for an unlabelled one set tag_columns to [])"
             raise DataError(f"no column of tags such as O and B-PER in lines like {shown!r}", path=path, remedy=remedy)
         if len(candidates) > 1:
-            listed = ", ".join(map(str, candidates))
+            listed = ", ".join(map(str, candidates[-20:]))
             message = "%s: columns %s all look like tags; the last is read (set tag_columns for others)"
             logger.warning(message, path, listed)
         layout = replace(layout, tag_columns=tuple(candidates[-1:]))
@@ -190,9 +191,9 @@ def has_tags(layout: ColumnLayout, line: str) -> bool:
     return len(cells) == layout.columns and all(is_tag(cells[column]) for column in layout.tag_columns or ())
 
 
-def _holds_tags(layout: ColumnLayout, column: int, sentences: Sequence[Sequence[str]]) -> bool:
+def _holds_tags(layout: ColumnLayout, column: int, rows: Sequence[Sequence[str]]) -> bool:
     """Whether (nearly) all cells of a column are tags; a column of the letter O alone is one of tags only if last."""
-    values = Counter(row[column] for group in sentences for row in _rows(layout, group))
+    values = Counter(row[column] for row in rows)
     total = values.total()
     tags = sum(count for value, count in values.items() if is_tag(value))
     return 0 < total <= tags * 1.05 and (len(values) > 1 or column + 1 == layout.columns)
@@ -202,10 +203,11 @@ def _token_column(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> i
     """The first column that neither counts the tokens nor holds tags."""
     assert layout.columns is not None
     tags = {column % layout.columns for column in layout.tag_columns or ()}
+    groups = [list(_rows(layout, group)) for group in sentences]
     for column in range(layout.columns):
         if column not in tags and not all(
             [row[column] for row in rows] in ([str(i + first) for i in range(len(rows))] for first in (0, 1))
-            for rows in (list(_rows(layout, group)) for group in sentences)
+            for rows in groups
         ):
             return column
     return 0

@@ -7,7 +7,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence,
 
 from ner_plugins.dataset_readers.column_layout import DOCUMENT_START, ColumnLayout, has_tags
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import DataError
+from ner_plugins.errors import DataError, shown
 from ner_plugins.tag_schemes import SCHEMES, illegal_tags, read_tags, split_tag, tag_scheme
 
 logger = logging.getLogger(__name__)
@@ -137,10 +137,10 @@ class ColumnParser(Dict[str, str]):
         layout = self._layout
         cells = layout.cells(line)
         if len(cells) != layout.columns:
-            raise ValueError(f"{len(cells)} columns in {_short(line)} (expected {layout.columns})")
+            raise ValueError(f"{len(cells)} columns in {shown(line)} (expected {layout.columns})")
         token = self._token(cells[layout.token_column or 0])
         if not token:
-            raise ValueError(f"no token in {_short(line)}")
+            raise ValueError(f"no token in {shown(line)}")
         tags = [cells[column] for column in layout.tag_columns or ()]
         for tag in tags:
             self._see(split_tag(tag)[0])
@@ -223,8 +223,3 @@ def _merged(records: Sequence[Record], number: int) -> Record:
             moved = [Entity(start + e.start, start + e.end, e.type) for e in sentence.entities]
             entities = (entities or []) + moved
     return Sentence("\n".join(s.text for s in sentences), entities, number, sentences[0].source)
-
-
-def _short(line: str) -> str:
-    written = repr(line)
-    return written if len(written) <= 80 else written[:77] + "..."

@@ -5,13 +5,12 @@ from typing import Any, BinaryIO, Callable, ClassVar, Iterator, List, Mapping, O
 
 from allennlp.data import DatasetReader
 
-from ner_plugins.dataset_readers.json_lines import short
 from ner_plugins.dataset_readers.json_rows import Row, parse_row
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.rewound import Rewound
 from ner_plugins.dataset_readers.text_lines import read_lines, readable
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import ConfigError, DataError, NerError
+from ner_plugins.errors import ConfigError, DataError, NerError, shown
 from ner_plugins.tag_schemes import (
     ILLEGAL_RULES,
     IllegalTagError,
@@ -77,7 +76,7 @@ class DatasetsRowsReader(NerDatasetReader):
             raise ConfigError(f"dataset_reader.illegal_tags is {illegal_tags!r}, but must be one of {rules}")
         wrong = [name for name in tag_names or () if not (isinstance(name, str) and is_tag(name))]
         if isinstance(tag_names, str) or wrong:
-            found = short(wrong[0] if wrong else tag_names)
+            found = shown(wrong[0] if wrong else tag_names)
             raise ConfigError(f"dataset_reader.tag_names has {found}, but must list tags, such as O and B-PER")
         self.join = join
         self.tag_names = list(tag_names) if tag_names is not None else None

@@ -36,12 +36,6 @@ def json_object(
     return value
 
 
-def short(value: Any) -> str:
-    """A value for a message: printable whatever it holds, and not longer than a line."""
-    written = repr(value)
-    return written if len(written) <= 80 else written[:77] + "..."
-
-
 def kind(value: Any) -> str:
     """The JSON name of a value's type."""
     if value is None or isinstance(value, bool):

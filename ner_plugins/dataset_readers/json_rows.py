@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
-from ner_plugins.dataset_readers.json_lines import json_object, kind, short
+from ner_plugins.dataset_readers.json_lines import json_object, kind
 from ner_plugins.entities import Entity
-from ner_plugins.errors import DataError
+from ner_plugins.errors import DataError, shown
 
 _ENTITY = '{"start": START, "end": END, "type": TYPE}'
 
@@ -64,7 +64,7 @@ def parse_row(line: str, path: str, number: int, join: str, tag_names: Optional[
     text, id_ = value.get("text"), value.get("id")
     tokens = _strings(value.get("tokens"), "tokens", bad)
     if text is None and tokens is None:
-        raise bad(f'no "text" and no "tokens" among the keys {short(list(value))}', 'the key "text" or "tokens"')
+        raise bad(f'no "text" and no "tokens" among the keys {shown(list(value))}', 'the key "text" or "tokens"')
     if text is not None and not isinstance(text, str):
         raise bad(f'"text" is a JSON {kind(text)}', "a string")
     if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, (int, str))):
@@ -100,12 +100,12 @@ def _offsets(text: str, tokens: Sequence[str], bad: _Bad) -> List[Tuple[int, int
         if not token or start < 0 or (start > at and not text[at:start].isspace()):
             if not token:
                 raise bad(f"token {index} is empty", "tokens of at least one character")
-            expected = f'the text goes on with {short(text[at : at + 20])} at {at}'
-            raise bad(f"token {index} is {short(token)}", expected, 'Correct the line, or leave out its "text"')
+            expected = f'the text goes on with {shown(text[at : at + 20])} at {at}'
+            raise bad(f"token {index} is {shown(token)}", expected, 'Correct the line, or leave out its "text"')
         offsets.append((start, start + len(token)))
         at = start + len(token)
     if text[at:] and not text[at:].isspace():
-        raise bad(f"the text goes on after the last token: {short(text[at:])}", "tokens for all of it but white space")
+        raise bad(f"the text goes on after the last token: {shown(text[at:])}", "tokens for all of it but white space")
     return offsets
 
 
@@ -124,10 +124,10 @@ def _tags(
         if type(tag) is int:  # not isinstance: JSON's true is no number
             if names is None:
                 remedy = 'Set the option tag_names to dataset.features["ner_tags"].feature.names'
-                raise bad(f'"{key}" has at index {index} the number {short(tag)}', "tags such as O and B-PER", remedy)
+                raise bad(f'"{key}" has at index {index} the number {shown(tag)}', "tags such as O and B-PER", remedy)
             if not 0 <= tag < len(names):
                 expected = f"0 to {len(names) - 1}, since tag_names has {len(names)}"
-                raise bad(f'"{key}" has at index {index} the number {short(tag)}', expected)
+                raise bad(f'"{key}" has at index {index} the number {shown(tag)}', expected)
             tag = names[tag]
         elif not isinstance(tag, str):
             raise bad(f'"{key}" has at index {index} a JSON {kind(tag)}', "tags such as O and B-PER")
@@ -150,20 +150,20 @@ def _entity(index: int, value: Any, text: str, bad: _Bad) -> Entity:
     start, end = value.get("start"), value.get("end")
     type_ = value.get("type", value.get("label"))
     if type(start) is not int or type(end) is not int:
-        raise bad(f"entity {index} has the offsets {short([start, end])}", f"{_ENTITY}, two whole numbers")
+        raise bad(f"entity {index} has the offsets {shown([start, end])}", f"{_ENTITY}, two whole numbers")
     if not isinstance(type_, str) or not type_:
-        raise bad(f"entity {index} has the type {short(type_)}", f"{_ENTITY}, a string that is not empty")
+        raise bad(f"entity {index} has the type {shown(type_)}", f"{_ENTITY}, a string that is not empty")
     if not 0 <= start < end:
         expected = "0 <= START < END, which is the first character after the entity"
-        raise bad(f"entity {index} ({short(type_)}) has the offsets {short([start, end])}", expected)
+        raise bad(f"entity {index} ({shown(type_)}) has the offsets {shown([start, end])}", expected)
     if end > len(text):
-        raise bad(f"entity {index} ({short(type_)}) ends at {short(end)}, past the text", f"at most {len(text)}")
+        raise bad(f"entity {index} ({shown(type_)}) ends at {shown(end)}, past the text", f"at most {len(text)}")
     surface = value.get("text")
     if isinstance(surface, str) and text[start:end] != surface:
-        found = f"entity {index} ({short(type_)}): the text at [{start}, {end}] is {short(text[start:end])}"
+        found = f"entity {index} ({shown(type_)}): the text at [{start}, {end}] is {shown(text[start:end])}"
         at = text.find(surface)
         remedy = f"It stands at [{at}, {at + len(surface)}]" if at >= 0 else "The text does not contain it"
         if text[start : end + 1] == surface:
             remedy = "The ends seem to be the last character, but must be the one after it: add 1 to each"
-        raise bad(found, short(surface), remedy)
+        raise bad(found, shown(surface), remedy)
     return Entity(start, end, type_)

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 from collections import Counter
 from dataclasses import replace
 from typing import (
@@ -163,7 +164,9 @@ class NerDatasetReader(DatasetReader):
         """Counts, under `key`, something that a parser put right in a record instead of giving the record up."""
         self.counts[key] += 1
         if self.listener is not None:
-            self.listener(problem)
+            # Without the frames that it was raised in, since a listener may keep it.
+            problem.__context__ = None
+            self.listener(problem.with_traceback(None))
 
     def _choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
         """Those of a folder's or archive's files that are `split`. By `split_files`; override it for other rules."""
@@ -261,7 +264,10 @@ class NerDatasetReader(DatasetReader):
         before = Counter(self.counts)
         sentences = self.shard_iterable(self.sentences(file_path))
         try:
-            while group := list(itertools.islice(sentences, _TOKENIZED_AT_ONCE)):
+            # No more than were asked for: what follows them may be unreadable.
+            left = math.inf if self.max_instances is None else self.max_instances
+            while group := list(itertools.islice(sentences, int(min(_TOKENIZED_AT_ONCE, left)))):
+                left -= len(group)
                 tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in group])
                 for sentence, tokens in zip(group, tokenized, strict=True):
                     yield self._instance(sentence, tokens)
@@ -329,10 +335,8 @@ class NerDatasetReader(DatasetReader):
         if offsets[0][1] is None or offsets[-1][1] is None:
             # Most of AllenNLP's tokenizers give a start alone; their tokens are the text's own characters.
             if any(token.idx is None for token in tokens):
-                name = type(self.tokenizer).__name__
-                raise ConfigError(
-                    f"dataset_reader.tokenizer: {name} gives no character offsets. Use ner_characters or ner_subwords"
-                )
+                problem = f"dataset_reader.tokenizer: {type(self.tokenizer).__name__} gives no character offsets"
+                raise ConfigError(f"{problem}. Use ner_characters, ner_subwords or ner_words")
             return [(token.idx, token.idx + len(token.text)) for token in tokens]
         return offsets
 

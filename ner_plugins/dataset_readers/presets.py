@@ -9,6 +9,7 @@ from allennlp.data import DatasetReader
 from ner_plugins.dataset_readers.column_layout import ColumnLayout
 from ner_plugins.dataset_readers.conll import ConllReader
 from ner_plugins.dataset_readers.data_paths import SplitFiles
+from ner_plugins.errors import shown
 
 # Chinese, character by character: two columns.
 _CHARACTERS = ColumnLayout(columns=2, token_column=0, tag_columns=(1,), join="", comment="")
@@ -89,7 +90,7 @@ class WeiboReader(ConllReader):
 
     def _token(self, cell: str) -> str:
         if _PLACED.fullmatch(cell) is None:
-            raise ValueError(f"{cell!r} is not a character and its place, such as 科0")
+            raise ValueError(f"{shown(cell)} is not a character and its place, such as 科0")
         return cell[0]
 
 

@@ -13,6 +13,7 @@ from allennlp.data.tokenizers import Token
 from allennlp.data.vocabulary import Vocabulary
 
 from ner_plugins.token_indexers.pretrained_tokenizer import load_tokenizer, needs_lowercase, pieces_of_words
+from ner_plugins.tokenizers.ner_subwords import SubwordToken
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,8 @@ class TransformerIndexer(TokenIndexer):
     Every token is tokenised by itself, as `is_split_into_words=True` does, so that a character keeps its place
     whatever stands beside it. All tokens of a sentence whose text was not seen before go to the tokenizer in one call,
     and the rest are looked up. A token of which the tokenizer makes nothing (a space, a control character) becomes the
-    unknown piece; where the tokenizer has none it gets no piece, and a zero vector. A token with a `text_id`
-    (as from `ner_subwords`) is that piece. Special pieces such as [CLS] are the embedder's business.
+    unknown piece; where the tokenizer has none it gets no piece, and a zero vector. A token from `ner_subwords` has
+    its pieces already (its `text_id`, or a `SubwordToken`'s). Special pieces such as [CLS] are the embedder's business.
 
     Registered as a `TokenIndexer` with name "ner_transformer"; to be used with the `TokenEmbedder` of that name.
 
@@ -87,13 +88,12 @@ class TransformerIndexer(TokenIndexer):
         given = [token.text_id for token in tokens]
         if given and None not in given:
             return {"piece_ids": given, "piece_counts": [1] * len(given), "mask": [True] * len(given)}
-        memo = self._memo
-        try:
-            pieces = [memo[token.text] for token in tokens]
-        except KeyError:
-            pieces = self._learn_and_look_up([token.text for token in tokens])
-        if given.count(None) != len(given):
-            pieces = [known if piece is None else (piece,) for known, piece in zip(pieces, given, strict=True)]
+        if given.count(None) == len(given) and SubwordToken not in set(map(type, tokens)):
+            pieces = self._look_up([token.text for token in tokens])
+        else:
+            own = [_own_pieces(token) for token in tokens]
+            looked_up = iter(self._look_up([token.text for token, ids in zip(tokens, own, strict=True) if not ids]))
+            pieces = [ids or next(looked_up) for ids in own]
         return {
             "piece_ids": list(chain.from_iterable(pieces)),
             "piece_counts": [len(piece) for piece in pieces],
@@ -134,6 +134,12 @@ class TransformerIndexer(TokenIndexer):
         # A data loader's worker learns the pieces of what it meets by itself.
         return {**self.__dict__, "_memo": {}}
 
+    def _look_up(self, texts: List[Optional[str]]) -> List[tuple[int, ...]]:
+        try:
+            return [self._memo[text] for text in texts]
+        except KeyError:
+            return self._learn_and_look_up(texts)
+
     def _learn_and_look_up(self, texts: List[Optional[str]]) -> List[tuple[int, ...]]:
         memo = self._memo
         unseen = [text for text in dict.fromkeys(texts) if text not in memo]
@@ -149,6 +155,13 @@ class TransformerIndexer(TokenIndexer):
         if self.lowercase:
             words = [word.lower() for word in words]
         return [tuple(pieces) or self._no_piece for pieces in pieces_of_words(self.tokenizer, words)]
+
+
+def _own_pieces(token: Token) -> tuple[int, ...]:
+    """The pieces that a token came with."""
+    if isinstance(token, SubwordToken):
+        return token.piece_ids
+    return () if token.text_id is None else (token.text_id,)
 
 
 def _padded(values: List[Any], length: int, padding: Any, dtype: torch.dtype) -> torch.Tensor:

@@ -1,10 +1,31 @@
 """The pieces of a pretrained tokenizer, with offsets in the text as it was given."""
 
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+import unicodedata
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from allennlp.data.tokenizers import Token, Tokenizer
 
 from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer, replace_surrogates
+
+
+class SubwordToken(Token):
+    """
+    A token of several pieces.
+
+    # Parameters
+
+    text : `str`
+    start, end : `int`
+        Half-open characters.
+    piece_ids : `Sequence[int]`
+        The ids of its pieces, as the tokenizer gave them in the whole text.
+    """
+
+    __slots__ = ("piece_ids",)
+
+    def __init__(self, text: str, start: int, end: int, piece_ids: Sequence[int]) -> None:
+        super().__init__(text, start, end)
+        self.piece_ids = tuple(piece_ids)
 
 
 @Tokenizer.register("ner_subwords")
@@ -12,10 +33,16 @@ class NerSubwordTokenizer(NerTokenizer):
     """
     Splits a text into the sub-word pieces of a fast Hugging Face tokenizer, special tokens left out.
 
-    Offsets refer to the text as given, whatever the tokenizer normalises (decomposition, lower-casing, characters it
-    removes). Spaces at the edges of a piece are no part of the token; a piece with nothing else is dropped. Pieces
-    that share a character (the bytes of a byte-level BPE, the parts of a decomposed syllable) make one token. A
-    token of exactly one piece has its id as `text_id`. Characters that yield no piece belong to no token.
+    Offsets refer to the text as given, whatever the tokenizer normalises (composition and decomposition, lower-casing,
+    characters it removes):
+
+    - Pieces that share a character (the bytes of a byte-level BPE, the parts of a decomposed syllable) make one token,
+      a `SubwordToken`, which has their ids. A token of one piece has its id as `text_id`.
+    - White space at the edges of a piece is no part of the token, nor what the tokenizer makes white space of
+      (SentencePiece: U+200B, U+FEFF, U+FFFD) or removes. A piece of nothing else belongs to the token that follows it
+      at once, and is dropped if there is none.
+    - A character that yields no piece belongs to the token it continues, if it does (the vowel of a syllable that the
+      tokenizer composes, an accent that it strips), or else to none (U+00AD or a control character that it removes).
 
     # Parameters
 
@@ -37,6 +64,7 @@ class NerSubwordTokenizer(NerTokenizer):
         self.lowercase = lowercase
         self._tokenizer = load_tokenizer(model_name, serialization_dir)
         self._lower = needs_lowercase(self._tokenizer) if lowercase is None else lowercase
+        self._blanks: Dict[str, bool] = {}
 
     def tokenize(self, text: str) -> List[Token]:
         """The pieces of `text` as tokens."""
@@ -47,8 +75,11 @@ class NerSubwordTokenizer(NerTokenizer):
         if not texts:
             return []
         safe = [replace_surrogates(text) for text in texts]
+        # SentencePiece's normaliser misplaces the first character after those that it removes at the start.
+        removed = [self._removed_at_start(text) for text in safe]
+        given = [text[start:] for text, start in zip(safe, removed, strict=True)] if any(removed) else safe
         encoding = self._tokenizer(
-            [lower_characters(text) for text in safe] if self._lower else safe,
+            [lower_characters(text) for text in given] if self._lower else given,
             add_special_tokens=False,
             return_offsets_mapping=True,
             return_attention_mask=False,
@@ -57,9 +88,28 @@ class NerSubwordTokenizer(NerTokenizer):
             verbose=False,  # no warning at texts longer than the encoder: its embedder cuts windows
         )
         return [
-            merge_pieces(text, ids, offsets)
-            for text, ids, offsets in zip(safe, encoding["input_ids"], encoding["offset_mapping"], strict=True)
+            merge_pieces(text, ids, [(a + start, b + start) for a, b in offsets] if start else offsets, self._is_blank)
+            for text, start, ids, offsets in zip(
+                safe, removed, encoding["input_ids"], encoding["offset_mapping"], strict=True
+            )
         ]
+
+    def _removed_at_start(self, text: str) -> int:
+        count = 0
+        while count < len(text) and self._is_blank(text[count]) and not self._normal_form(text[count]):
+            count += 1
+        return count
+
+    def _normal_form(self, character: str) -> str:
+        normalizer = self._tokenizer.backend_tokenizer.normalizer
+        return character if normalizer is None else str(normalizer.normalize_str(character))
+
+    def _is_blank(self, character: str) -> bool:
+        """Whether a character by itself is white space to the tokenizer, or nothing."""
+        known = self._blanks.get(character)
+        if known is None:
+            known = self._blanks[character] = character.isspace() or not self._normal_form(character).strip()
+        return known
 
     def _to_params(self) -> Dict[str, Any]:
         return {"type": "ner_subwords", "model_name": self.model_name, "lowercase": self.lowercase}
@@ -73,9 +123,14 @@ def lower_characters(text: str) -> str:
     return "".join(character.lower() if len(character.lower()) == 1 else character for character in text)
 
 
-def merge_pieces(text: str, ids: Iterable[int], offsets: Iterable[Tuple[int, int]]) -> List[Token]:
+def merge_pieces(
+    text: str,
+    ids: Iterable[int],
+    offsets: Iterable[Tuple[int, int]],
+    is_blank: Callable[[str], bool] = str.isspace,
+) -> List[Token]:
     """
-    Tokens from pieces: trimmed of white space, the empty ones dropped, those that overlap joined.
+    Tokens from pieces: trimmed of blanks, those that overlap joined, each with the characters that continue it.
 
     # Parameters
 
@@ -83,21 +138,70 @@ def merge_pieces(text: str, ids: Iterable[int], offsets: Iterable[Tuple[int, int
         What the offsets refer to; without lone surrogates.
     ids, offsets : `Iterable[int]`, `Iterable[Tuple[int, int]]`
         Each piece's id and its half-open characters.
+    is_blank : `Callable[[str], bool]`, optional (default=`str.isspace`)
+        Tells which characters are trimmed.
+
+    # Returns
+
+    `List[Token]`
+        In order, without overlap; none is empty. Those of several pieces are `SubwordToken`s.
     """
-    pieces: List[Tuple[int, int, int]] = []
-    for piece_id, (start, end) in zip(ids, offsets, strict=True):
-        while start < end and text[start].isspace():
-            start += 1
-        while start < end and text[end - 1].isspace():
-            end -= 1
-        if start < end:
-            pieces.append((start, end, piece_id))
     tokens: List[Token] = []
-    for start, end, piece_id in sorted(pieces, key=lambda piece: piece[:2]):
-        last = tokens[-1] if tokens else None
-        if last is not None and last.idx_end is not None and start < last.idx_end:
-            last.idx_end, last.text_id = max(last.idx_end, end), None
-            last.text = text[last.idx : last.idx_end]
+    last_start = last_end = 0
+    last_ids: List[int] = []
+    blank_ids: List[int] = []
+    blank_end = -1
+    for (start, end), piece_id in sorted(zip(offsets, ids, strict=True), key=_start):
+        piece_start, piece_end = start, end
+        while start < end and is_blank(text[start]):
+            start += 1
+        while start < end and is_blank(text[end - 1]):
+            end -= 1
+        if start >= end:
+            blank_ids = [*blank_ids, piece_id] if piece_start < blank_end else [piece_id]  # bytes of one blank
+            blank_end = piece_end
+        elif start < last_end:
+            last_end = max(last_end, end)
+            last_ids.append(piece_id)
         else:
-            tokens.append(Token(text[start:end], start, end, text_id=piece_id))
+            if last_ids:
+                tokens.append(_token(text, last_start, _continued(text, last_end, start), last_ids))
+            last_start, last_end = start, end
+            last_ids = [*blank_ids, piece_id] if blank_end == start else [piece_id]
+    if last_ids:
+        tokens.append(_token(text, last_start, _continued(text, last_end, len(text)), last_ids))
     return tokens
+
+
+def _start(piece: Tuple[Tuple[int, int], int]) -> int:
+    return piece[0][0]
+
+
+def _token(text: str, start: int, end: int, ids: List[int]) -> Token:
+    if len(ids) == 1:
+        return Token(text[start:end], start, end, text_id=ids[0])
+    return SubwordToken(text[start:end], start, end, ids)
+
+
+def _continued(text: str, end: int, limit: int) -> int:
+    """`end`, moved past the characters before `limit` that continue the one before it."""
+    while end < limit and continues(text[end]):
+        end += 1
+    return end
+
+
+def continues(character: str) -> bool:
+    """
+    Whether a character belongs to the one before it: a combining mark or variation selector, or what normal forms
+    compose with it (vowels and finals of Hangul, the voicing marks of half-width katakana).
+    """
+    if character < "\u0300":
+        return False
+    return (
+        unicodedata.category(character) in ("Mn", "Mc", "Me")
+        or "\u1160" <= character <= "\u11ff"  # vowels and finals, as in NFD
+        or "\ud7b0" <= character <= "\ud7ff"  # old ones
+        or "\u314f" <= character <= "\u3163"  # vowels that stand alone, which NFKC composes too
+        or "\uffc2" <= character <= "\uffdc"  # half-width vowels
+        or character in "\uff9e\uff9f"
+    )

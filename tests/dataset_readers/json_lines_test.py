@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from ner_plugins.dataset_readers.json_lines import json_object, kind, short
-from ner_plugins.errors import DataError
+from ner_plugins.dataset_readers.json_lines import json_object, kind
+from ner_plugins.errors import DataError, shown
 
 
 def bad(problem: str, expected: str, remedy: str = "Correct the line") -> DataError:
@@ -40,4 +40,4 @@ def test_kinds(value: Any, name: str) -> None:
 
 
 def test_short() -> None:
-    assert short("a\n") == "'a\\n'" and len(short("字" * 200)) == 80 and short("字" * 200).endswith("...")
+    assert shown("a\n") == "'a\\n'" and len(shown("字" * 200)) == 80 and shown("字" * 200).endswith("...")

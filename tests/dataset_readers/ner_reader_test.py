@@ -406,3 +406,11 @@ def test_indexers_are_shared_not_copied():
     instances = list(CluenerReader(token_indexers=indexers).read(f"{FIXTURES}#dev"))
     assert all(instance["tokens"].token_indexers is indexers for instance in instances)
     assert torch.is_tensor(CluenerReader().text_to_instance("a", [])["entities"].as_tensor({"num_entities": 0}))
+
+
+def test_what_follows_the_instances_that_were_asked_for_is_not_read(tmp_path):
+    path = Path(write(tmp_path / "f.json", 10))
+    path.write_text(path.read_text() + "no JSON\n")
+    assert len(list(CluenerReader(max_instances=10).read(str(path)))) == 10
+    with pytest.raises(DataError, match=":11:"):
+        list(CluenerReader(max_instances=11).read(str(path)))

@@ -1,0 +1,62 @@
+"""One token for each word."""
+
+import re
+import sys
+import unicodedata
+from typing import Any, Dict, Iterator, List, Tuple
+
+from allennlp.data.tokenizers import Token, Tokenizer
+
+from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer, replace_surrogates
+
+_WORD = re.compile(r"\S+")
+_JOINER = "\u200d"
+
+
+@Tokenizer.register("ner_words")
+class NerWordTokenizer(NerTokenizer):
+    """
+    Splits a text at its white space, as Unicode has it: no-break and ideographic spaces split too, U+200B, U+00AD and
+    U+FEFF do not. Tokens are the words of English or German, the eojeol of Korean; white space belongs to none.
+
+    # Parameters
+
+    split_punctuation : `bool`, optional (default=`False`)
+        Whether each punctuation mark and symbol is a token of its own, wherever in the word it stands. What belongs to
+        one stays with it: combining marks, variation selectors, the parts of a joined emoji.
+    """
+
+    def __init__(self, split_punctuation: bool = False) -> None:
+        self.split_punctuation = split_punctuation
+
+    def tokenize(self, text: str) -> List[Token]:
+        """The words of `text`."""
+        intern = sys.intern
+        safe = replace_surrogates(text)
+        tokens: List[Token] = []
+        for match in _WORD.finditer(safe):
+            word, start = match[0], match.start()
+            if not self.split_punctuation or word.isalnum():
+                tokens.append(Token(intern(word), start, match.end()))
+            else:
+                tokens += [Token(intern(word[a:b]), start + a, start + b) for a, b in _parts(word)]
+        return tokens
+
+    def _to_params(self) -> Dict[str, Any]:
+        return {"type": "ner_words", "split_punctuation": self.split_punctuation}
+
+
+def _parts(word: str) -> Iterator[Tuple[int, int]]:
+    """The offsets of a word's punctuation marks, and of what stands between them."""
+    start, in_symbol, previous = 0, False, ""
+    for place, character in enumerate(word):
+        category = unicodedata.category(character)
+        extends = category[0] == "M" or category == "Cf" or "\U0001f3fb" <= character <= "\U0001f3ff"
+        if not extends and previous != _JOINER:
+            is_symbol = category[0] in "PS"
+            if place > start and (is_symbol or in_symbol):
+                yield start, place
+                start = place
+            in_symbol = is_symbol
+        previous = character
+    yield start, len(word)
