@@ -47,6 +47,8 @@ def align_entities(
     `List[Optional[TokenSpan]]`
         One for each entity; `None` where no token is left.
     """
+    if not entities:
+        return []
     starts = [start for start, _ in offsets]
     ends = [end for _, end in offsets]
     spans: List[Optional[TokenSpan]] = []

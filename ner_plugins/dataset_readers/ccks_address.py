@@ -9,6 +9,7 @@ from ner_plugins.dataset_readers.column_layout import ColumnLayout
 from ner_plugins.dataset_readers.column_parser import ColumnParser
 from ner_plugins.dataset_readers.conll import ConllReader
 from ner_plugins.dataset_readers.data_paths import SplitFiles
+from ner_plugins.dataset_readers.text_lines import numbered_lines
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 from ner_plugins.tag_schemes import IllegalTagError
@@ -33,15 +34,16 @@ class CcksAddressReader(ConllReader):
     }
 
     def _parse_columns(
-        self, lines: Iterable[Tuple[int, str]], path: str, layout: ColumnLayout
+        self, blocks: Iterable[Tuple[int, str]], path: str, layout: ColumnLayout
     ) -> Iterator[Union[Sentence, DataError]]:
-        lines = iter(lines)
-        first = list(itertools.islice(lines, 1))
-        whole = itertools.chain(first, lines)
-        if not first or SEPARATOR not in first[0][1]:
+        blocks = iter(blocks)
+        first = list(itertools.islice(blocks, 1))
+        whole = itertools.chain(first, blocks)
+        if not first or SEPARATOR not in first[0][1].partition("\n")[0]:
             return super()._parse_columns(whole, path, layout)
         parser = ColumnParser(layout, path, self._token, self.illegal_tags, self._mended, self.counts)
-        return (_record(line, path, number, parser) for number, line in whole if line and not line.isspace())
+        lines = ((number, line) for number, line in numbered_lines(whole) if line and not line.isspace())
+        return (_record(line, path, number, parser) for number, line in lines)
 
 
 def _record(line: str, path: str, number: int, parser: ColumnParser) -> Union[Sentence, DataError]:

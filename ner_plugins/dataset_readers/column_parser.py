@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from ner_plugins.dataset_readers.column_layout import DOCUMENT_START, ColumnLayout, has_tags
+from ner_plugins.dataset_readers.text_lines import numbered_lines
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError, shown
 from ner_plugins.tag_schemes import SCHEMES, illegal_tags, read_tags, split_tag, tag_scheme
@@ -57,6 +58,10 @@ class ColumnParser(Dict[str, str]):
         self._scheme, self._join = layout.scheme, layout.join
         self._tags: List[Dict[str, str]] = [{} for _ in layout.tag_columns or ()]
         self._letters: Set[str] = set()
+
+    def records_of_blocks(self, blocks: Iterable[Tuple[int, str]]) -> Iterator[Optional[Record]]:
+        """As `records`, from what `read_blocks` gives."""
+        return self.records(numbered_lines(blocks))
 
     def records(self, lines: Iterable[Tuple[int, str]]) -> Iterator[Optional[Record]]:
         """A sentence or its error for each group of lines; `None` where a document begins."""

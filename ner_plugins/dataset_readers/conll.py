@@ -19,12 +19,13 @@ from typing import (
 
 from allennlp.data import DatasetReader
 
+from ner_plugins.dataset_readers.character_parser import CharacterParser
 from ner_plugins.dataset_readers.column_layout import ColumnLayout, complete_layout
 from ner_plugins.dataset_readers.column_parser import ColumnParser, merge_documents
 from ner_plugins.dataset_readers.data_paths import SplitFiles
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.rewound import Rewound
-from ner_plugins.dataset_readers.text_lines import read_lines, readable
+from ner_plugins.dataset_readers.text_lines import read_blocks, readable
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.tag_schemes import ILLEGAL_RULES, tag_scheme
@@ -123,19 +124,21 @@ class ConllReader(NerDatasetReader):
     ) -> Iterator[Union[Sentence, DataError]]:
         with readable(path):
             head = stream.read(_HEAD)
-        lines = read_lines(Rewound(head, stream), path, self.encoding_errors, on_bad)
-        first = list(itertools.islice(lines, 1))  # before anything is told of a file in another encoding
+        blocks = read_blocks(Rewound(head, stream), path, self.encoding_errors, on_bad)
+        first = list(itertools.islice(blocks, 1))  # before anything is told of a file in another encoding
         layout = complete_layout(self.layout, _whole_sentences(head), path)
         told = [name for name in layout.detected if name != "scheme"]  # which was logged with its reason
         if told and self._reports():
             logger.info("%s: %s", path, ", ".join(f"{name} {getattr(layout, name)!r}" for name in told))
-        return self._parse_columns(itertools.chain(first, lines), path, layout)
+        return self._parse_columns(itertools.chain(first, blocks), path, layout)
 
     def _parse_columns(
-        self, lines: Iterable[Tuple[int, str]], path: str, layout: ColumnLayout
+        self, blocks: Iterable[Tuple[int, str]], path: str, layout: ColumnLayout
     ) -> Iterator[Union[Sentence, DataError]]:
-        parser = ColumnParser(layout, path, self._token, self.illegal_tags, self._mended, self.counts)
-        records = parser.records(lines)
+        tokens_as_they_stand = type(self)._token is ConllReader._token
+        kind = CharacterParser if tokens_as_they_stand and CharacterParser.fits(layout) else ColumnParser
+        parser = kind(layout, path, self._token, self.illegal_tags, self._mended, self.counts)
+        records = parser.records_of_blocks(blocks)
         return merge_documents(records) if self.document_level else (r for r in records if r is not None)
 
 

@@ -27,6 +27,7 @@ from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.nn.util import is_distributed
 
 from ner_plugins.dataset_readers.alignment import BOUNDARIES, align_entities
+from ner_plugins.dataset_readers.collector import collector_at_rest
 from ner_plugins.dataset_readers.data_paths import DataPath, SplitFiles, choose_by_name, open_streams
 from ner_plugins.dataset_readers.draw import share_of
 from ner_plugins.dataset_readers.text_lines import ENCODING_ERRORS, read_lines
@@ -41,7 +42,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LISTED_ERRORS = 20
-_TOKENIZED_AT_ONCE = 64
+_AT_ONCE = 512  # sentences that are tokenized together
+_UNITS = [(i, i + 1) for i in range(1024)]
 
 
 class NerDatasetReader(DatasetReader):
@@ -266,11 +268,12 @@ class NerDatasetReader(DatasetReader):
         try:
             # No more than were asked for: what follows them may be unreadable.
             left = math.inf if self.max_instances is None else self.max_instances
-            while group := list(itertools.islice(sentences, int(min(_TOKENIZED_AT_ONCE, left)))):
+            while group := list(itertools.islice(sentences, int(min(_AT_ONCE, left)))):
                 left -= len(group)
-                tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in group])
-                for sentence, tokens in zip(group, tokenized, strict=True):
-                    yield self._instance(sentence, tokens)
+                with collector_at_rest():
+                    tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in group])
+                    instances = [self._instance(*pair) for pair in zip(group, tokenized, strict=True)]
+                yield from instances
         finally:
             moved, lost = (self.counts[key] - before[key] for key in ("moved", "without_tokens"))
             if moved or lost:
@@ -331,6 +334,10 @@ class NerDatasetReader(DatasetReader):
         return Instance(fields)
 
     def _offsets(self, tokens: Sequence[Token]) -> List[Tuple[int, int]]:
+        if type(self.tokenizer) is NerCharacterTokenizer and tokens[0].text:
+            while len(_UNITS) < len(tokens):  # once, for all texts to share
+                _UNITS.append((len(_UNITS), len(_UNITS) + 1))
+            return _UNITS[: len(tokens)]
         offsets = [(token.idx, token.idx_end) for token in tokens]
         if offsets[0][1] is None or offsets[-1][1] is None:
             # Most of AllenNLP's tokenizers give a start alone; their tokens are the text's own characters.

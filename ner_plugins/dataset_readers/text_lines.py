@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Callable, Iterator, List, Optional, Protocol, Tuple, cast
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, List, Optional, Protocol, Tuple, cast
 
 from ner_plugins.errors import DataError
 
@@ -88,26 +88,50 @@ def read_lines(
 
     `DataError` with line and byte.
     """
-    number = position = 0
+    return numbered_lines(read_blocks(stream, name, encoding_errors, on_bad))
+
+
+def numbered_lines(blocks: Iterable[Tuple[int, str]]) -> Iterator[Tuple[int, str]]:
+    """The single lines of what `read_blocks` gives, without their LF."""
+    for number, block in blocks:
+        lines = block.split("\n")
+        lines.pop()
+        yield from enumerate(lines, number)
+
+
+def read_blocks(
+    stream: Readable,
+    name: str,
+    encoding_errors: str = "strict",
+    on_bad: Optional[Callable[[DataError], None]] = None,
+) -> Iterator[Tuple[int, str]]:
+    """
+    The lines of `read_lines`, many at a time: the number of the first one, and all of them, each with an LF at its end
+    (the last line of the file gets one where it has none). With `on_bad`, lines near a bad one come one by one.
+    """
+    number, position = 1, 0
     for block in _line_blocks(stream, name):
         offset = position
         position += len(block)
-        if number == 0 and block.startswith(b"\xef\xbb\xbf"):
+        if offset == 0 and block.startswith(b"\xef\xbb\xbf"):
             block, offset = block[3:], 3
-        elif number == 0 and encoding_errors == "strict" and block.startswith((b"\xff\xfe", b"\xfe\xff")):
+        elif offset == 0 and encoding_errors == "strict" and block.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise DataError("UTF-16 text", path=name, expected="UTF-8", remedy="Convert it: iconv -f UTF-16 -t UTF-8")
         try:
-            lines = block.decode("utf-8", encoding_errors).split("\n")
+            text = block.decode("utf-8", encoding_errors)
         except UnicodeDecodeError:
-            yield from _bad_block(block, name, number, offset, on_bad)
-            number += block.count(b"\n") + (not block.endswith(b"\n"))
+            for _, line in _bad_block(block, name, number - 1, offset, on_bad):
+                yield number, f"{line}\n"
+                number += 1
             continue
-        if not lines[-1]:
-            lines.pop()
-        if b"\r" in block:
-            lines = [line[:-1] if line.endswith("\r") else line for line in lines]
-        yield from enumerate(lines, number + 1)
-        number += len(lines)
+        if not text.endswith("\n"):
+            if not text:  # nothing but a byte order mark
+                continue
+            text += "\n"
+        if "\r" in text:
+            text = text.replace("\r\n", "\n")
+        yield number, text
+        number += text.count("\n")
 
 
 def _line_blocks(stream: Readable, name: str) -> Iterator[bytes]:

@@ -17,9 +17,10 @@ class NerCharacterTokenizer(NerTokenizer):
 
     def tokenize(self, text: str) -> List[Token]:
         """One token for each code point."""
-        # Interned: a corpus of millions of tokens has a few thousand different ones.
-        intern = sys.intern
-        return [Token(intern(character), i, i + 1) for i, character in enumerate(replace_surrogates(text))]
+        length = len(text)
+        # Interned: a corpus of millions of tokens has a few thousand different ones. `map`: half of a loop's time.
+        characters = map(sys.intern, replace_surrogates(text))
+        return list(map(Token, characters, range(length), range(1, length + 1)))
 
     def _to_params(self) -> Dict[str, Any]:
         return {"type": "ner_characters"}

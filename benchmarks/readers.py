@@ -1,0 +1,464 @@
+"""
+Reading corpora: seconds against a Hugging Face `datasets` build and AllenNLP's own reader, memory, and every corpus.
+
+Every measurement is a process of its own, its imports not timed; where two are compared they take turns, and what they
+read is compared by a digest after the clock has stopped.
+
+- MSRA's training file to `Sentence`s by our `msra`, against `Dataset.from_generator` into a fresh cache. The peer's
+  generator is a plain parser of just this format: it splits lines, joins characters to the text and BIO tags to
+  (start, end, type), and checks nothing. Its rows have what those of such corpora have there, tokens and tags, and
+  text and entities, as `Sentence`s do; for comparison also without tokens and tags (no bound: less than what is asked).
+- The same file to Instances by our `msra`, against AllenNLP's `conll2003` on the same sentences in its four columns
+  (uncompressed, which spares it what our side does). Both with their default tokens and indexers, in this environment.
+- Memory of reading generated files of `--megabytes` as a stream, sentence by sentence: the peak of the whole process,
+  and what of it came after the imports. The bound is for the latter.
+- Every split of every corpus of `--data` to Instances.
+
+`datasets` is in an environment of its own (`make .venv-readers/.ready` makes it). The section "Reading" of the results
+file is written anew.
+
+    python benchmarks/readers.py [--repeats 5] [--data DIR] [--megabytes 1000] [--results FILE]
+"""
+
+import argparse
+import gzip
+import hashlib
+import importlib
+import json
+import os
+import random
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+FASTER_THAN_DATASETS, FASTER_THAN_ALLENNLP, MEGABYTES, SECONDS = 3.0, 1.0, 200, 15
+MSRA = "msra_bio/msra_train_bio.gz"
+# Each corpus's reader, and its splits ("" for a folder's or archive's only file).
+CORPORA = {
+    "cluener2020": ("cluener", "train dev test"),
+    "msra_bio": ("msra", "train test"),
+    "msra_bmes": ("msra", "train test"),
+    "peoples_daily": ("peoples_daily", "dev test"),
+    "weibo": ("weibo", "train dev test"),
+    "resume": ("resume", "train dev test"),
+    "kmou/kmou_ner.tar.gz": ("kmou", "train dev"),
+    "conll2003": ("conll2003_ner", "train dev test"),
+    "germeval2014": ("germeval", "train dev test"),
+}
+
+Spans = list[tuple[int, int, str]]
+Result = tuple[str, list[str]]  # text for the results file, and the bounds that were not kept
+
+
+# What the children do. Each prints one JSON line.
+
+
+class Clock:
+    """Seconds since it was made, on the wall and of this process's processors (which others' work disturbs less)."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict:
+        return {"seconds": time.perf_counter() - self._started[0], "cpu": time.process_time() - self._started[1]}
+
+
+def digest(records: Iterable[tuple[str, Spans]]) -> dict:
+    """Counts and a checksum of texts and their entities."""
+    found, entities, checksum = 0, 0, hashlib.sha256()
+    for text, spans in records:
+        found, entities = found + 1, entities + len(spans)
+        checksum.update(repr((text, sorted(spans))).encode())
+    return {"sentences": found, "entities": entities, "digest": checksum.hexdigest()[:16]}
+
+
+def our_reader(name: str):
+    sys.path.insert(0, str(ROOT))
+    importlib.import_module("ner_plugins.dataset_readers")
+    from allennlp.data import DatasetReader
+
+    return DatasetReader.by_name(name)()
+
+
+def ours_to_sentences(file: str) -> dict:
+    reader = our_reader("msra")
+    clock = Clock()
+    sentences = list(reader.sentences(file))
+    return {**clock.read(), **digest((s.text, [(e.start, e.end, e.type) for e in s.entities]) for s in sentences)}
+
+
+def plain_rows(file: str, wide: bool) -> Iterator[dict]:
+    """A parser as a dataset script has it: `char<TAB>tag`, BIO without illegal tags."""
+    tokens: list[str] = []
+    tags: list[str] = []
+
+    def row() -> dict:
+        entities: list[dict] = []
+        for index, tag in enumerate(tags):
+            if tag[0] == "B":
+                entities.append({"start": index, "end": index + 1, "type": tag[2:]})
+            elif tag[0] == "I":
+                entities[-1]["end"] = index + 1
+        more = {"tokens": tokens, "tags": tags} if wide else {}
+        return {"text": "".join(tokens), "entities": entities, **more}
+
+    with gzip.open(file, "rt", encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            if line == "\n":
+                yield row()
+                tokens, tags = [], []
+            else:
+                token, tag = line.rstrip("\n").split("\t")
+                tokens.append(token)
+                tags.append(tag)
+
+
+def datasets_build(file: str, wide: bool) -> dict:
+    import datasets
+
+    text = datasets.Value("string")
+    number = datasets.Value("int32")
+    columns = {"text": text, "entities": [{"start": number, "end": number, "type": text}]}
+    if wide:
+        columns |= {"tokens": [text], "tags": [text]}
+    with tempfile.TemporaryDirectory() as cache:
+        clock = Clock()
+        built = datasets.Dataset.from_generator(
+            plain_rows,
+            features=datasets.Features(columns),
+            cache_dir=cache,
+            gen_kwargs={"file": file, "wide": wide},
+        )
+        taken = clock.read()
+        rows = ((row["text"], [(e["start"], e["end"], e["type"]) for e in row["entities"]]) for row in built)
+        return {**taken, **digest(rows), "versions": f"datasets {datasets.__version__}"}
+
+
+def ours_to_instances(file: str) -> dict:
+    reader = our_reader("msra")
+    clock = Clock()
+    instances = list(reader.read(file))
+    taken = clock.read()
+    gold = (instance["metadata"].metadata for instance in instances)
+    return {
+        **taken,
+        **digest((m["text"], [(e["start"], e["end"], e["type"]) for e in m["entities"]]) for m in gold),
+    }
+
+
+def allennlp_to_instances(file: str) -> dict:
+    sys.path.insert(0, str(ROOT))
+    importlib.import_module("ner_plugins")  # on AllenNLP's side only its stand-ins matter
+    importlib.import_module("allennlp_models.tagging")
+    from allennlp.data import DatasetReader
+
+    reader = DatasetReader.by_name("conll2003")()
+    clock = Clock()
+    instances = list(reader.read(file))
+    taken = clock.read()
+
+    def records() -> Iterator[tuple[str, Spans]]:
+        for instance in instances:
+            spans: list[list] = []
+            for index, tag in enumerate(instance["tags"].labels):
+                if tag[0] == "B":
+                    spans.append([index, index + 1, tag[2:]])
+                elif tag[0] == "I":
+                    spans[-1][1] = index + 1
+            yield "".join(token.text for token in instance["tokens"].tokens), [tuple(span) for span in spans]
+
+    return {**taken, **digest(records())}
+
+
+def corpus_to_instances(path: str, name: str, splits: str) -> dict:
+    reader = our_reader(name)
+    clock = Clock()
+    sentences = sum(1 for split in splits.split() for _ in reader.read(f"{path}#{split}"))
+    return {**clock.read(), "sentences": sentences}
+
+
+def memory_of_stream(file: str, name: str) -> dict:
+    """Megabytes at the most while a file is read, sentence by sentence: of the process, and above its imports."""
+    reader = our_reader(name)
+    peak = peak_megabytes()
+    before = resident_megabytes()
+    forget_peak()
+    clock = Clock()
+    sentences = sum(1 for _ in reader.sentences(file))
+    taken = clock.read()
+    reading = peak_megabytes()
+    return {**taken, "sentences": sentences, "process": max(peak, reading), "above": reading - before}
+
+
+def peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def resident_megabytes() -> float:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return peak_megabytes()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text())
+    return int(found[1]) / 1024 if found else peak_megabytes()
+
+
+def forget_peak() -> None:
+    """Linux begins the peak anew; elsewhere the imports' own peak may hide a part of the reader's."""
+    reset = Path("/proc/self/clear_refs")
+    if reset.exists():
+        reset.write_text("5")
+
+
+CHILDREN: dict[str, Callable[..., dict]] = {
+    "ours_to_sentences": ours_to_sentences,
+    "datasets_narrow": lambda file: datasets_build(file, wide=False),
+    "datasets_wide": lambda file: datasets_build(file, wide=True),
+    "ours_to_instances": ours_to_instances,
+    "allennlp_to_instances": allennlp_to_instances,
+    "corpus_to_instances": corpus_to_instances,
+    "memory_of_stream": memory_of_stream,
+}
+
+
+# The files that are not there yet.
+
+
+def four_columns(source: str, target: Path) -> None:
+    """MSRA as CoNLL-2003 has its sentences."""
+    with (
+        gzip.open(source, "rt", encoding="utf-8", newline="\n") as lines,
+        open(target, "w", encoding="utf-8", newline="\n") as file,
+    ):
+        for line in lines:
+            file.write("\n" if line == "\n" else "{} -X- O {}".format(*line.split("\t")))
+
+
+def generated(megabytes: int, as_json: bool) -> Iterator[bytes]:
+    """Blocks of sentences: 5,000 different ones, over and over, each with a token of its own that no other has."""
+    draw = random.Random(0)
+    bodies = [sentence(draw) for _ in range(5000)]
+    written = number = 0
+    while written < megabytes * 1_000_000:
+        block = []
+        for body in bodies:
+            number += 1
+            block.append(json_line(number, *body) if as_json else f"{columns_of(*body)}№{number}\tO\n\n")
+        data = "".join(block).encode()
+        written += len(data)
+        yield data
+
+
+def sentence(draw: random.Random) -> tuple[str, str, int, int]:
+    """Text, entity type and where it stands."""
+    length = draw.randint(10, 90)
+    text = "".join(map(chr, draw.choices(range(0x4E00, 0x5DA0), k=length)))
+    start = draw.randrange(length - 5)
+    return text, draw.choice(("PER", "LOC", "ORG")), start, start + draw.randint(1, 5)
+
+
+def columns_of(text: str, type_: str, start: int, end: int) -> str:
+    tags = ["O"] * start + [f"B-{type_}"] + [f"I-{type_}"] * (end - start - 1) + ["O"] * (len(text) - end)
+    return "".join(f"{character}\t{tag}\n" for character, tag in zip(text, tags, strict=True))
+
+
+def json_line(number: int, text: str, type_: str, start: int, end: int) -> str:
+    label = f'{{"{type_}": {{"{text[start:end]}": [[{start}, {end - 1}]]}}}}'
+    return f'{{"text": "{text}№{number}", "label": {label}}}\n'
+
+
+def write(target: Path, megabytes: int, as_json: bool) -> None:
+    # Level 1: the file is made for its reader.
+    opened = gzip.open(target, "wb", compresslevel=1) if target.suffix == ".gz" else open(target, "wb")  # noqa: SIM115
+    with opened as file:
+        file.writelines(generated(megabytes, as_json))
+
+
+# Measuring, and what to say of it.
+
+
+def measure(child: str, *arguments: str, python: str = sys.executable) -> dict:
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    }
+    command = [python, __file__, "--child", child, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{child}: {done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def in_turn(repeats: int, sides: dict[str, Callable[[], dict]]) -> dict[str, list[dict]]:
+    """Measurements of each side, which have to have read the same."""
+    runs: dict[str, list[dict]] = {side: [] for side in sides}
+    for _ in range(repeats):
+        for side, run in sides.items():
+            runs[side].append(run())
+            print(f"{side:24s}{runs[side][-1]['seconds']:7.2f} s ({runs[side][-1]['cpu']:.2f} s)", flush=True)
+    digests = {run["digest"] for found in runs.values() for run in found}
+    if len(digests) > 1:
+        sys.exit(f"the sides have not read the same: {runs}")
+    return runs
+
+
+def seconds_of(runs: list[dict], clock: str = "seconds") -> list[float]:
+    return [run[clock] for run in runs]
+
+
+def table(header: str, rows: Iterable[Iterable[object]]) -> str:
+    lines = [f"| {header} |", "|" + " --- |" * (header.count("|") + 1)]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]) + "\n"
+
+
+def spread_row(side: str, runs: list[dict]) -> tuple[str, ...]:
+    seconds = seconds_of(runs)
+    return side, *(f"{f(seconds):.2f} s" for f in (statistics.median, min, max)), f"{cpu_of(runs):.2f} s"
+
+
+def cpu_of(runs: list[dict]) -> float:
+    return statistics.median(seconds_of(runs, "cpu"))
+
+
+def ratio_of_medians(peer: list[dict], ours: list[dict], clock: str = "seconds") -> float:
+    return statistics.median(seconds_of(peer, clock)) / statistics.median(seconds_of(ours, clock))
+
+
+def against_datasets(arguments: argparse.Namespace) -> Result:
+    file, peer = str(arguments.data / MSRA), arguments.peer_python
+    runs = in_turn(
+        arguments.repeats,
+        {
+            "ours to sentences": lambda: measure("ours_to_sentences", file),
+            "datasets": lambda: measure("datasets_wide", file, python=peer),
+            "datasets, less": lambda: measure("datasets_narrow", file, python=peer),
+        },
+    )
+    ours, wide, narrow = runs.values()
+    ratio, less = ratio_of_medians(wide, ours), ratio_of_medians(narrow, ours)
+    text = f"MSRA's training file ({ours[0]['sentences']:,} sentences, {ours[0]['entities']:,} entities; "
+    text += f"{arguments.repeats} repeats, the sides in turn; all read the same texts and entities):\n\n"
+    rows = [
+        spread_row("ours, `msra` to `Sentence`s", ours),
+        spread_row(f"`Dataset.from_generator` ({wide[0]['versions']}): tokens, tags, text, entities", wide),
+        spread_row("the same without tokens and tags", narrow),
+    ]
+    text += table("side | median | min | max | processor time, median", rows)
+    text += f"\nRatio of medians: **{ratio:.1f}** (bound {FASTER_THAN_DATASETS:g}; of processor times "
+    text += f"{ratio_of_medians(wide, ours, 'cpu'):.1f}), {less:.1f} where the rows lack tokens and tags.\n\n"
+    return text, [f"{ratio:.2f} times as fast as datasets"] if ratio < FASTER_THAN_DATASETS else []
+
+
+def against_allennlp(arguments: argparse.Namespace, folder: Path) -> Result:
+    file, columns = str(arguments.data / MSRA), folder / "four_columns.txt"
+    four_columns(file, columns)
+    runs = in_turn(
+        arguments.repeats,
+        {
+            "ours to instances": lambda: measure("ours_to_instances", file),
+            "AllenNLP's conll2003": lambda: measure("allennlp_to_instances", str(columns)),
+        },
+    )
+    ours, stock = runs.values()
+    ratio = ratio_of_medians(stock, ours)
+    rows = [
+        spread_row("ours, `msra` to Instances, from .gz", ours),
+        spread_row("AllenNLP's `conll2003`, from four columns", stock),
+    ]
+    text = table("side | median | min | max | processor time, median", rows)
+    text += f"\nRatio of medians: **{ratio:.2f}** (bound {FASTER_THAN_ALLENNLP:g}; of processor times "
+    text += f"{ratio_of_medians(stock, ours, 'cpu'):.2f}).\n\n"
+    return text, [f"{ratio:.2f} times as fast as conll2003"] if ratio < FASTER_THAN_ALLENNLP else []
+
+
+def memory(arguments: argparse.Namespace, folder: Path) -> Result:
+    rows, broken = [], []
+    for name, reader in (("stream.txt", "msra"), ("stream.txt.gz", "msra"), ("stream.json", "cluener")):
+        path = folder / name
+        write(path, arguments.megabytes, as_json=reader == "cluener")
+        run = measure("memory_of_stream", str(path), reader)
+        path.unlink()
+        print(f"{name:24s}{run['seconds']:7.2f} s, {run['above']:.0f} MB above {run['process'] - run['above']:.0f}")
+        if run["above"] >= MEGABYTES:
+            broken.append(f"{run['above']:.0f} MB to read {name}")
+        peaks = (f"{run['process']:.0f} MB", f"**{run['above']:.0f} MB**")
+        rows.append((f"`{name}` by `{reader}`", f"{run['sentences']:,}", *peaks, f"{run['seconds']:.0f} s"))
+    text = f"Memory while a generated file of {arguments.megabytes:,} MB (before compression) is read as a stream:\n\n"
+    text += table("file | sentences | peak of the process | above the imports | seconds", rows)
+    return f"{text}\nBound {MEGABYTES} MB above the imports, which are AllenNLP and torch.\n\n", broken
+
+
+def corpora(arguments: argparse.Namespace) -> Result:
+    rows, broken = [], []
+    for name, (reader, splits) in CORPORA.items():
+        if not (arguments.data / name).exists():
+            continue
+        runs = [measure("corpus_to_instances", str(arguments.data / name), reader, splits) for _ in range(3)]
+        print(f"{name:24s}{statistics.median(seconds_of(runs)):7.2f} s")
+        row = (f"`{name}` ({splits.replace(' ', ', ')}) by `{reader}`", f"{runs[0]['sentences']:,}")
+        rows.append((*row, *spread_row("", runs)[1:]))
+        if max(seconds_of(runs)) > SECONDS:
+            broken.append(f"{max(seconds_of(runs)):.1f} s to read {name}")
+    text = "Every corpus, all splits one after the other to Instances (3 repeats, one process):\n\n"
+    text += table("corpus | sentences | median | min | max | processor time, median", rows)
+    return f"{text}\nBound {SECONDS} s each.\n", broken
+
+
+def replace_section(results: Path, title: str, text: str) -> None:
+    """The section of this title, which is added before the last one if there is none yet."""
+    parts = re.split(r"(?m)^(?=## )", results.read_text(encoding="utf-8"))
+    section = f"## {title}\n\n{text.rstrip()}\n\n"
+    places = [index for index, part in enumerate(parts) if part.startswith(f"## {title}\n")]
+    if places:
+        parts[places[0]] = section
+    else:
+        parts.insert(max(1, len(parts) - 1), section)
+    results.write_text("".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--data", type=Path, default=SHARED / "data", help="folder of the corpora")
+    parser.add_argument("--megabytes", type=int, default=1000, help="size of the generated files")
+    parser.add_argument("--peer-python", default=str(ROOT / ".venv-readers/bin/python"))
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/RESULTS.md")
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        child, *values = arguments.child
+        print(json.dumps(CHILDREN[child](*values)))
+        return
+    if not Path(arguments.peer_python).exists():
+        sys.exit(f"{arguments.peer_python}: not found; `make .venv-readers/.ready` makes it")
+    if not (arguments.data / MSRA).exists():
+        sys.exit(f"{arguments.data / MSRA}: not found; --data names the folder of the corpora")
+    from results import machine, versions
+
+    command = f"`python benchmarks/readers.py --repeats {arguments.repeats} --megabytes {arguments.megabytes}`"
+    head = f"{command}. {machine()}; {versions('allennlp', 'allennlp-models', 'torch')}.\n\n"
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [
+            against_datasets(arguments),
+            against_allennlp(arguments, Path(folder)),
+            memory(arguments, Path(folder)),
+            corpora(arguments),
+        ]
+    text = head + "".join(part for part, _ in parts)
+    broken = [bound for _, found in parts for bound in found]
+    print(f"\n{text}")
+    replace_section(arguments.results, "Reading", text)
+    sys.exit(f"bounds not kept: {'; '.join(broken)}" if broken else 0)
+
+
+if __name__ == "__main__":
+    main()

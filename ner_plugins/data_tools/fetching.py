@@ -1,0 +1,289 @@
+"""Files over HTTP: resumed where they stopped, never longer than they may be, never led to a place that is not safe."""
+
+import json
+import re
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterator, NamedTuple, Optional
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from ner_plugins.errors import NerError
+from ner_plugins.version import VERSION
+
+_CHUNK = 1 << 14  # a broken connection costs what has come of the last chunk
+_REDIRECTS = 5
+_LONGEST_WAIT = 60.0
+_AGAIN = "Run the same command again: it goes on where it stopped"
+
+
+class DownloadError(NerError):
+    """A file cannot be fetched, or is not what was published; the message names its address or its place on disk."""
+
+
+class _Passing(Exception):
+    """What may be better at the next attempt, after `wait` seconds (`None`: as many as the number of attempts says)."""
+
+    def __init__(self, problem: str, wait: Optional[float] = None) -> None:
+        super().__init__(problem)
+        self.wait = wait
+
+
+class Fetcher:
+    """
+    Fetches files, one after the other.
+
+    # Parameters
+
+    attempts : `int`, optional (default=`5`)
+        How often a file is asked for where connections break or the server is at fault (5xx, 408, 429).
+    backoff : `float`, optional (default=`1.0`)
+        Seconds before the second attempt; each further wait is twice as long, unless the server says how long.
+    timeout : `float`, optional (default=`30.0`)
+        Seconds without a byte after which a connection is given up.
+    """
+
+    def __init__(self, attempts: int = 5, backoff: float = 1.0, timeout: float = 30.0) -> None:
+        self.attempts, self.backoff, self.timeout = attempts, backoff, timeout
+        self._session = requests.Session()
+        # Compressed on the way, a file could not be resumed, nor its length be checked.
+        self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": f"ner_plugins/{VERSION}"})
+
+    def fetch(self, address: str, part: Path, at_most: int, size: Optional[int] = None) -> bool:
+        """
+        The bytes of an address in the file `part`, whose name ends in `.part`. What an earlier run left there is gone
+        on with, if the server has still the same file; beside it is `part` + `.json`, which says of which file it is.
+
+        # Parameters
+
+        address : `str`
+        part : `Path`
+        at_most : `int`
+            Bytes after which the server is taken for one that never ends.
+        size : `Optional[int]`
+            Bytes there should be, if known.
+
+        # Returns
+
+        `bool`
+            Whether bytes of an earlier run or attempt are among them.
+
+        # Raises
+
+        `DownloadError`
+        """
+        for attempt in range(self.attempts):
+            try:
+                with local_errors(part):
+                    return self._attempt(address, _Partial(part, address, at_most), at_most, size)
+            except _Passing as error:
+                problem, wait = str(error), error.wait
+            if attempt + 1 < self.attempts:
+                time.sleep(min(self.backoff * 2**attempt if wait is None else wait, _LONGEST_WAIT))
+        raise DownloadError(f"{address}: {problem} ({self.attempts} attempts). {_AGAIN}")
+
+    def _attempt(self, address: str, partial: "_Partial", at_most: int, size: Optional[int]) -> bool:
+        offset = partial.offset
+        if size is not None and offset == size:
+            return True
+        with self._open(address, partial.headers()) as response:
+            if response.status_code == 416 and _Range.of(response).total == offset:
+                return True  # it was complete
+            _check_status(address, response)
+            if response.status_code == 206 and _Range.of(response).start != offset:
+                partial.discard()
+                raise _Passing("the server sends another part of the file than it was asked for", wait=0)
+            if response.status_code == 416 or (response.status_code == 206 and "Content-Encoding" in response.headers):
+                partial.discard()
+                raise _Passing("the server does not go on where it stopped", wait=0)
+            if response.status_code == 200:
+                partial.begin(response)
+                offset = 0
+            total = _check_length(address, response, offset, at_most, size)
+            received = self._write(address, response, partial, at_most, total)
+        if size is not None and received < size:
+            raise _Passing(f"the server closed the connection after {received} of {size} bytes")
+        return offset > 0
+
+    def _open(self, address: str, headers: Dict[str, str]) -> requests.Response:
+        """The answer to a request, after redirects."""
+        asked = address
+        with _network_errors(address):
+            for _ in range(_REDIRECTS + 1):
+                response = self._session.get(
+                    address, headers=headers, stream=True, timeout=self.timeout, allow_redirects=False
+                )
+                target = self._session.get_redirect_target(response)
+                if target is None:
+                    return response
+                response.close()
+                address = _redirected(address, urljoin(address, target))
+        raise DownloadError(f"{asked}: more than {_REDIRECTS} redirects")
+
+    def _write(
+        self, address: str, response: requests.Response, partial: "_Partial", at_most: int, total: Optional[int]
+    ) -> int:
+        """The response's bytes at the end of the part; how many it has then."""
+        with partial.open() as file, _progress(partial.path.stem, partial.offset, total) as advance:
+            position: int = file.tell()
+            with _network_errors(address):
+                for chunk in response.iter_content(_CHUNK):
+                    with local_errors(partial.path):
+                        position += file.write(chunk[: at_most + 1 - position])
+                    if position > at_most:
+                        break
+                    advance(len(chunk))
+        if position > at_most:
+            partial.discard()
+            raise DownloadError(f"{address}: longer than the {at_most} bytes that it may have. Nothing was kept")
+        return position
+
+
+class _Partial:
+    """What is there of a file, and of which file of which server it is."""
+
+    def __init__(self, path: Path, address: str, at_most: int) -> None:
+        self.path, self._address = path, address
+        self._about = path.with_name(path.name + ".json")
+        self._validator: Optional[str] = None
+        known = self._read_about()
+        if known is None or known.get("address") != address or self.offset > at_most:
+            self.discard()
+        else:
+            self._validator = known.get("validator")
+
+    def _read_about(self) -> Optional[Dict[str, Any]]:
+        try:
+            value = json.loads(self._about.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    @property
+    def offset(self) -> int:
+        """Bytes that are there."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def headers(self) -> Dict[str, str]:
+        """What to ask for: the rest, if the file is still the same."""
+        if not self.offset:
+            return {}
+        condition = {"If-Range": self._validator} if self._validator else {}
+        return {"Range": f"bytes={self.offset}-", **condition}
+
+    def begin(self, response: requests.Response) -> None:
+        """Forget what is there, and note which file is to come."""
+        tag = response.headers.get("ETag", "")
+        strong = tag if tag.startswith('"') else None  # If-Range does not take weak ones
+        about = {"address": self._address, "validator": strong or response.headers.get("Last-Modified")}
+        self.path.write_bytes(b"")
+        self._about.write_text(json.dumps(about), encoding="utf-8")
+
+    def open(self) -> Any:
+        """The file, to go on with."""
+        return open(self.path, "ab")
+
+    def discard(self) -> None:
+        """Remove what is there."""
+        discard(self.path)
+
+
+class _Range(NamedTuple):
+    """The header `Content-Range`: `bytes 7-99/100`, or `bytes */100`."""
+
+    start: Optional[int]
+    total: Optional[int]
+
+    @classmethod
+    def of(cls, response: requests.Response) -> "_Range":
+        found = re.fullmatch(
+            r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(?:(\d{1,18})|\*)", response.headers.get("Content-Range", "").strip()
+        )
+        return cls(*(None if group is None else int(group) for group in found.groups())) if found else cls(None, None)
+
+
+def discard(part: Path) -> None:
+    """Remove a part and what is known of it."""
+    part.unlink(missing_ok=True)
+    part.with_name(part.name + ".json").unlink(missing_ok=True)
+
+
+def _redirected(address: str, target: str) -> str:
+    old, new = urlsplit(address), urlsplit(target)
+    if new.scheme != "https" and (new.scheme, new.netloc) != (old.scheme, old.netloc):
+        raise DownloadError(f"{address}: redirected to {target}, but only https and the same host are followed")
+    return target
+
+
+def _check_status(address: str, response: requests.Response) -> None:
+    status = response.status_code
+    problem = f"the server answers {status} {response.reason or ''}".rstrip()
+    if status in (408, 429) or status >= 500:
+        wait = response.headers.get("Retry-After", "")
+        raise _Passing(problem, float(wait) if re.fullmatch(r"\d{1,6}", wait) else None)
+    if status not in (200, 206, 416):
+        raise DownloadError(f"{address}: {problem}. It may have moved, or be closed to the public by now")
+
+
+def _check_length(
+    address: str, response: requests.Response, offset: int, at_most: int, size: Optional[int]
+) -> Optional[int]:
+    """The bytes that the whole file will have, if known: told before the first one is written."""
+    length = response.headers.get("Content-Length", "")
+    if not re.fullmatch(r"\d{1,18}", length) or "Content-Encoding" in response.headers:
+        return size
+    total = offset + int(length)
+    if total > at_most or (size is not None and total != size):
+        expected = f"{size} bytes" if size is not None else f"at most {at_most} bytes"
+        raise DownloadError(f"{address}: the file there has {total} bytes (expected {expected}): it was changed")
+    return total
+
+
+@contextmanager
+def _network_errors(address: str) -> Iterator[None]:
+    """Of what `requests` raises: what may pass, and what will not."""
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise DownloadError(f"{address}: no secure connection: {error}") from None
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        raise _Passing(f"no connection, or a broken one ({_root(error)})") from None
+    except requests.RequestException as error:
+        raise DownloadError(f"{address}: {error}") from None
+
+
+@contextmanager
+def local_errors(path: Path) -> Iterator[None]:
+    """
+    Turns a full disk and the like into `DownloadError`. (The errors of `requests` are OSErrors too: keep them out.)
+
+    # Parameters
+
+    path : `Path`
+        What to name where the error names no file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError(f"{error.filename or path}: {error.strerror or error}") from None
+
+
+def _root(error: BaseException) -> str:
+    """The innermost reason, which is the one that says something."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(reason, BaseException):
+        return str(reason).rpartition(": ")[2]
+    return str(error).partition("(")[0] or type(error).__name__
+
+
+@contextmanager
+def _progress(name: str, offset: int, total: Optional[int]) -> Iterator[Any]:
+    """A bar on stderr: on a terminal at once, elsewhere (a log) from ten seconds on and rarely."""
+    from tqdm import tqdm
+
+    shown = {} if sys.stderr.isatty() else {"delay": 10, "mininterval": 30}
+    with tqdm(total=total, initial=offset, desc=name, unit="B", unit_scale=True, file=sys.stderr, **shown) as bar:
+        yield bar.update
