@@ -61,10 +61,19 @@ $(PEER)/.ready:
 	$(PEER)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1
 	touch $@
 
-bench: $(READY) $(PEER)/.ready
+# Hugging Face datasets, the peer of benchmarks/readers.py.
+READERS := .venv-readers
+$(READERS)/.ready:
+	$(PYTHON) -m venv $(READERS)
+	$(READERS)/bin/python -m pip install --quiet --upgrade pip
+	$(READERS)/bin/python -m pip install --quiet datasets==5.2.0
+	touch $@
+
+bench: $(READY) $(PEER)/.ready $(READERS)/.ready
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/indexing.py
+	$(BIN)/python benchmarks/readers.py
 	$(BIN)/python benchmarks/cluener.py
 
 clean:
-	rm -rf $(VENV) $(OLD) $(PEER) build dist *.egg-info runs
+	rm -rf $(VENV) $(OLD) $(PEER) $(READERS) build dist *.egg-info runs
