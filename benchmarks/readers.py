@@ -22,18 +22,14 @@ file is written anew.
 
 import argparse
 import gzip
-import hashlib
-import importlib
 import json
 import os
 import random
 import re
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -41,7 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 FASTER_THAN_DATASETS, FASTER_THAN_ALLENNLP, MEGABYTES, SECONDS = 3.0, 1.0, 200, 15
 MSRA = "msra_bio/msra_train_bio.gz"
-# Each corpus's reader, and its splits ("" for a folder's or archive's only file).
+# Each corpus's reader, and the splits that it has.
 CORPORA = {
     "cluener2020": ("cluener", "train dev test"),
     "msra_bio": ("msra", "train test"),
@@ -53,179 +49,10 @@ CORPORA = {
     "conll2003": ("conll2003_ner", "train dev test"),
     "germeval2014": ("germeval", "train dev test"),
 }
+# Generated files, their readers, and whether each sentence has a token that no other has.
+STREAMS = (("stream.txt", "msra", False), ("stream.txt.gz", "msra", True), ("stream.json", "cluener", True))
 
-Spans = list[tuple[int, int, str]]
 Result = tuple[str, list[str]]  # text for the results file, and the bounds that were not kept
-
-
-# What the children do. Each prints one JSON line.
-
-
-class Clock:
-    """Seconds since it was made, on the wall and of this process's processors (which others' work disturbs less)."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter(), time.process_time()
-
-    def read(self) -> dict:
-        return {"seconds": time.perf_counter() - self._started[0], "cpu": time.process_time() - self._started[1]}
-
-
-def digest(records: Iterable[tuple[str, Spans]]) -> dict:
-    """Counts and a checksum of texts and their entities."""
-    found, entities, checksum = 0, 0, hashlib.sha256()
-    for text, spans in records:
-        found, entities = found + 1, entities + len(spans)
-        checksum.update(repr((text, sorted(spans))).encode())
-    return {"sentences": found, "entities": entities, "digest": checksum.hexdigest()[:16]}
-
-
-def our_reader(name: str):
-    sys.path.insert(0, str(ROOT))
-    importlib.import_module("ner_plugins.dataset_readers")
-    from allennlp.data import DatasetReader
-
-    return DatasetReader.by_name(name)()
-
-
-def ours_to_sentences(file: str) -> dict:
-    reader = our_reader("msra")
-    clock = Clock()
-    sentences = list(reader.sentences(file))
-    return {**clock.read(), **digest((s.text, [(e.start, e.end, e.type) for e in s.entities]) for s in sentences)}
-
-
-def plain_rows(file: str, wide: bool) -> Iterator[dict]:
-    """A parser as a dataset script has it: `char<TAB>tag`, BIO without illegal tags."""
-    tokens: list[str] = []
-    tags: list[str] = []
-
-    def row() -> dict:
-        entities: list[dict] = []
-        for index, tag in enumerate(tags):
-            if tag[0] == "B":
-                entities.append({"start": index, "end": index + 1, "type": tag[2:]})
-            elif tag[0] == "I":
-                entities[-1]["end"] = index + 1
-        more = {"tokens": tokens, "tags": tags} if wide else {}
-        return {"text": "".join(tokens), "entities": entities, **more}
-
-    with gzip.open(file, "rt", encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            if line == "\n":
-                yield row()
-                tokens, tags = [], []
-            else:
-                token, tag = line.rstrip("\n").split("\t")
-                tokens.append(token)
-                tags.append(tag)
-
-
-def datasets_build(file: str, wide: bool) -> dict:
-    import datasets
-
-    text = datasets.Value("string")
-    number = datasets.Value("int32")
-    columns = {"text": text, "entities": [{"start": number, "end": number, "type": text}]}
-    if wide:
-        columns |= {"tokens": [text], "tags": [text]}
-    with tempfile.TemporaryDirectory() as cache:
-        clock = Clock()
-        built = datasets.Dataset.from_generator(
-            plain_rows,
-            features=datasets.Features(columns),
-            cache_dir=cache,
-            gen_kwargs={"file": file, "wide": wide},
-        )
-        taken = clock.read()
-        rows = ((row["text"], [(e["start"], e["end"], e["type"]) for e in row["entities"]]) for row in built)
-        return {**taken, **digest(rows), "versions": f"datasets {datasets.__version__}"}
-
-
-def ours_to_instances(file: str) -> dict:
-    reader = our_reader("msra")
-    clock = Clock()
-    instances = list(reader.read(file))
-    taken = clock.read()
-    gold = (instance["metadata"].metadata for instance in instances)
-    return {
-        **taken,
-        **digest((m["text"], [(e["start"], e["end"], e["type"]) for e in m["entities"]]) for m in gold),
-    }
-
-
-def allennlp_to_instances(file: str) -> dict:
-    sys.path.insert(0, str(ROOT))
-    importlib.import_module("ner_plugins")  # on AllenNLP's side only its stand-ins matter
-    importlib.import_module("allennlp_models.tagging")
-    from allennlp.data import DatasetReader
-
-    reader = DatasetReader.by_name("conll2003")()
-    clock = Clock()
-    instances = list(reader.read(file))
-    taken = clock.read()
-
-    def records() -> Iterator[tuple[str, Spans]]:
-        for instance in instances:
-            spans: list[list] = []
-            for index, tag in enumerate(instance["tags"].labels):
-                if tag[0] == "B":
-                    spans.append([index, index + 1, tag[2:]])
-                elif tag[0] == "I":
-                    spans[-1][1] = index + 1
-            yield "".join(token.text for token in instance["tokens"].tokens), [tuple(span) for span in spans]
-
-    return {**taken, **digest(records())}
-
-
-def corpus_to_instances(path: str, name: str, splits: str) -> dict:
-    reader = our_reader(name)
-    clock = Clock()
-    sentences = sum(1 for split in splits.split() for _ in reader.read(f"{path}#{split}"))
-    return {**clock.read(), "sentences": sentences}
-
-
-def memory_of_stream(file: str, name: str) -> dict:
-    """Megabytes at the most while a file is read, sentence by sentence: of the process, and above its imports."""
-    reader = our_reader(name)
-    peak = peak_megabytes()
-    before = resident_megabytes()
-    forget_peak()
-    clock = Clock()
-    sentences = sum(1 for _ in reader.sentences(file))
-    taken = clock.read()
-    reading = peak_megabytes()
-    return {**taken, "sentences": sentences, "process": max(peak, reading), "above": reading - before}
-
-
-def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
-def resident_megabytes() -> float:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return peak_megabytes()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text())
-    return int(found[1]) / 1024 if found else peak_megabytes()
-
-
-def forget_peak() -> None:
-    """Linux begins the peak anew; elsewhere the imports' own peak may hide a part of the reader's."""
-    reset = Path("/proc/self/clear_refs")
-    if reset.exists():
-        reset.write_text("5")
-
-
-CHILDREN: dict[str, Callable[..., dict]] = {
-    "ours_to_sentences": ours_to_sentences,
-    "datasets_narrow": lambda file: datasets_build(file, wide=False),
-    "datasets_wide": lambda file: datasets_build(file, wide=True),
-    "ours_to_instances": ours_to_instances,
-    "allennlp_to_instances": allennlp_to_instances,
-    "corpus_to_instances": corpus_to_instances,
-    "memory_of_stream": memory_of_stream,
-}
 
 
 # The files that are not there yet.
@@ -241,8 +68,8 @@ def four_columns(source: str, target: Path) -> None:
             file.write("\n" if line == "\n" else "{} -X- O {}".format(*line.split("\t")))
 
 
-def generated(megabytes: int, as_json: bool) -> Iterator[bytes]:
-    """Blocks of sentences: 5,000 different ones, over and over, each with a token of its own that no other has."""
+def generated(megabytes: int, as_json: bool, tokens_of_their_own: bool) -> Iterator[bytes]:
+    """Blocks of sentences: 5,000 different ones over and over, or each with a token that no other has."""
     draw = random.Random(0)
     bodies = [sentence(draw) for _ in range(5000)]
     written = number = 0
@@ -250,7 +77,8 @@ def generated(megabytes: int, as_json: bool) -> Iterator[bytes]:
         block = []
         for body in bodies:
             number += 1
-            block.append(json_line(number, *body) if as_json else f"{columns_of(*body)}№{number}\tO\n\n")
+            own = f"№{number}" if tokens_of_their_own else ""
+            block.append(json_line(own, *body) if as_json else columns_of(own, *body))
         data = "".join(block).encode()
         written += len(data)
         yield data
@@ -264,21 +92,22 @@ def sentence(draw: random.Random) -> tuple[str, str, int, int]:
     return text, draw.choice(("PER", "LOC", "ORG")), start, start + draw.randint(1, 5)
 
 
-def columns_of(text: str, type_: str, start: int, end: int) -> str:
+def columns_of(own: str, text: str, type_: str, start: int, end: int) -> str:
     tags = ["O"] * start + [f"B-{type_}"] + [f"I-{type_}"] * (end - start - 1) + ["O"] * (len(text) - end)
-    return "".join(f"{character}\t{tag}\n" for character, tag in zip(text, tags, strict=True))
+    lines = "".join(f"{character}\t{tag}\n" for character, tag in zip(text, tags, strict=True))
+    return f"{lines}{own}\tO\n\n" if own else f"{lines}\n"
 
 
-def json_line(number: int, text: str, type_: str, start: int, end: int) -> str:
+def json_line(own: str, text: str, type_: str, start: int, end: int) -> str:
     label = f'{{"{type_}": {{"{text[start:end]}": [[{start}, {end - 1}]]}}}}'
-    return f'{{"text": "{text}№{number}", "label": {label}}}\n'
+    return f'{{"text": "{text}{own}", "label": {label}}}\n'
 
 
-def write(target: Path, megabytes: int, as_json: bool) -> None:
+def write(target: Path, megabytes: int, as_json: bool, tokens_of_their_own: bool) -> None:
     # Level 1: the file is made for its reader.
     opened = gzip.open(target, "wb", compresslevel=1) if target.suffix == ".gz" else open(target, "wb")  # noqa: SIM115
     with opened as file:
-        file.writelines(generated(megabytes, as_json))
+        file.writelines(generated(megabytes, as_json, tokens_of_their_own))
 
 
 # Measuring, and what to say of it.
@@ -291,7 +120,7 @@ def measure(child: str, *arguments: str, python: str = sys.executable) -> dict:
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
-    command = [python, __file__, "--child", child, *map(str, arguments)]
+    command = [python, str(ROOT / "benchmarks/reading.py"), child, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{child}: {done.stderr[-3000:]}")
@@ -382,16 +211,17 @@ def against_allennlp(arguments: argparse.Namespace, folder: Path) -> Result:
 
 def memory(arguments: argparse.Namespace, folder: Path) -> Result:
     rows, broken = [], []
-    for name, reader in (("stream.txt", "msra"), ("stream.txt.gz", "msra"), ("stream.json", "cluener")):
+    for name, reader, own in STREAMS:
         path = folder / name
-        write(path, arguments.megabytes, as_json=reader == "cluener")
+        write(path, arguments.megabytes, as_json=reader == "cluener", tokens_of_their_own=own)
         run = measure("memory_of_stream", str(path), reader)
         path.unlink()
         print(f"{name:24s}{run['seconds']:7.2f} s, {run['above']:.0f} MB above {run['process'] - run['above']:.0f}")
         if run["above"] >= MEGABYTES:
             broken.append(f"{run['above']:.0f} MB to read {name}")
         peaks = (f"{run['process']:.0f} MB", f"**{run['above']:.0f} MB**")
-        rows.append((f"`{name}` by `{reader}`", f"{run['sentences']:,}", *peaks, f"{run['seconds']:.0f} s"))
+        which = ", each sentence with a token of its own" if own else ""
+        rows.append((f"`{name}` by `{reader}`{which}", f"{run['sentences']:,}", *peaks, f"{run['seconds']:.0f} s"))
     text = f"Memory while a generated file of {arguments.megabytes:,} MB (before compression) is read as a stream:\n\n"
     text += table("file | sentences | peak of the process | above the imports | seconds", rows)
     return f"{text}\nBound {MEGABYTES} MB above the imports, which are AllenNLP and torch.\n\n", broken
@@ -432,12 +262,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the generated files")
     parser.add_argument("--peer-python", default=str(ROOT / ".venv-readers/bin/python"))
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/RESULTS.md")
-    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        child, *values = arguments.child
-        print(json.dumps(CHILDREN[child](*values)))
-        return
     if not Path(arguments.peer_python).exists():
         sys.exit(f"{arguments.peer_python}: not found; `make .venv-readers/.ready` makes it")
     if not (arguments.data / MSRA).exists():

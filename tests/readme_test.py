@@ -69,7 +69,8 @@ def test_the_readers_are_all_there() -> None:
 
     from ner_plugins.dataset_readers import NerDatasetReader
 
-    ours = {n for n in DatasetReader.list_available() if issubclass(DatasetReader.by_name(n), NerDatasetReader)}
+    classes = {name: DatasetReader.resolve_class_name(name)[0] for name in DatasetReader.list_available()}
+    ours = {name for name, reader in classes.items() if issubclass(reader, NerDatasetReader)}
     assert {name for row in READERS for name in re.findall(r"`(\w+)`", row[0])} == ours
 
 
