@@ -16,7 +16,9 @@ conlleval reads them, and the scheme says what was wrong with them.
 """
 
 import functools
+import itertools
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
@@ -275,7 +277,7 @@ def illegal_tags(tags: Sequence[str], scheme: str) -> List[Tuple[int, str]]:
     previous = ("O", "")
     for index, letter, type_ in _split(tags):
         tag = _shown(tags, index)
-        if letter != "O" and letter not in written.letters and not (written.name == "IOB1" and letter == "B"):
+        if not _is_in(letter, written):
             problems.append((index, f"{tag} is no tag of the scheme {written.name}"))
         elif not follows(previous, (letter, type_), written):
             problems.append((index, f"{tag} after {_shown(tags, index - 1)}, which {written.name} lacks"))
@@ -312,6 +314,14 @@ def follows(previous: Tuple[str, str], current: Tuple[str, str], scheme: TagSche
     return not goes_on
 
 
+def _is_in(letter: str, scheme: TagScheme) -> bool:
+    return letter == "O" or letter in scheme.letters or (scheme.name == "IOB1" and letter == "B")
+
+
+def _is_allowed(previous: Tuple[str, str], current: Tuple[str, str], scheme: TagScheme) -> bool:
+    return _is_in(current[0], scheme) and follows(previous, current, scheme)
+
+
 def detect_scheme(sequences: Iterable[Sequence[str]]) -> Detection:
     """
     The scheme of a sample of tagged sentences.
@@ -325,12 +335,20 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> Detection:
     `NerError` when the letters belong to no one scheme (I together with M, say).
     """
     rows = list(sequences)
-    letters: Set[str] = {letter for tags in rows for _, letter, _ in _split(tags)} - {"O"}
+    pairs = Counter(pair for tags in rows for pair in itertools.pairwise(("O", *tags, "O")))
+    if not all(is_tag(tag) for tag in {tag for pair in pairs for tag in pair}):
+        for tags in rows:
+            list(_split(tags))  # says which it is, and where
+    split = {tag: split_tag(tag) for pair in pairs for tag in pair}
+    letters: Set[str] = {letter for letter, _ in split.values()} - {"O"}
     fitting = [scheme for scheme in _SCHEMES.values() if letters <= set(scheme.letters) | {"B"}]
     if not fitting:
         found = ", ".join(sorted(letters))
         raise NerError(f"no tag scheme has all of the letters {found}: name one of {', '.join(SCHEMES)}")
-    illegal: Dict[str, int] = {s.name: sum(len(illegal_tags(tags, s.name)) for tags in rows) for s in fitting}
+    illegal: Dict[str, int] = {
+        scheme.name: sum(n for (a, b), n in pairs.items() if not _is_allowed(split[a], split[b], scheme))
+        for scheme in fitting
+    }
     best = min(illegal, key=lambda name: illegal[name])
     found = f"letters {', '.join(sorted(letters))}" if letters else "no entity"
     equal = [name for name in illegal if name != best and illegal[name] == illegal[best]]
