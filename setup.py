@@ -59,7 +59,9 @@ setup(
         "seqeval>=1.2.2",  # the strict entity scores that papers report
         "jsonnet>=0.20",  # configs; where it is missing AllenNLP reads them as plain JSON without a word
         "tqdm>=4.62",  # progress bars
-        "matplotlib>=3.7",  # pictures of corpora
+        "matplotlib>=3.7",  # pictures of corpora and reports
+        "numba>=0.60",  # the CRF's compiled kernels on a CPU; without it the same in torch
+        "llvmlite>=0.43",  # numba's own compiler, which one of their functions speaks to
         # What AllenNLP 2.10.1 imports when it starts.
         "base58",  # hashes in its caches' names
         "cached-path>=1.1,<2",  # data and archives by URL
@@ -86,6 +88,7 @@ setup(
     ],
     extras_require={
         "spacy": ["spacy>=3.5"],  # the reader spacy_ner and the format docbin
-        "dev": ["hypothesis", "mypy", "pytest", "ruff"],  # oracles by generated input, types, tests, lint
+        # Oracles by generated input and by another CRF, types, tests, lint.
+        "dev": ["hypothesis", "mypy", "pytest", "pytorch-crf", "ruff"],
     },
 )
