@@ -73,7 +73,12 @@ bench: $(READY) $(PEER)/.ready $(READERS)/.ready
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/indexing.py
 	$(BIN)/python benchmarks/readers.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/structured.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/span_decoding.py
 	$(BIN)/python benchmarks/cluener.py
+	$(BIN)/python benchmarks/corpora.py resume
+	$(BIN)/python benchmarks/corpora.py weibo
+	$(BIN)/python benchmarks/corpora.py kmou
 
 clean:
 	rm -rf $(VENV) $(OLD) $(PEER) $(READERS) build dist *.egg-info runs

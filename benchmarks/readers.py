@@ -25,13 +25,14 @@ import gzip
 import json
 import os
 import random
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from results import machine, replace_section, table, versions
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -144,11 +145,6 @@ def seconds_of(runs: list[dict], clock: str = "seconds") -> list[float]:
     return [run[clock] for run in runs]
 
 
-def table(header: str, rows: Iterable[Iterable[object]]) -> str:
-    lines = [f"| {header} |", "|" + " --- |" * (header.count("|") + 1)]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]) + "\n"
-
-
 def spread_row(side: str, runs: list[dict]) -> tuple[str, ...]:
     seconds = seconds_of(runs)
     return side, *(f"{f(seconds):.2f} s" for f in (statistics.median, min, max)), f"{cpu_of(runs):.2f} s"
@@ -243,18 +239,6 @@ def corpora(arguments: argparse.Namespace) -> Result:
     return f"{text}\nBound {SECONDS} s each.\n", broken
 
 
-def replace_section(results: Path, title: str, text: str) -> None:
-    """The section of this title, which is added before the last one if there is none yet."""
-    parts = re.split(r"(?m)^(?=## )", results.read_text(encoding="utf-8"))
-    section = f"## {title}\n\n{text.rstrip()}\n\n"
-    places = [index for index, part in enumerate(parts) if part.startswith(f"## {title}\n")]
-    if places:
-        parts[places[0]] = section
-    else:
-        parts.insert(max(1, len(parts) - 1), section)
-    results.write_text("".join(parts).rstrip() + "\n", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
@@ -267,8 +251,6 @@ def main() -> None:
         sys.exit(f"{arguments.peer_python}: not found; `make .venv-readers/.ready` makes it")
     if not (arguments.data / MSRA).exists():
         sys.exit(f"{arguments.data / MSRA}: not found; --data names the folder of the corpora")
-    from results import machine, versions
-
     command = f"`python benchmarks/readers.py --repeats {arguments.repeats} --megabytes {arguments.megabytes}`"
     head = f"{command}. {machine()}; {versions('allennlp', 'allennlp-models', 'torch')}.\n\n"
     with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,9 @@
-"""What every benchmark says beside its figures: the machine, the versions, median and spread."""
+"""What every benchmark says beside its figures (the machine, the versions, median and spread), and where."""
 
 import platform
+import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -30,3 +31,21 @@ def spread(values: Sequence[float], unit: str) -> str:
         f"median {statistics.median(values):.4g} {unit} "
         f"(min {min(values):.4g}, max {max(values):.4g}, {len(values)} repeats)"
     )
+
+
+def table(header: str, rows: Iterable[Iterable[object]]) -> str:
+    """A table of Markdown, from its header with bars between the columns."""
+    lines = [f"| {header} |", "|" + " --- |" * (header.count("|") + 1)]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]) + "\n"
+
+
+def replace_section(results: Path, title: str, text: str) -> None:
+    """The section of this title, which is added before the last one if there is none yet."""
+    parts = re.split(r"(?m)^(?=## )", results.read_text(encoding="utf-8"))
+    section = f"## {title}\n\n{text.rstrip()}\n\n"
+    places = [index for index, part in enumerate(parts) if part.startswith(f"## {title}\n")]
+    if places:
+        parts[places[0]] = section
+    else:
+        parts.insert(max(1, len(parts) - 1), section)
+    results.write_text("".join(parts).rstrip() + "\n", encoding="utf-8")

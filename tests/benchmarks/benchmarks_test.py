@@ -29,7 +29,7 @@ def test_spread_and_machine(script) -> None:
 def test_cluener_runs_both_models_once_and_not_again(tmp_path: Path) -> None:
     encoder = make_encoder(tmp_path / "encoder")
     command = [
-        sys.executable, "benchmarks/cluener.py", "--data", "fixtures/cluener", "--encoder", encoder, "--epochs", "1",
+        sys.executable, "benchmarks/cluener.py", "--data", "fixtures/cluener", "--encoder", encoder, "--epochs", "4", "--models", "biaffine", "softmax_peer",
         "--runs", str(tmp_path / "runs"),
     ]  # fmt: skip
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -39,6 +39,59 @@ def test_cluener_runs_both_models_once_and_not_again(tmp_path: Path) -> None:
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert second.stdout.splitlines()[-2:] == first.stdout.splitlines()[-2:]
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.json")}
+
+
+def arguments_of(training_runs, tmp_path: Path, *more: str):
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    training_runs.add_arguments(parser, str(tmp_path / "tiny"), 3, list(training_runs.HEADS))
+    return parser.parse_args([*more])
+
+
+def test_what_was_not_run_is_said_and_blocks_nothing(script, tmp_path: Path) -> None:
+    training_runs = script("training_runs")
+    corpus = training_runs.Corpus("own", "cluener", "fixtures/cluener/train.json", "fixtures/cluener/dev.json")
+    arguments = arguments_of(training_runs, tmp_path, "--minutes", "0", "--seeds", "1", "2")
+    figures = {"dev_micro_f1": 0.5, "dev_macro_f1": 0.25, "dev_official_macro_f1": 0.75}
+    for seed in (1, 2):
+        done = {"model": "span", "encoder": "tiny", "epochs": 3, "seed": seed, **figures}
+        done["dev_micro_f1"] += seed / 10
+        (tmp_path / f"span-tiny-e3-lr0.0002-s{seed}.json").write_text(json.dumps(done))
+    results = training_runs.run_all(corpus, training_runs.HEADS, tmp_path, arguments)
+    assert [result["seed"] for result in results] == [1, 2]
+    rows = training_runs.table(results, ["span", "biaffine"]).splitlines()
+    assert rows[2] == "| span | tiny | 3 | 1, 2 | 0.6500 ± 0.0707 | 0.2500 ± 0.0000 | 0.7500 ± 0.0000 |"
+    assert rows[3] == "| biaffine | | | | not run | not run | not run |"
+    assert rows[0].count("|") == rows[1].count("|") == rows[2].count("|")
+
+
+@pytest.mark.parametrize("head", ["crf_tagger", "biaffine"])
+def test_a_run_changes_the_encoders_rate_alone(script, head: str) -> None:
+    training_runs = script("training_runs")
+    found = json.loads(training_runs.overrides(training_runs.HEADS[head], 0.25, True, {"NER_ENCODER": "x"}))
+    groups = found["trainer.optimizer.parameter_groups"]
+    rates = {patterns[0]: settings.get("lr") for patterns, settings in groups}
+    assert [rate for pattern, rate in rates.items() if "(?=.*token_embedder)" in pattern] == [0.25, 0.25]
+    assert rates.get(r"^crf\.", 1e-2) == 1e-2 and len(groups) == 3 + (head == "crf_tagger")
+    assert found["trainer.amp_dtype"] == "bfloat16"
+
+
+@pytest.mark.slow
+def test_other_corpora_are_trained_and_tested_once(tmp_path: Path) -> None:
+    encoder = make_encoder(tmp_path / "encoder")
+    common = ["--encoder", encoder, "--epochs", "1", "--models", "crf_tagger"]
+    for corpus, more, figures in (("weibo", [], 5), ("kmou", ["--sentences", "5"], 3)):
+        runs = tmp_path / corpus
+        command = [sys.executable, "benchmarks/corpora.py", corpus, "--data", f"fixtures/{corpus}", "--runs", str(runs)]
+        done = subprocess.run([*command, *common, *more], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        [result] = [json.loads(path.read_text()) for path in runs.glob("*.json")]
+        assert sum("_f1" in name and "epoch" not in name for name in result) == figures
+        assert len(result["sha256"]) == (3 if corpus == "weibo" else 2) and result["seconds"] >= 0
+        assert f"| crf_tagger | encoder | 1 | 1 | {result['dev_micro_f1']:.4f} |" in done.stdout
+        if more:
+            assert len((runs / "data/train_5.json").read_text().splitlines()) == 5
 
 
 def test_indexing_counts_every_piece(tmp_path: Path) -> None:

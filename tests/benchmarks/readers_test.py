@@ -105,17 +105,6 @@ def test_every_split_of_a_corpus(tmp_path: Path) -> None:
     assert child("corpus_to_instances", tmp_path, "msra", "train test")["sentences"] == 27
 
 
-def test_the_section_is_replaced(readers, tmp_path: Path) -> None:
-    results = tmp_path / "RESULTS.md"
-    results.write_text("# Results\n\nHead.\n\n## A\n\na\n\n## Z\n\nz\n")
-    readers.replace_section(results, "Reading", "first\n\n")
-    assert results.read_text() == "# Results\n\nHead.\n\n## A\n\na\n\n## Reading\n\nfirst\n\n## Z\n\nz\n"
-    readers.replace_section(results, "Reading", "second")
-    assert results.read_text() == "# Results\n\nHead.\n\n## A\n\na\n\n## Reading\n\nsecond\n\n## Z\n\nz\n"
-    readers.replace_section(results, "Z", "end")
-    assert results.read_text().endswith("\n\n## Z\n\nend\n")
-
-
 def test_what_is_missing_is_said(readers, tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "benchmarks/readers.py"), "--data", str(tmp_path), "--peer-python"]
     done = subprocess.run([*command, str(tmp_path / "python")], capture_output=True, text=True)

@@ -1,0 +1,212 @@
+"""
+F1 of heads over one encoder: `allennlp train` for each head and seed, resumable, one JSON file for each finished run.
+
+The score is that of the epoch which is best on dev, as `allennlp train` selects it. Where a corpus has labels for test,
+they are looked at once, with that epoch's weights. Used by `cluener.py` and `corpora.py`.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results import machine, versions
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+ALLENNLP = str(Path(sys.executable).with_name("allennlp"))
+HEADS = {
+    "crf_tagger": "training_config/crf_tagger.jsonnet",
+    "crf_tagger_softmax": "training_config/crf_tagger_softmax.jsonnet",
+    "span_pointer": "training_config/span_pointer.jsonnet",
+    "span": "training_config/span.jsonnet",
+    "biaffine": "training_config/biaffine.jsonnet",
+}
+# Chosen by training biaffine on 2,400 sentences of CLUENER2020's train and scoring 600 others of it: after 3 epochs
+# 5e-5 had .645, 1e-4 .671 and 2e-4 .697. The rate in the configs, 5e-5, is for encoders of base size.
+LEARNING_RATE = 2e-4
+FIGURES = {
+    "dev micro F1 (seqeval, strict)": "dev_micro_f1",
+    "dev macro F1 (seqeval)": "dev_macro_f1",
+    "dev macro F1 (official)": "dev_official_macro_f1",
+    "test micro F1 (seqeval, strict)": "test_micro_f1",
+    "test macro F1 (seqeval)": "test_macro_f1",
+}
+
+
+@dataclass
+class Corpus:
+    """
+    What is trained on.
+
+    # Parameters
+
+    name : `str`
+    reader : `str`
+        Of `train`, `dev` and `test`.
+    train, dev : `str`
+        Data paths.
+    test : `Optional[str]`
+        A labelled data path, or `None`.
+    """
+
+    name: str
+    reader: str
+    train: str
+    dev: str
+    test: str | None = None
+
+    def environment(self, encoder: str, seed: int, epochs: int) -> dict[str, str]:
+        """The settings of an experiment."""
+        return {
+            "NER_READER": self.reader,
+            "NER_TRAIN": self.train,
+            "NER_DEV": self.dev,
+            "NER_ENCODER": encoder,
+            "NER_SEED": str(seed),
+            "NER_EPOCHS": str(epochs),
+        }
+
+
+def add_arguments(parser: argparse.ArgumentParser, encoder: str, epochs: int, heads: Sequence[str]) -> None:
+    parser.add_argument("--encoder", default=encoder)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, help="of the encoder, for every head")
+    parser.add_argument("--bfloat16", action="store_true", help="mixed precision, on a CPU too")
+    parser.add_argument("--models", nargs="+", choices=sorted(heads), default=list(heads))
+    parser.add_argument("--minutes", type=float, help="start no further run after so long; what is left is 'not run'")
+
+
+def overrides(config: str, rate: float, bfloat16: bool, environment: Mapping[str, str]) -> str:
+    """The config's parameter groups, with another rate where the encoder is, and the precision."""
+    code = "import json, sys, ner_plugins; from allennlp.common import Params; " + (
+        "print(json.dumps(Params.from_file(sys.argv[1]).as_dict(quiet=True)['trainer']['optimizer']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, config],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    groups = json.loads(done.stdout.splitlines()[-1])["parameter_groups"]
+    for patterns, settings in groups:
+        if patterns[0].startswith("^(?=.*token_embedder)"):
+            settings["lr"] = rate
+    precision = {"trainer.use_amp": True, "trainer.amp_dtype": "bfloat16"} if bfloat16 else {}
+    return json.dumps({"trainer.optimizer.parameter_groups": groups, **precision})
+
+
+def digests(corpus: Corpus) -> dict[str, str]:
+    """The first 12 digits of the SHA-256 of each file that the experiment reads."""
+    found = {}
+    for path in filter(None, (corpus.train, corpus.dev, corpus.test)):
+        place, _, split = path.partition("#")
+        files = [ROOT / place] if (ROOT / place).is_file() else sorted((ROOT / place).iterdir())
+        for file in files:
+            if (ROOT / place).is_file() or split in file.name:
+                found[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    return found
+
+
+def train(config: str, folder: Path, environment: Mapping[str, str], arguments: argparse.Namespace) -> float:
+    """Run `allennlp train`, or take up the run that `folder` holds; seconds taken."""
+    command = [ALLENNLP, "train", config, "-s", str(folder), "--include-package", "ner_plugins"]
+    command += ["--include-package", "softmax_peer", "-o"]
+    command.append(overrides(config, arguments.learning_rate, arguments.bfloat16, environment))
+    if (folder / "config.json").exists():
+        command.append("--recover")
+    print(f"{folder.name}: {' '.join(command[1:])}", flush=True)
+    started = time.monotonic()
+    environment = {**os.environ, **environment, "PYTHONPATH": str(ROOT / "benchmarks")}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    return time.monotonic() - started
+
+
+def evaluate(folder: Path, data: str) -> dict[str, Any]:
+    """The figures of the run's archive on other data."""
+    command = [ALLENNLP, "evaluate", str(folder / "model.tar.gz"), data, "--include-package", "ner_plugins"]
+    command += ["--include-package", "softmax_peer", "--output-file", str(folder / "test.json")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+    found: dict[str, Any] = json.loads((folder / "test.json").read_text())
+    return found
+
+
+def result_of(head: str, seed: int, corpus: Corpus, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    metrics = json.loads((folder / "metrics.json").read_text())
+    epochs = sorted(folder.glob("metrics_epoch_*.json"), key=lambda path: int(path.stem.rpartition("_")[2]))
+    result = {
+        "model": head,
+        "data": corpus.name,
+        "sha256": digests(corpus),
+        "encoder": Path(arguments.encoder).name,
+        "seed": seed,
+        "epochs": arguments.epochs,
+        "encoder_learning_rate": arguments.learning_rate,
+        "precision": "bfloat16" if arguments.bfloat16 else "float32",
+        "best_epoch": metrics["best_epoch"],
+        "dev_micro_f1": metrics["best_validation_seqeval/micro_f1"],
+        "dev_macro_f1": metrics["best_validation_seqeval/macro_f1"],
+        "dev_official_macro_f1": metrics["best_validation_cluener/macro_f1"],
+        "dev_micro_f1_by_epoch": [json.loads(p.read_text())["validation_seqeval/micro_f1"] for p in epochs],
+        "machine": machine(),
+        "versions": versions("torch", "transformers", "allennlp"),
+    }
+    if corpus.test is not None:
+        test = evaluate(folder, corpus.test)
+        result |= {f"test_{name}": test[f"seqeval/{name}"] for name in ("micro_f1", "macro_f1")}
+    return result
+
+
+def run_all(corpus: Corpus, heads: Mapping[str, str], runs: Path, arguments: argparse.Namespace) -> list[dict]:
+    """The results of every run asked for that is finished, after running those that are not."""
+    started, results = time.monotonic(), []
+    runs.mkdir(parents=True, exist_ok=True)
+    for seed in arguments.seeds:
+        for head in arguments.models:
+            encoder = Path(arguments.encoder).name
+            name = f"{head}-{encoder}-e{arguments.epochs}-lr{arguments.learning_rate:g}-s{seed}"
+            name += "-bf16" if arguments.bfloat16 else ""
+            file = runs / f"{name}.json"
+            if not file.exists():
+                if arguments.minutes is not None and time.monotonic() - started > 60 * arguments.minutes:
+                    continue
+                environment = corpus.environment(arguments.encoder, seed, arguments.epochs)
+                seconds = train(heads[head], runs / name, environment, arguments)
+                result = result_of(head, seed, corpus, runs / name, arguments)
+                partial = file.with_suffix(".partial")
+                partial.write_text(json.dumps({**result, "seconds": round(seconds)}, indent=1))
+                partial.replace(file)
+            results.append(json.loads(file.read_text()))
+    return results
+
+
+def table(results: Sequence[Mapping[str, Any]], heads: Sequence[str]) -> str:
+    """A row for each head: mean and deviation over its seeds; `not run` where there is none."""
+    figures = {title: key for title, key in FIGURES.items() if any(key in result for result in results)}
+    lines = [f"| model | encoder | epochs | seeds | {' | '.join(figures)} |", "| --- " * (4 + len(figures)) + "|"]
+    for head in heads:
+        rows = [result for result in results if result["model"] == head]
+        if not rows:
+            lines.append(f"| {head} | | | | {' | '.join(['not run'] * len(figures))} |")
+            continue
+        seeds = ", ".join(str(row["seed"]) for row in rows)
+        cells = [mean_of([row[key] for row in rows]) for key in figures.values()]
+        lines.append(f"| {head} | {rows[0]['encoder']} | {rows[0]['epochs']} | {seeds} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def mean_of(values: Sequence[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{spread}"
