@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any, Mapping, Optional, Sequence, Union
 
 import torch
+from allennlp.common import Lazy
 from allennlp.data import TextFieldTensors, Vocabulary
 from allennlp.models import Model
 from allennlp.modules import Seq2SeqEncoder, TextFieldEmbedder
@@ -20,7 +21,7 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
 from ner_plugins.metrics import EntityMetric, SeqevalMetric
 from ner_plugins.models.gold_count import GoldCount
-from ner_plugins.modules.decoding import DecodedSpans
+from ner_plugins.modules.decoding import DecodedSpans, not_numbers
 
 Thresholds = Union[float, dict[str, float]]
 
@@ -38,8 +39,8 @@ class NerModel(Model):
         Its namespace `entity_labels` holds the entity types of the training data.
     text_field_embedder : `TextFieldEmbedder`
         Tokens to vectors: a transformer, or embeddings of characters.
-    encoder : `Optional[Seq2SeqEncoder]`
-        Contextualises them further, for instance a BiLSTM.
+    encoder : `Optional[Lazy[Seq2SeqEncoder]]`
+        Contextualises them further, for instance a BiLSTM. The size of its input need not be said.
     dropout : `float`
         On the vectors that go into the encoder and into the head.
     metrics : `Optional[list[Metric]]`
@@ -54,7 +55,8 @@ class NerModel(Model):
 
     # Raises
 
-    `ConfigError` if the training data hold no entity, or if `thresholds` names a type that they do not hold.
+    `ConfigError` if the training data hold no entity, if `thresholds` names a type that they do not hold, or if
+    `encoder` takes vectors of another size.
     """
 
     default_predictor = "ner"
@@ -63,7 +65,7 @@ class NerModel(Model):
         self,
         vocab: Vocabulary,
         text_field_embedder: TextFieldEmbedder,
-        encoder: Optional[Seq2SeqEncoder] = None,
+        encoder: Optional[Lazy[Seq2SeqEncoder]] = None,
         dropout: float = 0.0,
         metrics: Optional[list[Metric]] = None,
         training_metrics: bool = False,
@@ -84,7 +86,7 @@ class NerModel(Model):
                 "reader's entity_types if it has any"
             )
         self.text_field_embedder = text_field_embedder
-        self.encoder = encoder
+        self.encoder: Optional[Seq2SeqEncoder] = None if encoder is None else _constructed(encoder, text_field_embedder)
         self.dropout = torch.nn.Dropout(dropout)
         self.metrics = _checked(metrics)
         self.gold_count = GoldCount()
@@ -130,6 +132,9 @@ class NerModel(Model):
         output: dict[str, Any] = {}
         if entities is not None:
             output["loss"] = self.loss(scores, entities, mask)
+            if self.training and torch.isnan(output["loss"]):  # of which the trainer would only say that it is
+                invalid = self.decode(scores, mask).invalid.tolist()
+                raise not_numbers(invalid or range(len(metadata)), _names_of(metadata))
         if not self.training or self._training_metrics:
             output["entities"] = to_characters(self.decode(scores, mask), metadata, self.types)
             output["text"] = [sentence["text"] for sentence in metadata]
@@ -234,7 +239,7 @@ def to_characters(
         The name of each type id.
     """
     entities = []
-    for sentence, rows in zip(metadata, spans.to_entities(len(metadata)), strict=True):
+    for sentence, rows in zip(metadata, spans.to_entities(len(metadata), _names_of(metadata)), strict=True):
         offsets = sentence["offsets"]
         found = [
             Entity(offsets[first][0], offsets[end - 1][1], types[type_id], round(probability, 6))
@@ -243,6 +248,11 @@ def to_characters(
         # The token that stands for an empty text has no characters.
         entities.append([entity for entity in found if entity.width > 0])
     return entities
+
+
+def _names_of(metadata: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What messages call each sentence: its place in a file, or its id."""
+    return [sentence.get("source") or str(sentence["id"]) for sentence in metadata]
 
 
 def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]]) -> list[Entity]:
@@ -254,6 +264,20 @@ def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]]) ->
         for entity in entities
         if entity.start in first and entity.end in end
     ]
+
+
+def _constructed(encoder: Lazy[Seq2SeqEncoder], embedder: TextFieldEmbedder) -> Seq2SeqEncoder:
+    """The encoder, for vectors of the embedder's size."""
+    size = embedder.get_output_dim()
+    # Encoders have one name or the other for it. What the config says need not be said again: AllenNLP would warn.
+    sizes = {name: size for name in ("input_size", "input_dim") if name not in encoder._params}
+    module = encoder.construct(**sizes)
+    if module.get_input_dim() != size:
+        raise ConfigError(
+            f"model.encoder takes vectors of {module.get_input_dim()} numbers, but those of model.text_field_embedder "
+            f"have {size}: leave the size out, and it is the right one"
+        )
+    return module
 
 
 def _prepare_assets(assets: Assets) -> None:

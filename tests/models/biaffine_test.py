@@ -1,17 +1,15 @@
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from allennlp.common import Params
+import toy_models
 from allennlp.common.testing import ModelTestCase
-from allennlp.data import Vocabulary
-from allennlp.data.batch import Batch
-from allennlp.models import Model
+from toy_models import GOLD, TEXTS, fit
 
-from ner_plugins.dataset_readers.cluener import CluenerReader
 from ner_plugins.entities import Entity
-from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.errors import ConfigError
 from ner_plugins.models.biaffine import BiaffineNer
 from ner_plugins.models.ner_model import to_tokens
 
@@ -32,35 +30,7 @@ class TestBiaffineLikeEveryModel(ModelTestCase):
         self.ensure_batch_predictions_are_consistent()
 
 
-def build(entities: list[list[Entity]], texts: list[str], **overrides: Any) -> tuple[BiaffineNer, dict]:
-    """A model over the given gold, and the batch of its sentences."""
-    reader = CluenerReader()
-    pairs = zip(texts, entities, strict=True)
-    instances = [reader.text_to_instance(text, gold, id=i) for i, (text, gold) in enumerate(pairs)]
-    for instance in instances:
-        reader.apply_token_indexers(instance)
-    vocab = Vocabulary.from_instances(instances)
-    params = Params.from_file(EXPERIMENT).pop("model")
-    for key, value in overrides.items():
-        params[key] = value
-    torch.manual_seed(1)
-    model = Model.from_params(params, vocab=vocab)
-    batch = Batch(instances)
-    batch.index_instances(vocab)
-    return model, batch.as_tensor_dict()
-
-
-TEXTS = ["张三在北京大学读书", "abc"]
-GOLD = [[Entity(0, 2, "name"), Entity(3, 7, "organization"), Entity(3, 5, "address")], []]
-
-
-def fit(model: BiaffineNer, batch: dict, steps: int = 150) -> None:
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        model(**batch)["loss"].backward()
-        optimizer.step()
-    model.eval()
+build = partial(toy_models.build, EXPERIMENT)
 
 
 @pytest.mark.parametrize(
@@ -138,24 +108,6 @@ def test_training_metrics_on_request() -> None:
     assert "seqeval/micro_f1" in model.get_metrics()
 
 
-def test_a_type_unseen_in_training_stays_in_the_gold() -> None:
-    model, batch = build(GOLD, TEXTS)
-    batch["metadata"][1]["entities"] = [{"start": 0, "end": 1, "type": "movie"}]
-    model.eval()
-    model(**batch)
-    assert model.get_metrics(reset=True)["gold"] == 4.0
-
-
-def test_unlabelled_data_are_not_evaluated() -> None:
-    model, batch = build(GOLD, TEXTS)
-    model.eval()
-    del batch["entities"]
-    model(**batch)
-    with pytest.raises(DataError, match="labelled data"):
-        model.get_metrics(reset=True)
-    assert model.get_metrics(reset=True)["gold"] == 0.0
-
-
 def test_thresholds() -> None:
     model, batch = build(GOLD, TEXTS, thresholds={"name": 1.1}, decoding="nested")
     fit(model, batch)
@@ -167,7 +119,8 @@ def test_thresholds() -> None:
 @pytest.mark.parametrize(
     "overrides, message",
     [
-        ({"decoding": "viterbi"}, "model.decoding"),
+        ({"decoding": "viterbi"}, "model.decoding is 'viterbi'"),
+        ({"decoding_score": "best"}, "model.decoding_score is 'best'; .*margin, logit, probability"),
         ({"metrics": [{"type": "categorical_accuracy"}]}, "seqeval, cluener or typed_span_f1"),
     ],
 )
@@ -181,28 +134,58 @@ def test_training_data_without_entities_are_an_error() -> None:
         build([[], []], TEXTS)
 
 
-def test_scores_that_are_not_numbers_name_the_sentence() -> None:
-    model, batch = build(GOLD, TEXTS)
-    model.eval()
-    with torch.no_grad():
-        model.scorer.weight.fill_(float("nan"))
-    with pytest.raises(Exception, match="sentence"):
-        model(**batch)
+BOUNDARY = {"type": "boundary_smoothing", "epsilon": 0.1, "loss": {"type": "focal", "gamma": 1.0}}
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16])
-def test_under_autocast_the_loss_is_float32(dtype: torch.dtype) -> None:
+PAIR = {"type": "pair_ffn", "width_features": "bucketed"}
+FEW = {"type": "per_positive", "negatives": 5}
+
+
+@pytest.mark.parametrize(
+    "scorer, loss, sampling",
+    [
+        ("biaffine", "focal", None),
+        ("biaffine", "dice", None),
+        ({"width_features": "exact"}, "dice", {"type": "ratio", "probability": 0.5}),
+        ("biaffine", BOUNDARY, FEW),
+        (PAIR, "cross_entropy", FEW),
+        (PAIR, "dice", None),
+    ],
+)
+def test_it_learns_with_each_scorer_loss_and_sampling(scorer: Any, loss: Any, sampling: Any) -> None:
+    sampled = {} if sampling is None else {"negative_sampling": sampling}
+    model, batch = build(GOLD, TEXTS, decoding="nested", scorer=scorer, loss=loss, **sampled)
+    fit(model, batch, steps=120)
+    found = [[(e.start, e.end, e.type) for e in sentence] for sentence in model(**batch)["entities"]]
+    assert found == [[(0, 2, "name"), (3, 5, "address"), (3, 7, "organization")], []]
+
+
+def test_the_head_of_bert4ner_has_no_projections() -> None:
+    model, _ = build(GOLD, TEXTS, scorer="pair_ffn", projection={"depth": 0})
+    names = {name for name, _ in model.named_parameters() if not name.startswith(("text_field", "encoder"))}
+    assert names == {f"scorer.{layer}.{kind}" for layer in ("hidden", "output") for kind in ("weight", "bias")}
+    assert model.scorer.hidden.weight.shape == (12, 24)
+
+
+def test_without_new_settings_the_parameters_have_the_names_they_had() -> None:
+    model, _ = build(GOLD, TEXTS)
+    heads = {name.partition(".")[0] for name in model.state_dict() if "projection" not in name}
+    assert heads == {"text_field_embedder", "encoder", "scorer"}
+    assert [name for name in model.state_dict() if name.startswith("scorer")] == ["scorer.weight"]
+
+
+def test_negatives_are_sampled_in_training_alone() -> None:
+    model, batch = build(GOLD, TEXTS, negative_sampling={"type": "ratio", "probability": 0.2})
+    complete, _ = build(GOLD, TEXTS)
+    model.train(), complete.train()
+    losses = {round(model(**batch)["loss"].item(), 4) for _ in range(5)}
+    assert len(losses) > 1 and max(losses) < complete(**batch)["loss"].item()
+    model.eval(), complete.eval()
+    torch.testing.assert_close(model(**batch)["loss"], complete(**batch)["loss"])
+
+
+def test_under_autocast_the_loss_is_float32() -> None:
     model, batch = build(GOLD, TEXTS)
-    with torch.autocast("cpu", dtype=dtype):
+    with torch.autocast("cpu", torch.bfloat16):
         loss = model(**batch)["loss"]
     assert loss.dtype == torch.float32 and torch.isfinite(loss)
-
-
-def test_an_empty_text_has_no_entities() -> None:
-    model, _ = build(GOLD, TEXTS)
-    reader = CluenerReader()
-    instances = [reader.text_to_instance(text) for text in ("", "张三")]
-    for instance in instances:
-        reader.apply_token_indexers(instance)
-    outputs = model.eval().forward_on_instances(instances)
-    assert outputs[0]["entities"] == [] and outputs[0]["text"] == ""

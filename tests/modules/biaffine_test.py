@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensor_sizes import SizesMade
 from torch.nn import functional as F
 
 from ner_plugins.errors import ConfigError
@@ -113,18 +114,9 @@ def test_memory_is_linear_in_length():
     length, width, classes, dim = 600, 10, 3, 8
     scorer = BiaffineSpanScorer(dim, classes, width)
     starts, ends = torch.randn(2, 1, length, dim, requires_grad=True).unbind(0)
-    largest = 0
-
-    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            nonlocal largest
-            result = func(*args, **(kwargs or {}))
-            if isinstance(result, torch.Tensor):
-                largest = max(largest, result.untyped_storage().nbytes() // result.element_size())
-            return result
-
-    with Watch():
+    with SizesMade() as made:
         scorer(starts, ends).sum().backward()
+    largest = max(made.sizes)
     assert largest <= length * classes * max(dim, 6 * width)
     assert largest < length * length * classes / 10
 
@@ -156,6 +148,13 @@ def test_projection_applies_every_layer_and_the_activation():
     torch.testing.assert_close(projection(tokens), second(first(tokens).relu()).relu())
 
 
+def test_without_a_layer_the_projection_is_the_identity():
+    projection = SpanProjection(6, depth=0, activation="relu", dropout=0.5)
+    tokens = torch.randn(2, 3, 6)
+    assert projection.get_output_dim() == 6 and not list(projection.parameters())
+    assert projection(tokens) is tokens
+
+
 def test_variational_dropout_is_shared_by_positions_and_differs_between_sentences():
     torch.manual_seed(4)
     projection = SpanProjection(6, 400, dropout=0.5, variational=True)
@@ -179,7 +178,7 @@ def test_plain_dropout_differs_between_positions_and_is_off_in_evaluation():
 @pytest.mark.parametrize(
     "build, message",
     [
-        (lambda: SpanProjection(4, depth=0), "depth is at least 1, not 0"),
+        (lambda: SpanProjection(4, depth=-1), "depth is at least 0, not -1"),
         (lambda: SpanProjection(4, activation="sine"), "Unknown activation 'sine'.*gelu"),
         (lambda: SpanProjection(4, dropout=1.0), r"dropout lies in \[0, 1\), not 1.0"),
         (lambda: BiaffineSpanScorer(4, 1), "not 1 classes"),

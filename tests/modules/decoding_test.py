@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.modules.biaffine import span_mask
-from ner_plugins.modules.decoding import MODES, DecodedSpans, decode_spans
+from ner_plugins.modules.decoding import MODES, SCORES, DecodedSpans, decode_spans
 
 GREEDY = ["flat_greedy", "nested"]
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 12), st.integers(2, 4))
@@ -98,9 +98,10 @@ def test_greedy_equals_sort_and_filter(shape, mode, levels, chunk_size, seed):
 
 
 @settings(max_examples=40, deadline=None)
-@given(shapes, st.sampled_from(GREEDY), st.sampled_from(["logit", "margin"]), st.integers(0, 999))
+@given(shapes, st.sampled_from(GREEDY), st.sampled_from(SCORES), st.integers(0, 999))
 def test_greedy_by_each_score_and_with_thresholds(shape, mode, score, seed):
     logits, valid = random_band(shape, seed)
+    logits = logits.double()  # in which no two probabilities are the same
     threshold = torch.rand(shape[3] - 1, generator=torch.Generator().manual_seed(seed))
     actual = spans_of(decode_spans(logits, valid, mode, threshold, score), len(logits))
     for b in range(len(logits)):
@@ -270,6 +271,24 @@ def test_nothing_found(mode, shape):
     assert decode_spans(logits, valid, mode).to_entities(shape[0]) == [[] for _ in range(shape[0])]
 
 
+@pytest.mark.parametrize("classes", [2, 3, 4, 5, 11, 33, 34, 60])
+def test_any_number_of_classes(classes):
+    logits, valid = random_band((2, 20, 20, classes), classes, levels=2, bias=3.0)
+    actual = spans_of(decode_spans(logits, valid, "nested"), 2)
+    assert sum(map(len, actual)) > 5
+    for b in range(2):
+        assert actual[b] == sort_and_filter(candidates_of(logits, valid, b), nested=True)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_overflow_of_half_precision_is_named(mode):
+    logits, valid = random_band((3, 6, 3, 3), 0)
+    valid[:, 0] = True
+    logits[2, 0, 0, 1] = 70000.0
+    with pytest.raises(NerError, match=r"not numbers in sentence\(s\) 2 of the batch.*bfloat16"):
+        decode_spans(logits.half(), valid, mode).to_entities(3)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_scores_that_are_not_numbers_are_named(mode, bad):
@@ -280,6 +299,12 @@ def test_scores_that_are_not_numbers_are_named(mode, bad):
     decoded = decode_spans(logits, valid, mode)
     with pytest.raises(NerError, match=r"not numbers in sentence\(s\) 1, 3 of the batch"):
         decoded.to_entities(5)
+    logits[1, 0, 1, 0] = bad  # both overflow
+    logits[3, 0, 0] = torch.tensor([bad, 0.0, 0.0])  # class 0 alone
+    with pytest.raises(NerError, match=r"not numbers in sentence\(s\) 1, 3 of the batch"):
+        decode_spans(logits, valid, mode).to_entities(5)
+    with pytest.raises(NerError, match=r"in sentence\(s\) b, d \(expected"):
+        decode_spans(logits, valid, mode).to_entities(5, names=list("abcde"))
     valid[1], valid[3] = False, False
     decode_spans(logits, valid, mode).to_entities(5)  # cells that are no spans may hold anything
 

@@ -1,0 +1,3 @@
+// A BiLSTM under span enumeration, over characters or over the encoder of NER_ENCODER.
+//   allennlp train training_config/span_bilstm.jsonnet --include-package ner_plugins
+(import 'span.jsonnet') + (import 'lib/recurrent.libsonnet').bilstm
