@@ -27,6 +27,7 @@ MENDS: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.common.logging", "after", "console", "keep_details_in_log_files"),
     ("allennlp.common.params", "after", "settings", "supply_external_variables"),
     ("allennlp.common.registrable", "after", "plugins", "complete_registries_on_demand"),
+    ("allennlp.common.registrable", "after", "plugins", "let_this_package_win"),
     ("allennlp.common.plugins", "after", "plugins", "import_plugins_on_demand"),
     ("allennlp_models.rc.tools.narrativeqa", "around", "plugins", "nltk_kept_offline"),
     ("allennlp.models.model", "after", "archives", "announce_loading_model"),

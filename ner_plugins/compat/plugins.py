@@ -84,6 +84,45 @@ def complete_registries_on_demand() -> None:
     Registrable.resolve_class_name = classmethod(resolve_on_demand)
 
 
+# Names that allennlp_models registers too, and that mean this package's class wherever both are there.
+_OVERRIDDEN = {("Model", "crf_tagger")}
+
+
+def let_this_package_win() -> None:
+    """
+    AllenNLP 2.10.1 ends in an error when a second class is registered under a name.
+
+    For the names of `_OVERRIDDEN` this package's class is the one found, whichever is imported first; the other one
+    goes on without its name, and is found by its class path.
+    """
+    from allennlp.common.registrable import Registrable
+
+    original = Registrable.register.__func__
+    if hasattr(original, "lets_this_package_win"):
+        return
+
+    @functools.wraps(original)
+    def register(cls: type, name: str, constructor: Any = None, exist_ok: bool = False) -> Any:
+        add = original(cls, name, constructor, exist_ok)
+        if (cls.__name__, name) not in _OVERRIDDEN:
+            return add
+
+        def add_unless_ours_is_there(subclass: type) -> type:
+            known = Registrable._registry[cls].get(name)
+            if known is None or not _is_ours(known[0]) or _is_ours(subclass):
+                add(subclass)
+            return subclass
+
+        return add_unless_ours_is_there
+
+    register.lets_this_package_win = True  # type: ignore[attr-defined]
+    Registrable.register = classmethod(register)
+
+
+def _is_ours(subclass: type) -> bool:
+    return subclass.__module__.partition(".")[0] == "ner_plugins"
+
+
 _loaded: set[str] = set()
 
 
