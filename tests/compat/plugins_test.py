@@ -5,6 +5,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 REGISTRY = """
     from allennlp.common import Registrable
     def names():
@@ -40,8 +42,9 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         print(json.dumps(names()))
     """
     after = python(textwrap.dedent(load_all) + textwrap.dedent(ours))
-    # Only the commands of the same name take the place of AllenNLP's.
+    # Only the commands of the same name take the place of AllenNLP's, and the CRF tagger that of allennlp_models'.
     assert {name for name in before if after.get(name) != before[name]} == {
+        "Model:crf_tagger",
         "Subcommand:evaluate",
         "Subcommand:predict",
         "Subcommand:train",
@@ -66,12 +69,25 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         "Metric:seqeval",
         "Metric:typed_span_f1",
         "Model:biaffine",
+        "Model:span",
+        "NegativeSampling:per_positive",
+        "NegativeSampling:ratio",
         "Predictor:ner",
+        "SpanHead:dense",
+        "SpanHead:enumeration",
+        "SpanHead:pointer",
+        "SpanLoss:boundary_smoothing",
         "SpanLoss:cross_entropy",
+        "SpanLoss:dice",
+        "SpanLoss:focal",
+        "SpanScorer:biaffine",
+        "SpanScorer:pair_ffn",
+        "Subcommand:ner-data",
+        "Subcommand:ner-report",
+        "Subcommand:ner-threshold",
         "TokenEmbedder:ner_transformer",
         "TokenIndexer:ner_transformer",
         "Tokenizer:ner_characters",
-        "Subcommand:ner-data",
         "Tokenizer:ner_subwords",
         "Tokenizer:ner_words",
     }
@@ -104,10 +120,29 @@ def test_a_name_of_allennlp_models_is_found_when_it_is_asked_for() -> None:
         from allennlp.data import DatasetReader
         early = "allennlp_models" in sys.modules
         print(json.dumps({"early": early, "model": Model.by_name("crf_tagger").__module__,
+                          "theirs": Model.by_name("allennlp_models.tagging.models.crf_tagger.CrfTagger").__module__,
                           "listed": "conll2003" in DatasetReader.list_available()}))
         """
     )
-    assert found == {"early": False, "model": "allennlp_models.tagging.models.crf_tagger", "listed": True}
+    theirs = "allennlp_models.tagging.models.crf_tagger"
+    assert found == {"early": False, "model": "ner_plugins.models.crf_tagger", "theirs": theirs, "listed": True}
+
+
+@pytest.mark.parametrize("first", ["ner_plugins.models.crf_tagger", "allennlp_models.tagging"])
+def test_our_crf_tagger_wins_whichever_is_imported_first(first: str) -> None:
+    found = python(
+        f"""
+        import importlib, json
+        import ner_plugins
+        both = ("ner_plugins.models.crf_tagger", "allennlp_models.tagging")
+        for module in sorted(both, key=lambda name: name != {first!r}):
+            importlib.import_module(module)
+        from allennlp.models import Model
+        from allennlp.data import DatasetReader
+        print(json.dumps([Model.by_name("crf_tagger").__module__, DatasetReader.by_name("conll2003").__module__]))
+        """
+    )
+    assert found == ["ner_plugins.models.crf_tagger", "allennlp.data.dataset_readers.conll2003"]
 
 
 def test_from_params_finds_them_too_and_a_misspelt_one_is_still_an_error() -> None:

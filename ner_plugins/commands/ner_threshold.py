@@ -1,0 +1,178 @@
+"""`allennlp ner-threshold`: the thresholds that make the best micro F1 on development data, stored in an archive."""
+
+import argparse
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from allennlp.commands.subcommand import Subcommand
+
+from ner_plugins.errors import ConfigError
+
+DESCRIPTION = "Find for each type the lowest probability to predict it at, and store these in an archive."
+_F1 = "typed_span_f1/micro_f1"
+
+
+class NerThresholdCommand(Subcommand):
+    """Thresholds by type, found on development data."""
+
+    def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
+        """The arguments. What takes time is imported when the command runs: every command builds this parser."""
+        subparser: argparse.ArgumentParser = parser.add_parser(
+            "ner-threshold",
+            description=f"{DESCRIPTION} Without -o and --force nothing is written.",
+            help=DESCRIPTION,
+        )
+        subparser.add_argument("archive_file", help="path to an archived trained model")
+        subparser.add_argument("input_file", help="labelled development data: PATH or PATH#SPLIT")
+        subparser.add_argument("-o", "--output", metavar="NEW.tar.gz", help="the archive to write")
+        subparser.add_argument(
+            "--force", action="store_true", help="replace NEW.tar.gz; without -o, change the archive itself"
+        )
+        subparser.add_argument("--batch-size", type=int, default=32, help="sentences in a batch")
+        subparser.add_argument(
+            "--cuda-device", type=int, help="id of the GPU to use, -1 for the CPU (default: the first GPU, if any)"
+        )
+        subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        subparser.set_defaults(func=threshold_from_args)
+        return subparser
+
+
+def threshold_from_args(args: argparse.Namespace) -> None:
+    """
+    Find thresholds, write an archive that has them, run it, and print a table of before and after.
+
+    What is printed as "after" is what the new archive does: a flat decoder drops candidates before it chooses among
+    those that overlap, so thresholds can do more than to drop predictions. Where the new archive is no better than the
+    one given, the thresholds stay as they were.
+
+    # Raises
+
+    `ConfigError` if the output may not be written, or the model is not of this package or gives no scores; `DataError`
+    if the data have no gold.
+    """
+    from allennlp.common.file_utils import cached_path
+
+    from ner_plugins.commands.ner_data.arguments import print_report
+
+    target = _target(args)
+    archive = args.archive_file if os.path.exists(args.archive_file) else str(cached_path(args.archive_file))
+    if os.path.isdir(archive):
+        raise ConfigError(f"{args.archive_file} is a folder: name the model.tar.gz in it")
+    with _partial_file(target) as partial:
+        before, after, thresholds, changed = _improve(args, archive, partial)
+        if target is not None:
+            shutil.copymode(archive, partial)
+            os.replace(partial, target)
+    lines = format_comparison(before, after, thresholds)
+    if not changed:
+        lines.append("no thresholds are better on these data than those that the archive has")
+    unwritten = "nothing is written: add -o NEW.tar.gz, or --force to change the archive itself"
+    lines.append(unwritten if target is None else f"archive: {args.output or args.archive_file}")
+    print_report("\n".join(lines))
+
+
+def _improve(
+    args: argparse.Namespace, archive: str, partial: str
+) -> Tuple[Dict[str, float], Dict[str, float], Dict[str, float], bool]:
+    """
+    Write the best archive to `partial`.
+
+    # Returns
+
+    `Tuple[Dict[str, float], Dict[str, float], Dict[str, float], bool]`
+        The metrics of the archive given, those of the one written, its thresholds, and whether these are others.
+    """
+    from ner_plugins.reports.archive_copy import copy_with_thresholds
+    from ner_plugins.reports.collect import run_model
+    from ner_plugins.reports.loading import load_ours
+    from ner_plugins.reports.thresholds import best_thresholds
+
+    loaded = load_ours(archive, args.cuda_device)
+    model, reader = loaded.model, loaded.validation_dataset_reader
+    # float32, as which the model keeps them, has the seven digits that a threshold has.
+    current = {type_: round(value, 7) for type_, value in zip(model.types, model.thresholds.tolist(), strict=True)}
+    before = unlimited = run_model(model, reader, args.input_file, args.batch_size)
+    if any(current.values()):
+        # What a threshold drops cannot be judged.
+        model.thresholds.zero_()
+        unlimited = run_model(model, reader, args.input_file, args.batch_size)
+    attempts = [best_thresholds(unlimited.sentences, model.types)]
+    if unlimited.metrics[_F1] > before.metrics[_F1]:
+        attempts.append(dict.fromkeys(model.types, 0.0))
+    del loaded, model
+    for thresholds in attempts:
+        if thresholds == current:
+            continue
+        copy_with_thresholds(archive, partial, thresholds)
+        written = load_ours(partial, args.cuda_device)
+        after = run_model(written.model, written.validation_dataset_reader, args.input_file, args.batch_size)
+        if after.metrics[_F1] > before.metrics[_F1] and after.metrics[_F1] >= unlimited.metrics[_F1]:
+            return before.metrics, after.metrics, thresholds, True
+    shutil.copyfile(archive, partial)
+    return before.metrics, before.metrics, current, False
+
+
+def format_comparison(
+    before: Mapping[str, float], after: Mapping[str, float], thresholds: Mapping[str, float]
+) -> List[str]:
+    """A table: each type's threshold, and its figures with the archive given and with the one written."""
+    from ner_plugins.data_tools.tables import format_columns, printable
+    from ner_plugins.metrics.report import display_width
+
+    rates = ("precision", "recall", "f1")
+    header = [f"{rate} {when}" for rate in ("P", "R", "F1") for when in ("before", "after")]
+    rows = [["", "threshold", *header, "support"]]
+    support: Dict[str, float] = {
+        key.split("/", 1)[1].rpartition("/")[0]: value
+        for key, value in before.items()
+        if key.startswith("typed_span_f1/") and key.endswith("/support")
+    }
+    for type_ in sorted({*thresholds, *support}):
+        figures = [
+            f"{metrics.get(f'typed_span_f1/{type_}/{rate}', 0.0):.4f}" for rate in rates for metrics in (before, after)
+        ]
+        threshold = f"{thresholds[type_]:.4f}" if type_ in thresholds else "-"
+        rows.append([printable(type_), threshold, *figures, f"{support.get(type_, 0.0):,.0f}"])
+    for average in ("micro", "macro"):
+        figures = [f"{metrics[f'typed_span_f1/{average}_{rate}']:.4f}" for rate in rates for metrics in (before, after)]
+        rows.append([average, "", *figures, f"{sum(support.values()):,.0f}"])
+    lines = format_columns(rows)
+    rule = "-" * max(map(display_width, lines))
+    return [lines[0], rule, *lines[1:-2], rule, *lines[-2:]]
+
+
+def _target(args: argparse.Namespace) -> Optional[str]:
+    """The file to write, a link followed; `None` for none."""
+    if args.output is None:
+        if args.force and not os.path.exists(args.archive_file):
+            raise ConfigError(f"{args.archive_file} is not a file here, so it cannot be changed: add -o NEW.tar.gz")
+        return os.path.realpath(str(args.archive_file)) if args.force else None
+    target = os.path.realpath(str(args.output))
+    if os.path.isdir(target):
+        raise ConfigError(f"-o {args.output} is a folder: name a file in it")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise ConfigError(f"-o {args.output}: there is no folder {os.path.dirname(target)}")
+    if not os.access(os.path.dirname(target), os.W_OK | os.X_OK):
+        raise ConfigError(f"-o {args.output}: nothing can be written into {os.path.dirname(target)}")
+    if os.path.exists(target) and not args.force:
+        raise ConfigError(f"-o {args.output} exists. --force replaces it")
+    return target
+
+
+@contextmanager
+def _partial_file(target: Optional[str]) -> Iterator[str]:
+    """A name for the archive while it is being written: beside its final place, if it has one."""
+    if target is None:
+        with tempfile.TemporaryDirectory(prefix="ner-threshold-") as folder:
+            yield os.path.join(folder, "model.tar.gz")
+        return
+    folder, name = os.path.split(target)
+    partial = os.path.join(folder, f".partial-{os.getpid()}-{name}")
+    try:
+        yield partial
+    finally:
+        if os.path.exists(partial):
+            os.unlink(partial)

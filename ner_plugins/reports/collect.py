@@ -1,0 +1,178 @@
+"""Predictions against gold: one run of a model over labelled data."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+import torch
+from allennlp.data import Batch, DatasetReader, Instance
+from allennlp.nn.util import move_to_device
+
+from ner_plugins.entities import Entity
+from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.metrics import CluenerMetric, SeqevalMetric, TypedSpanF1
+from ner_plugins.metrics.confusion import Pair, assign
+from ner_plugins.metrics.entity_metric import LABELLED_DATA
+from ner_plugins.models.ner_model import NerModel, to_tokens
+
+# Padded tokens in a batch: bounds memory where texts are long.
+_MAX_TOKENS = 40_000
+
+UNSEEN_TYPE = "its type is not in the training data"
+CUT_BY_A_TOKEN = "it begins or ends inside a token"
+TOO_WIDE = "it is wider than the model's widest span, or has no form that the head could predict"
+OVERLAPPING = "it overlaps a gold entity that the head could predict, and the head predicts one of them"
+
+
+@dataclass(frozen=True)
+class SentenceResult:
+    """
+    A sentence of the data with what the model found in it.
+
+    # Parameters
+
+    text : `str`
+    id : `Optional[Union[int, str]]`
+        The corpus's own identifier, if it has one.
+    source : `str`
+        `file:line`, where the reader knows it.
+    predicted, gold : `List[Entity]`
+        In characters, sorted, each once; the gold is the raw one.
+    pairs : `List[Pair]`
+        The assignment of predictions to gold: see `ner_plugins.metrics.confusion.assign`.
+    unreachable : `List[Tuple[Entity, str]]`
+        Gold entities that no prediction of the model could have hit, and why.
+    """
+
+    text: str
+    id: Optional[Union[int, str]]
+    source: str
+    predicted: List[Entity]
+    gold: List[Entity]
+    pairs: List[Pair]
+    unreachable: List[Tuple[Entity, str]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    What a model found in a corpus.
+
+    # Parameters
+
+    sentences : `List[SentenceResult]`
+        In the order of the data.
+    metrics : `Dict[str, float]`
+        The model's own, as `allennlp evaluate` has them (without the loss), and those of `seqeval`, `typed_span_f1`
+        and `cluener` that it has not.
+    """
+
+    sentences: List[SentenceResult]
+    metrics: Dict[str, float]
+
+
+def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int = 32) -> Run:
+    """
+    Run a model once over labelled data, on the device it is on, with a progress bar if stderr is a terminal.
+
+    # Parameters
+
+    model : `NerModel`
+        Its `forward` is all that is used, as in evaluation and prediction; its metrics are reset.
+    reader : `DatasetReader`
+        The archive's.
+    data : `str`
+        What `reader` reads: a data path.
+    batch_size : `int`
+        Sentences in a batch, at most; fewer where they are long.
+
+    # Raises
+
+    `DataError` if a sentence is unlabelled, and whatever the reader raises. `ConfigError` if `batch_size` is below 1.
+    """
+    from tqdm import tqdm
+
+    if batch_size < 1:
+        raise ConfigError(f"--batch-size is {batch_size}; it must be at least 1")
+    instances = list(reader.read(data))
+    for instance in instances:
+        metadata = instance["metadata"].metadata
+        if metadata["entities"] is None:
+            raise DataError("this sentence has no label", path=metadata.get("source") or data, remedy=LABELLED_DATA)
+    model.eval()
+    model.get_metrics(reset=True)
+    results: Dict[int, SentenceResult] = {}
+    with tqdm(total=len(instances), unit=" sentences", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+        for places in _batches([len(instance["tokens"]) for instance in instances], batch_size):
+            found = _predict(model, [instances[place] for place in places])
+            results.update(zip(places, found, strict=True))
+            bar.update(len(places))
+    sentences = [results[place] for place in range(len(instances))]
+    return Run(sentences, {**_other_metrics(model, sentences), **model.get_metrics(reset=True)})
+
+
+def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[List[int]]:
+    """The places of sentences, batch by batch, the longest first: what does not fit into memory fails at once."""
+    batch: List[int] = []
+    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * lengths[batch[0]] > _MAX_TOKENS):
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+@torch.no_grad()
+def _predict(model: NerModel, instances: Sequence[Instance]) -> List[SentenceResult]:
+    batch = Batch(instances)
+    batch.index_instances(model.vocab)
+    tensors = move_to_device(batch.as_tensor_dict(), next(model.parameters()).device)
+    predictions = model(**tensors)["entities"]
+    return [
+        _result(model, instance["metadata"].metadata, predicted)
+        for instance, predicted in zip(instances, predictions, strict=True)
+    ]
+
+
+def _result(model: NerModel, metadata: Mapping[str, Any], predicted: Sequence[Entity]) -> SentenceResult:
+    gold = sorted({Entity.from_json(entity) for entity in metadata["entities"]})
+    return SentenceResult(
+        text=metadata["text"],
+        id=metadata["id"],
+        source=metadata.get("source") or "",
+        predicted=sorted(set(predicted)),
+        gold=gold,
+        pairs=assign(predicted, gold),
+        unreachable=_unreachable(model, gold, metadata["offsets"]),
+    )
+
+
+def _unreachable(
+    model: NerModel, gold: Sequence[Entity], offsets: Sequence[Tuple[int, int]]
+) -> List[Tuple[Entity, str]]:
+    """The gold entities that `model` could not predict together, each with the reason."""
+    in_tokens = {entity: to_tokens([entity], offsets) for entity in gold}
+    known = [entity for entity in gold if entity.type in model.types]
+    reachable = set(model.reachable(to_tokens(known, offsets)))
+    found = []
+    for entity, tokens in in_tokens.items():
+        if entity.type not in model.types:
+            found.append((entity, UNSEEN_TYPE))
+        elif not tokens:
+            found.append((entity, CUT_BY_A_TOKEN))
+        elif tokens[0] not in reachable:
+            found.append((entity, OVERLAPPING if model.reachable(tokens) else TOO_WIDE))
+    return found
+
+
+def _other_metrics(model: NerModel, sentences: Sequence[SentenceResult]) -> Dict[str, float]:
+    """The figures of the package's metrics that are not among the model's own."""
+    own = {metric.name for metric in model.metrics}
+    figures = {}
+    for metric in (SeqevalMetric(), TypedSpanF1(), CluenerMetric()):
+        if metric.name not in own:
+            predicted, gold = [s.predicted for s in sentences], [s.gold for s in sentences]
+            metric(predicted, gold, [sentence.text for sentence in sentences])
+            figures.update({f"{metric.name}/{key}": value for key, value in metric.get_metric(reset=True).items()})
+    return figures

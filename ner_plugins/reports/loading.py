@@ -1,0 +1,28 @@
+"""Archives whose model is one of this package, ready to run."""
+
+from typing import Optional
+
+from allennlp.models.archival import Archive, load_archive
+
+from ner_plugins.commands.devices import choose_device, is_ours
+from ner_plugins.errors import ConfigError
+
+
+def load_ours(
+    archive_file: str, cuda_device: Optional[int] = None, overrides: str = "", weights_file: Optional[str] = None
+) -> Archive:
+    """
+    Load an archive, with other weights or options if asked, and move its model to a device: see `choose_device`.
+
+    # Raises
+
+    `ConfigError` if its model is not a `NerModel`, and whatever loading raises.
+    """
+    archive = load_archive(archive_file, overrides=overrides, weights_file=weights_file)
+    if not is_ours(archive):
+        raise ConfigError(
+            f"{archive_file}: its model is a {type(archive.model).__name__}, which is not one of ner_plugins. "
+            "`allennlp evaluate` measures it"
+        )
+    choose_device(archive, cuda_device)
+    return archive

@@ -1,0 +1,142 @@
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sentence_results import HOSTILE, result, results
+
+from ner_plugins.entities import Entity
+from ner_plugins.metrics import CluenerMetric, SeqevalMetric, TypedSpanF1
+from ner_plugins.reports.collect import Run, SentenceResult
+from ner_plugins.reports.figures import report_figures
+from ner_plugins.reports.page import report_page
+
+ELEMENTS = {
+    *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section", "article", "svg", "rect"),
+    *("path", "text", "h1", "h2", "h3", "p", "a", "div", "span", "b", "i", "bdi", "mark"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+    *("form", "label", "input", "select", "option", "button", "output", "script"),
+}
+ATTRIBUTES = {
+    *("lang", "charset", "name", "content", "http-equiv", "class", "id", "href", "scope", "style", "title"),
+    *("type", "value", "hidden", "autocomplete", "data-marks"),
+    *("data-label", "role", "width", "height", "viewbox", "x", "y", "d", "text-anchor", "transform"),
+}
+STYLE = r"background:rgba\(var\(--[a-z-]+\),[0-9.]+\)|width:[0-9.]+%"
+VOID = {"meta", "input"}
+SCRIPT = files("ner_plugins.reports").joinpath("page.js").read_text("utf-8")
+
+
+class Checked(HTMLParser):
+    """Fails where there is an element that the page has no need for, or that is not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = self.script = ""
+        self.feed(page)
+        self.close()
+        assert not self.open and self.script == SCRIPT
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in ELEMENTS, tag
+        for name, value in attrs:
+            assert name in ATTRIBUTES, name
+            assert name != "href" or (value or "").startswith("#")
+            assert name != "style" or re.fullmatch(STYLE, value or "")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "script" in self.open:
+            self.script += data
+        elif "style" not in self.open:
+            self.text += data
+
+
+def page_of(sentences: list[SentenceResult], examples: int = 10, **about: str) -> str:
+    metrics = {}
+    for metric in (SeqevalMetric(), TypedSpanF1(), CluenerMetric()):
+        metric([s.predicted for s in sentences], [s.gold for s in sentences], [s.text for s in sentences])
+        metrics.update({f"{metric.name}/{key}": value for key, value in metric.get_metric(reset=True).items()})
+    figures = report_figures(Run(sentences, metrics), {"archive": "m", "data": "d", "model": "biaffine", **about})
+    return report_page(figures, sentences, examples)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(results(types=HOSTILE), max_size=3))
+def test_nothing_in_the_data_becomes_markup(sentences: list[SentenceResult]) -> None:
+    page = page_of(sentences)
+    page.encode("utf-8")
+    Checked(page)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nor_do_names_of_files_ids_and_reasons(name: str) -> None:
+    sentence = result(name, [Entity(0, 1, name, 0.5)], [Entity(0, len(name), name)], source=name, id=name)
+    sentence.unreachable.append((sentence.gold[0], name))
+    Checked(page_of([sentence], archive=name, data=name, model=name)).text.encode("utf-8")
+
+
+def test_the_page_needs_nothing_else() -> None:
+    page = page_of([result("青禾银行", [Entity(0, 2, "ORG", 0.5)], [Entity(0, 4, "ORG")])])
+    assert "default-src 'none'" in page and "prefers-color-scheme: dark" in page
+    for forbidden in ("http://", "https://", "<link", "url(", "@import", "src="):
+        assert forbidden not in page
+
+
+def test_no_script_but_the_filter_may_run() -> None:
+    page = page_of([])
+    (script,) = re.findall("<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'\"" in page
+    assert script == SCRIPT and not re.search(r"eval|innerHTML|Function\(|document\.write", script)
+
+
+def test_what_the_filter_looks_at() -> None:
+    sentence = result("0123", [Entity(0, 1, "A", 0.5), Entity(2, 3, "A", 0.5)], [Entity(0, 1, "<B>")])
+    page = page_of([sentence, result("nothing", [], [])])
+    options = dict(re.findall('<option value="([0-9]+)">([^<]*)</option>', page))
+    marks = [set(found.split()) for found in re.findall('data-marks="([^"]*)"', page)]
+    named = [{tuple(mark.split(":")) for mark in found} for found in marks]
+    assert [{(kind, options[place]) for kind, place in found} for found in named] == [
+        {("type", "A"), ("type", "&lt;B&gt;"), ("spurious", "A")},
+        set(),
+    ]
+
+
+def test_the_figures_stand_in_the_page() -> None:
+    predicted = [Entity(0, 4, "기업", 0.9), Entity(5, 7, "기업", 0.97)]
+    sentences = [
+        result("青禾银行在서울", predicted, [Entity(0, 4, "기업"), Entity(5, 7, "지역")]),
+        result("一" * 20, [], [Entity(0, 3, "지역")]),
+    ]
+    text = re.sub(r"\s+", " ", Checked(page_of(sentences)).text)
+    for expected in ("0.4000 micro F1", "2 sentences", "1 wrong type", "1 missed", "青禾银行", "지역: 서울", "0.9700"):
+        assert expected.replace(" ", "") in text.replace(" ", ""), expected
+
+
+def test_the_worst_sentences_come_first_and_no_more_than_asked() -> None:
+    good = result("good", [Entity(0, 1, "A", 0.5)], [Entity(0, 1, "A")])
+    bad = result("bad!", [Entity(0, 1, "A", 0.5)], [Entity(1, 2, "A")])
+    section = page_of([good, bad, good, bad, bad]).split('id="sentences"')[1].split("</section>")[0]
+    texts = re.findall(r"<bdi>(.*?)</bdi>", section)
+    shown = [re.sub("<[^>]*>", "", text) for text in texts]
+    assert shown == ["bad!"] * 6 + ["good"] * 4
+    assert page_of([good, bad, good], examples=1).count("<article") == 1
+    assert page_of([good], examples=0).count("<article") == 0
+
+
+def test_a_corpus_without_any_entity() -> None:
+    Checked(page_of([result("nothing", [], [])]))
