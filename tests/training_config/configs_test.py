@@ -1,6 +1,7 @@
 """Every experiment in training_config builds, and trains a step, with and without a pretrained encoder."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,12 @@ from tiny_encoders import make_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "training_config").rglob("*.jsonnet"))
+PUBLISHED = [path for path in CONFIGS if path.parent.name == "benchmarks"]
+FIXTURES = {
+    "data/cluener2020": "fixtures/cluener",
+    "data/kmou_ner.tar.gz": "fixtures/kmou",
+    "data/conll2003": "fixtures/conll2003",
+}
 SMALL = {
     "dataset_reader.max_instances": 12,
     "trainer.num_epochs": 1,
@@ -25,15 +32,36 @@ def from_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def train_a_step(config: Path, folder: Path) -> None:
+    model = train_model_from_file(config, folder, overrides=json.dumps(SMALL))
+    assert model is not None and (folder / "model.tar.gz").exists()
+    assert json.loads((folder / "metrics.json").read_text())["best_validation_gold"] > 0
+
+
+@pytest.mark.parametrize("config", [path for path in CONFIGS if path not in PUBLISHED], ids=str)
 @pytest.mark.parametrize("pretrained", [False, True], ids=["from-nothing", "pretrained"])
 def test_it_trains_a_step(config: Path, pretrained: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if pretrained:
         monkeypatch.setenv("NER_ENCODER", make_encoder(tmp_path / "encoder"))
-    model = train_model_from_file(config, tmp_path / "run", overrides=json.dumps(SMALL))
-    assert model is not None and (tmp_path / "run/model.tar.gz").exists()
-    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
-    assert metrics["best_validation_gold"] > 0
+    train_a_step(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("config", PUBLISHED, ids=str)
+def test_a_published_one_trains_a_step_as_it_says(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [line] = re.findall("//   export (.*)", (ROOT / config).read_text())
+    settings = dict(setting.split("=") for setting in line.split())
+    encoder = make_encoder(tmp_path / "encoder") if settings["NER_ENCODER"] else ""
+    for name, value in {**settings, "NER_ENCODER": encoder, "NER_DATA": FIXTURES[settings["NER_DATA"]]}.items():
+        monkeypatch.setenv(name, value)
+    train_a_step(config, tmp_path / "run")
+    for name in settings:
+        monkeypatch.delenv(name)
+        if settings[name] and name != "NER_READER":
+            with pytest.raises(RuntimeError, match=f"set {name} to"):
+                Params.from_file(config)
+        monkeypatch.setenv(name, "x")
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -58,7 +86,8 @@ def test_settings_reach_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Params.from_file("training_config/biaffine.jsonnet")["dataset_reader"]["dev_fraction"] == 0.1
 
 
-def test_each_parameter_is_in_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["biaffine", "span_pointer", "crf_tagger", "crf_tagger_softmax", "span_bilstm"])
+def test_each_parameter_is_in_one_group(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from allennlp.data import Vocabulary
     from allennlp.models import Model
     from allennlp.training.optimizers import Optimizer
@@ -66,7 +95,7 @@ def test_each_parameter_is_in_one_group(tmp_path: Path, monkeypatch: pytest.Monk
     from ner_plugins.dataset_readers.cluener import CluenerReader
 
     monkeypatch.setenv("NER_ENCODER", make_encoder(tmp_path / "encoder"))
-    config = Params.from_file("training_config/biaffine.jsonnet")
+    config = Params.from_file(f"training_config/{name}.jsonnet")
     vocab = Vocabulary.from_instances(CluenerReader().read("fixtures/cluener/train.json"))
     model = Model.from_params(config.pop("model"), vocab=vocab)
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
@@ -74,5 +103,7 @@ def test_each_parameter_is_in_one_group(tmp_path: Path, monkeypatch: pytest.Monk
     settings = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in named:
         group = settings[id(parameter)]
-        assert group["lr"] == (5e-5 if "token_embedder" in name else 1e-3), name
-        assert (group["weight_decay"] == 0) == (name.endswith("bias") or "Norm" in name), name
+        rate = 1e-2 if name.startswith("crf.") else 1e-3
+        assert group["lr"] == (5e-5 if "token_embedder" in name else rate), name
+        no_decay = name.startswith("crf.") or re.search("bias|norm", name.lower())
+        assert (group["weight_decay"] == 0) == bool(no_decay), name

@@ -3,6 +3,7 @@ local encoder = import 'encoder.libsonnet';
 local settings = import 'settings.libsonnet';
 
 {
+  rates:: encoder.rates,  // learning rates: of a pretrained encoder and of what is on top of it
   random_seed: settings.seed,
   numpy_seed: settings.seed,
   pytorch_seed: settings.seed,
@@ -19,7 +20,7 @@ local settings = import 'settings.libsonnet';
   validation_data_loader: { batch_sampler: { type: 'bucket', batch_size: 64, sorting_keys: ['tokens'] } },
   trainer: {
     num_epochs: settings.epochs(encoder.epochs),
-    optimizer: encoder.optimizer,
+    optimizer: encoder.optimizer($.rates),
     learning_rate_scheduler: { type: 'slanted_triangular', cut_frac: 0.1 },
     grad_norm: 1.0,
     validation_metric: '+seqeval/micro_f1',

@@ -9,14 +9,15 @@ local pretrained = {
   },
   vocabulary: {},
   epochs: 4,
-  optimizer: {
+  rates: { encoder: 5e-5, head: 1e-3 },
+  optimizer(rates): {
     type: 'huggingface_adamw',
-    lr: 1e-3,  // of the head
+    lr: rates.head,
     weight_decay: 0.01,
     parameter_groups: [  // no weight decay on biases and layer norms, as BERT was trained
-      [['^(?=.*token_embedder)(?=.*(bias|[Nn]orm))'], { lr: 5e-5, weight_decay: 0.0 }],
-      [['^(?=.*token_embedder)(?!.*(bias|[Nn]orm))'], { lr: 5e-5 }],
-      [['^(?!.*token_embedder).*bias'], { weight_decay: 0.0 }],
+      [['^(?=.*token_embedder)(?=.*(bias|[Nn]orm))'], { lr: rates.encoder, weight_decay: 0.0 }],
+      [['^(?=.*token_embedder)(?!.*(bias|[Nn]orm))'], { lr: rates.encoder }],
+      [['^(?!.*token_embedder).*(bias|[Nn]orm)'], { weight_decay: 0.0 }],
     ],
   },
 };
@@ -25,12 +26,13 @@ local from_nothing = {
   token_indexers: { tokens: { type: 'single_id' } },
   model: {
     text_field_embedder: { token_embedders: { tokens: { type: 'embedding', embedding_dim: 128 } } },
-    encoder: { type: 'lstm', input_size: 128, hidden_size: 128, bidirectional: true },
+    encoder: { type: 'lstm', hidden_size: 128, bidirectional: true },
     dropout: 0.3,
   },
   vocabulary: { min_count: { tokens: 2 } },  // what stands for unknown characters is learnt from those seen once
   epochs: 16,
-  optimizer: { type: 'huggingface_adamw', lr: 3e-3, weight_decay: 0.01 },
+  rates: { head: 3e-3 },
+  optimizer(rates): { type: 'huggingface_adamw', lr: rates.head, weight_decay: 0.01, parameter_groups: [] },
 };
 
 if settings.encoder == '' then from_nothing else pretrained

@@ -5,6 +5,7 @@ local given(name, default) = local value = std.extVar(name); if value == '' then
 {
   encoder: std.extVar('NER_ENCODER'),  // hub name or folder of a pretrained encoder; '' trains a small one from nothing
   data: std.extVar('NER_DATA'),  // folder or archive with the corpus's own file names
+  no_data: self.data == 'fixtures/sample' && std.extVar('NER_TRAIN') == '',  // but the bundled sample
   // A name such as 'msra', or a JSON object with a type and options.
   reader: local text = std.extVar('NER_READER');
           if std.member(text, '{') then std.parseJson(text) else { type: text },

@@ -1,0 +1,17 @@
+// bert4ner.pytorch, "biaffine": CLUENER2020 dev micro F1 80.08, as reported there.
+// The pairs go through a feed-forward layer; there is no bilinear term. Decoded by score, best first.
+//   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener2020
+//   allennlp train training_config/benchmarks/bert4ner_biaffine.jsonnet --include-package ner_plugins
+local published = import '../lib/published.libsonnet';
+
+published.fine_tuning(batch_size=24, epochs=4, encoder_rate=2e-5, head_rate=1e-3) {
+  model+: {
+    type: 'biaffine',
+    scorer: 'pair_ffn',
+    projection: { depth: 0 },
+    init: 'xavier',
+    loss: { type: 'cross_entropy', reduction: 'cells' },
+    decoding: 'flat_greedy',
+    decoding_score: 'probability',
+  },
+}

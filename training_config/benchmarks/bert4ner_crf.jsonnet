@@ -1,0 +1,8 @@
+// bert4ner.pytorch, "CRF": CLUENER2020 dev micro F1 80.26, as reported there. Its decay of biases is left out.
+//   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener2020
+//   allennlp train training_config/benchmarks/bert4ner_crf.jsonnet --include-package ner_plugins
+local published = import '../lib/published.libsonnet';
+
+published.fine_tuning(batch_size=24, epochs=4, encoder_rate=3e-5, head_rate=1e-3) {
+  model+: { type: 'crf_tagger', scheme: 'BIO', constrain: false, reduction: 'mean' },
+}
