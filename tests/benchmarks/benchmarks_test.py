@@ -29,7 +29,8 @@ def test_spread_and_machine(script) -> None:
 def test_cluener_runs_both_models_once_and_not_again(tmp_path: Path) -> None:
     encoder = make_encoder(tmp_path / "encoder")
     command = [
-        sys.executable, "benchmarks/cluener.py", "--data", "fixtures/cluener", "--encoder", encoder, "--epochs", "4", "--models", "biaffine", "softmax_peer",
+        sys.executable, "benchmarks/cluener.py", "--data", "fixtures/cluener", "--encoder", encoder,
+        "--epochs", "4", "--models", "biaffine", "softmax_peer",
         "--runs", str(tmp_path / "runs"),
     ]  # fmt: skip
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
