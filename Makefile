@@ -1,6 +1,7 @@
 # make train   set up, then train, evaluate and predict on the bundled sample
 # make test    set up, lint, and run every test
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -34,7 +35,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 # The older line of Transformers, in an environment of its own.
 OLD := .venv-transformers4
@@ -49,7 +50,7 @@ $(OLD)/.ready: requirements.txt setup.py
 	touch $@
 
 test-transformers4: $(OLD)/.ready
-	$(OLD)/bin/python -m pytest
+	$(OLD)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 # Transformers 4.41, the last with which AllenNLP's own indexer works: the peer of benchmarks/indexing.py.
 PEER := .venv-indexing

@@ -88,7 +88,7 @@ setup(
     ],
     extras_require={
         "spacy": ["spacy>=3.5"],  # the reader spacy_ner and the format docbin
-        # Oracles by generated input and by another CRF, types, tests, lint.
-        "dev": ["hypothesis", "mypy", "pytest", "pytorch-crf", "ruff"],
+        # Oracles by generated input and by another CRF, types, tests in two processes, lint.
+        "dev": ["hypothesis", "mypy", "pytest", "pytest-xdist", "pytorch-crf", "ruff"],
     },
 )

@@ -3,6 +3,8 @@
 import os
 
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", CUDA_VISIBLE_DEVICES="")
+if "PYTEST_XDIST_WORKER" in os.environ:  # beside others, each on a core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
 import subprocess

@@ -29,15 +29,20 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_commands_run_in_order(allennlp, short: Path, tiny_overrides: str) -> None:
-    assert [shlex.split(command)[1] for command in COMMANDS] == ["train", "evaluate", "predict"]
+    assert [shlex.split(command)[1] for command in COMMANDS] == [
+        "train", "evaluate", "predict", "ner-report", "ner-threshold",
+    ]  # fmt: skip
     for command in COMMANDS:
         command = command.replace("data/cluener2020", "fixtures/sample").replace("runs/mine", str(short / "mine"))
+        command = command.replace("tuned.tar.gz", str(short / "tuned.tar.gz"))
         arguments = shlex.split(command.replace("input.txt", str(short / "input.txt")))[1:]
         if arguments[0] == "train":
             arguments += ["-o", tiny_overrides]
         done = allennlp(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
-    prediction = json.loads(done.stdout)
+        if arguments[0] == "predict":
+            prediction = json.loads(done.stdout)
+    assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")
     promised = json.loads(next(line for line in README.splitlines() if line.startswith('    {"id"')))
     assert list(prediction) == list(promised)
     assert list(promised["entities"][0]) == ["start", "end", "type", "text", "score"]
@@ -93,6 +98,15 @@ def test_the_lines_of_each_format_are_read(row: list[str], tmp_path: Path) -> No
     found = list(reader.sentences(str(tmp_path / "sample")))
     assert any(sentence.entities for sentence in found) and not reader.counts["repaired"]
     assert found[0].text == {"resume": "雾港", "weibo": "小鱼"}.get(name, found[0].text)
+
+
+def test_the_configs_are_all_there() -> None:
+    table = README[README.index("| config | model |") : README.index('`type: "crf_tagger"` is')]
+    named = set(re.findall(r"`([a-z_]+)`", table))
+    endings = ("_bilstm", "_bigru")
+    configs = {path.stem for path in (ROOT / "training_config").glob("*.jsonnet")}
+    assert named == {name for name in configs if not name.endswith(endings)} - {"span_dense"}
+    assert {name.removesuffix(ending) for ending in endings for name in configs if name.endswith(ending)} <= named
 
 
 def test_the_python_runs(short: Path) -> None:

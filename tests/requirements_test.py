@@ -18,7 +18,7 @@ def test_every_requirement_has_an_exact_version_and_is_in_setup() -> None:
         assert not line or line.startswith("#") or re.match(r"[\w-]+==[\w.]+(; python_version .*)?$", line), line
     setup = (ROOT / "setup.py").read_text()
     required = names(re.findall(r'^        "([^"]+)",', setup, re.M))
-    development = {"hypothesis", "mypy", "pytest", "pytorch-crf", "ruff", "wheel"}
+    development = {"hypothesis", "mypy", "pytest", "pytest-xdist", "pytorch-crf", "ruff", "wheel"}
     assert required == names(requirements.splitlines()) - development
 
 
