@@ -1,18 +1,14 @@
 import itertools
 from collections import defaultdict
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from allennlp.common import Params
+import toy_models
 from allennlp.common.testing import ModelTestCase
-from allennlp.data import Vocabulary
-from allennlp.data.batch import Batch
-from allennlp.models import Model
+from toy_models import TEXTS
 
-from ner_plugins.dataset_readers.cluener import CluenerReader
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.models.crf_tagger import CrfTagger
@@ -36,24 +32,9 @@ class TestCrfTaggerLikeEveryModel(ModelTestCase):
 
 def build(entities: list[list[Entity]], texts: list[str], **overrides: Any) -> tuple[CrfTagger, dict]:
     """A model over the given gold, and the batch of its sentences."""
-    reader = CluenerReader()
-    pairs = zip(texts, entities, strict=True)
-    instances = [reader.text_to_instance(text, gold, id=i) for i, (text, gold) in enumerate(pairs)]
-    for instance in instances:
-        reader.apply_token_indexers(instance)
-    vocab = Vocabulary.from_instances(instances)
-    params = Params.from_file(EXPERIMENT).pop("model")
-    for key, value in overrides.items():
-        params[key] = deepcopy(value)  # which is taken apart
-    torch.manual_seed(1)
-    model = Model.from_params(params, vocab=vocab)
-    assert isinstance(model, CrfTagger)
-    batch = Batch(instances)
-    batch.index_instances(vocab)
-    return model, batch.as_tensor_dict()
+    return toy_models.build(EXPERIMENT, entities, texts, **overrides)
 
 
-TEXTS = ["张三在北京大学读书", "abc"]
 GOLD = [[Entity(0, 2, "name"), Entity(3, 7, "organization"), Entity(8, 9, "book")], []]
 
 
@@ -269,11 +250,7 @@ def test_a_type_unseen_in_training_stays_in_the_gold() -> None:
 @pytest.mark.parametrize("decoder", ["crf", "softmax"])
 def test_an_empty_text_has_no_entities(decoder: str) -> None:
     model, _ = build(GOLD, TEXTS, decoder=decoder)
-    reader = CluenerReader()
-    instances = [reader.text_to_instance(text) for text in ("", "张三")]
-    for instance in instances:
-        reader.apply_token_indexers(instance)
-    outputs = model.eval().forward_on_instances(instances)
+    outputs = model.eval().forward_on_instances(toy_models.instances_of(["", "张三"]))
     assert outputs[0]["entities"] == [] and outputs[0]["text"] == ""
 
 

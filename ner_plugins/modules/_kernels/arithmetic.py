@@ -11,7 +11,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from ner_plugins.modules._kernels.compiling import helper
+from ner_plugins.modules._kernels.compiling import Array, Number, helper
 
 LANES = 16
 LOW = np.float32(-1e30)  # stands for minus infinity, so that no difference is NaN
@@ -21,7 +21,7 @@ _I = np.int32
 
 
 @helper
-def exponential(x):  # type: ignore[no-untyped-def]
+def exponential(x: Number) -> Number:
     """exp of a float32 that is at most 0, and 0 below -87."""
     low = x < _F(-87.0)
     x = _F(-87.0) if low else x
@@ -39,7 +39,7 @@ def exponential(x):  # type: ignore[no-untyped-def]
 
 
 @helper
-def logarithm(x):  # type: ignore[no-untyped-def]
+def logarithm(x: Number) -> Number:
     """log of a positive float32; that of 1e-37 below it."""
     bits = _F(x if x > _F(1e-37) else _F(1e-37)).view(np.int32)
     power = _I((bits >> _I(23)) - _I(126))
@@ -60,7 +60,7 @@ def logarithm(x):  # type: ignore[no-untyped-def]
 
 
 @helper
-def largest(x):  # type: ignore[no-untyped-def]
+def largest(x: Array) -> Number:
     """The maximum of a vector."""
     value = x[0]
     for i in range(x.size):
@@ -69,7 +69,7 @@ def largest(x):  # type: ignore[no-untyped-def]
 
 
 @helper
-def smallest(x):  # type: ignore[no-untyped-def]
+def smallest(x: Array) -> Number:
     """The minimum of a vector."""
     value = x[0]
     for i in range(x.size):
@@ -78,7 +78,7 @@ def smallest(x):  # type: ignore[no-untyped-def]
 
 
 @helper
-def dot(x, y):  # type: ignore[no-untyped-def]
+def dot(x: Array, y: Array) -> Number:
     """The inner product of two vectors."""
     value = _F(0)
     for i in range(x.size):
@@ -87,21 +87,21 @@ def dot(x, y):  # type: ignore[no-untyped-def]
 
 
 @helper
-def exponentials(x, shift, out):  # type: ignore[no-untyped-def]
+def exponentials(x: Array, shift: Number, out: Array) -> None:
     """out = exp(x - shift)"""
     for i in range(x.size):
         out[i] = exponential(x[i] - shift)
 
 
 @helper
-def logarithms(x, add, out):  # type: ignore[no-untyped-def]
+def logarithms(x: Array, add: Array, out: Array) -> None:
     """out = log(x) + add"""
     for i in range(x.size):
         out[i] = logarithm(x[i]) + add[i]
 
 
 @helper
-def weighted_rows(x, rows, out):  # type: ignore[no-untyped-def]
+def weighted_rows(x: Array, rows: Array, out: Array) -> None:
     """out = x @ rows, for `rows` of shape (at most len(x), a multiple of LANES)."""
     for column in range(0, rows.shape[1], LANES):
         _weighted_block(x, rows, out, column)

@@ -3,8 +3,13 @@
 from typing import Any, Callable
 
 import numba
+from numpy.typing import NDArray
 
 Function = Callable[..., Any]
+Array = NDArray[Any]
+"""An array of a kernel; the kernels say which numbers are in it, and its shape."""
+Number = Any
+"""A number, of numpy's or of the interpreter's, which are the same to a compiled function."""
 
 # Sums may be regrouped and products fused, which is what makes loops vectorise; NaN stays NaN.
 REGROUP = frozenset({"contract", "reassoc", "nsz"})

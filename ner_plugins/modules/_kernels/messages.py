@@ -25,11 +25,21 @@ from ner_plugins.modules._kernels.arithmetic import (
     smallest,
     weighted_rows,
 )
-from ner_plugins.modules._kernels.compiling import helper, kernel
+from ner_plugins.modules._kernels.compiling import Array, Number, helper, kernel
 
 
 @kernel
-def forward_messages(emissions, mask, transitions, start, end, forward, weights, offsets, log_z):  # type: ignore[no-untyped-def]
+def forward_messages(
+    emissions: Array,
+    mask: Array,
+    transitions: Array,
+    start: Array,
+    end: Array,
+    forward: Array,
+    weights: Array,
+    offsets: Array,
+    log_z: Array,
+) -> None:
     """
     # Parameters
 
@@ -80,9 +90,20 @@ def forward_messages(emissions, mask, transitions, start, end, forward, weights,
 
 
 @kernel
-def backward_messages(  # type: ignore[no-untyped-def]
-    emissions, mask, transitions, end, forward, weights, scale, backward, following, d_emissions, d_transitions, d_edges
-):
+def backward_messages(
+    emissions: Array,
+    mask: Array,
+    transitions: Array,
+    end: Array,
+    forward: Array,
+    weights: Array,
+    scale: Array,
+    backward: Array,
+    following: Array,
+    d_emissions: Array,
+    d_transitions: Array,
+    d_edges: Array,
+) -> None:
     """
     # Parameters
 
@@ -153,9 +174,19 @@ def backward_messages(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def loss_forward(  # type: ignore[no-untyped-def]
-    emissions, mask, transitions, start, end, tags, forward, weights, offsets, log_z, loss
-):
+def loss_forward(
+    emissions: Array,
+    mask: Array,
+    transitions: Array,
+    start: Array,
+    end: Array,
+    tags: Array,
+    forward: Array,
+    weights: Array,
+    offsets: Array,
+    log_z: Array,
+    loss: Array,
+) -> bool:
     """
     `forward_messages`, and the loss that comes of it.
 
@@ -183,9 +214,20 @@ def loss_forward(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def loss_backward(  # type: ignore[no-untyped-def]
-    emissions, mask, transitions, end, tags, forward, weights, scale, following, d_emissions, d_transitions, d_edges
-):
+def loss_backward(
+    emissions: Array,
+    mask: Array,
+    transitions: Array,
+    end: Array,
+    tags: Array,
+    forward: Array,
+    weights: Array,
+    scale: Array,
+    following: Array,
+    d_emissions: Array,
+    d_transitions: Array,
+    d_edges: Array,
+) -> None:
     """`backward_messages`, with the derivatives of the loss of `loss_forward` in place of those of log Z."""
     nothing = np.empty((0, 0, 0), np.float32)
     backward_messages(
@@ -198,7 +240,9 @@ def loss_backward(  # type: ignore[no-untyped-def]
 
 
 @helper
-def _gold_score(emissions, mask, transitions, start, end, tags):  # type: ignore[no-untyped-def]
+def _gold_score(
+    emissions: Array, mask: Array, transitions: Array, start: Array, end: Array, tags: Array
+) -> tuple[bool, Number]:
     """Whether every tag is one, and the score of this tagging."""
     score = 0.0
     before = -1
@@ -214,7 +258,9 @@ def _gold_score(emissions, mask, transitions, start, end, tags):  # type: ignore
 
 
 @helper
-def _subtract_gold(mask, tags, scale, d_emissions, d_transitions, d_edges):  # type: ignore[no-untyped-def]
+def _subtract_gold(
+    mask: Array, tags: Array, scale: Number, d_emissions: Array, d_transitions: Array, d_edges: Array
+) -> None:
     """Subtract the derivatives of `_gold_score` times `scale`."""
     before = -1
     for i in range(len(mask)):
@@ -232,7 +278,7 @@ def _subtract_gold(mask, tags, scale, d_emissions, d_transitions, d_edges):  # t
 
 
 @helper
-def _exponential_rows(scores, width):  # type: ignore[no-untyped-def]
+def _exponential_rows(scores: Array, width: Number) -> tuple[Number, Array]:
     """The largest score, and exp(scores - largest); in columns of padding 1, so that no sum there is small."""
     number = scores.shape[0]
     shift = scores[0, 0]
@@ -247,7 +293,7 @@ def _exponential_rows(scores, width):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _transposed(matrix):  # type: ignore[no-untyped-def]
+def _transposed(matrix: Array) -> Array:
     """A square matrix with its rows as columns."""
     out = np.empty_like(matrix)
     for s in range(len(matrix)):
@@ -257,21 +303,21 @@ def _transposed(matrix):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _fill(out, value):  # type: ignore[no-untyped-def]
+def _fill(out: Array, value: Number) -> None:
     """out = value"""
     for t in range(out.size):
         out[t] = value
 
 
 @helper
-def _accumulate(x, out):  # type: ignore[no-untyped-def]
+def _accumulate(x: Array, out: Array) -> None:
     """out += x"""
     for t in range(out.size):
         out[t] += x[t]
 
 
 @helper
-def _copy(emissions, row):  # type: ignore[no-untyped-def]
+def _copy(emissions: Array, row: Array) -> bool:
     """Copy to a padded vector; whether none is NaN or plus infinity."""
     unsound = 0
     for t in range(emissions.size):
@@ -281,7 +327,7 @@ def _copy(emissions, row):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _add(x, y, out):  # type: ignore[no-untyped-def]
+def _add(x: Array, y: Array, out: Array) -> None:
     """out = x + y, where the shorter of x and y ends the sum, and no less than `LOW`."""
     for t in range(min(x.size, y.size)):
         value = x[t] + y[t]
@@ -289,21 +335,21 @@ def _add(x, y, out):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _product(x, y, scale, out):  # type: ignore[no-untyped-def]
+def _product(x: Array, y: Array, scale: Number, out: Array) -> None:
     """out = x * y * scale, up to the length of out."""
     for t in range(out.size):
         out[t] = x[t] * y[t] * scale
 
 
 @helper
-def _scaled(x, scale, out):  # type: ignore[no-untyped-def]
+def _scaled(x: Array, scale: Number, out: Array) -> None:
     """out = x * scale, up to the length of out"""
     for t in range(out.size):
         out[t] = x[t] * scale
 
 
 @helper
-def _softmax(x, y, scale, work, out):  # type: ignore[no-untyped-def]
+def _softmax(x: Array, y: Array, scale: Number, work: Array, out: Array) -> None:
     """out = softmax(x + y) * scale, up to the length of out."""
     for t in range(work.size):
         work[t] = x[t] + y[t]
@@ -315,7 +361,7 @@ def _softmax(x, y, scale, work, out):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _log_sum(x, y):  # type: ignore[no-untyped-def]
+def _log_sum(x: Array, y: Array) -> Number:
     """log of the sum of exp(x + y), up to the length of y."""
     top = x[0] + y[0]
     for t in range(1, y.size):
@@ -327,7 +373,7 @@ def _log_sum(x, y):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _repair(sums, x, arcs, shift, add, out):  # type: ignore[no-untyped-def]
+def _repair(sums: Array, x: Array, arcs: Array, shift: Number, add: Array, out: Array) -> None:
     """out[t] = add[t] + log of the sum over s of exp(x[s] + arcs[t, s] - shift), where `sums` are too small."""
     for t in range(arcs.shape[0]):
         if sums[t] < TINY:
@@ -335,7 +381,7 @@ def _repair(sums, x, arcs, shift, add, out):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _add_pairs(forward, transitions, incoming, scale, out):  # type: ignore[no-untyped-def]
+def _add_pairs(forward: Array, transitions: Array, incoming: Array, scale: Number, out: Array) -> None:
     """out += the probability of each pair of tags at a token and the next one, times `scale`."""
     number = len(transitions)
     top = LOW

@@ -3,13 +3,15 @@
 import numpy as np
 
 from ner_plugins.modules._kernels.arithmetic import LANES, LOW, largest
-from ner_plugins.modules._kernels.compiling import helper, kernel
+from ner_plugins.modules._kernels.compiling import Array, Number, helper, kernel
 
 _ROWS = 4  # transitions from so many tags are looked at together
 
 
 @kernel
-def viterbi(emissions, mask, transitions, start, end, tags, scores):  # type: ignore[no-untyped-def]
+def viterbi(
+    emissions: Array, mask: Array, transitions: Array, start: Array, end: Array, tags: Array, scores: Array
+) -> None:
     """
     # Parameters
 
@@ -63,7 +65,7 @@ def viterbi(emissions, mask, transitions, start, end, tags, scores):  # type: ig
 
 
 @helper
-def _best_incoming(best, rows, incoming):  # type: ignore[no-untyped-def]
+def _best_incoming(best: Array, rows: Array, incoming: Array) -> None:
     """incoming[t] = max over s of best[s] + rows[s, t]"""
     for t in range(incoming.size):
         incoming[t] = LOW
@@ -78,7 +80,7 @@ def _best_incoming(best, rows, incoming):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _extend(before, shift, emissions, best):  # type: ignore[no-untyped-def]
+def _extend(before: Array, shift: Number, emissions: Array, best: Array) -> bool:
     """best = before - shift + emissions; whether no emission is NaN or plus infinity."""
     unsound = 0
     for t in range(emissions.size):
@@ -88,7 +90,7 @@ def _extend(before, shift, emissions, best):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _last_tag(best, after):  # type: ignore[no-untyped-def]
+def _last_tag(best: Array, after: Array) -> tuple[int, Number]:
     """The first tag with the largest best[t] + after[t], and that sum."""
     tag, score = 0, best[0] + after[0]
     for t in range(1, after.size):
