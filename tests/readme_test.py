@@ -33,7 +33,7 @@ def test_the_commands_run_in_order(allennlp, short: Path, tiny_overrides: str) -
         "train", "evaluate", "predict", "ner-report", "ner-threshold",
     ]  # fmt: skip
     for command in COMMANDS:
-        command = command.replace("data/cluener2020", "fixtures/sample").replace("runs/mine", str(short / "mine"))
+        command = command.replace("data/cluener", "fixtures/sample").replace("runs/mine", str(short / "mine"))
         command = command.replace("tuned.tar.gz", str(short / "tuned.tar.gz"))
         arguments = shlex.split(command.replace("input.txt", str(short / "input.txt")))[1:]
         if arguments[0] == "train":

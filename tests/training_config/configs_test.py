@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "training_config").rglob("*.jsonnet"))
 PUBLISHED = [path for path in CONFIGS if path.parent.name == "benchmarks"]
 FIXTURES = {
-    "data/cluener2020": "fixtures/cluener",
-    "data/kmou_ner.tar.gz": "fixtures/kmou",
+    "data/cluener": "fixtures/cluener",
+    "data/kmou": "fixtures/kmou",
     "data/conll2003": "fixtures/conll2003",
 }
 SMALL = {

@@ -1,5 +1,5 @@
 // bert4ner.pytorch, "CRF": CLUENER2020 dev micro F1 80.26, as reported there. Its decay of biases is left out.
-//   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener2020
+//   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener
 //   allennlp train training_config/benchmarks/bert4ner_crf.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';
 

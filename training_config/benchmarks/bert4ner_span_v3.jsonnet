@@ -1,5 +1,5 @@
 // bert4ner.pytorch, "span-v3": no result is reported; it learns what span-v2 learns.
-//   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener2020
+//   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener
 //   allennlp train training_config/benchmarks/bert4ner_span_v3.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';
 

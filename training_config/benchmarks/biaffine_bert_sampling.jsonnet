@@ -1,5 +1,5 @@
 // Biaffine-BERT-NER with 0.3 of the negatives: CLUENER2020 dev macro F1 0.8109 by the official, position-blind scorer, as reported there.
-//   export NER_ENCODER=google-bert/bert-base-chinese NER_DATA=data/cluener2020
+//   export NER_ENCODER=google-bert/bert-base-chinese NER_DATA=data/cluener
 //   allennlp train training_config/benchmarks/biaffine_bert_sampling.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';
 
