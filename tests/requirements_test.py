@@ -1,5 +1,6 @@
 """setup.py, requirements.txt and the code agree about what is needed."""
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -26,8 +27,11 @@ def test_every_library_that_is_imported_is_required() -> None:
     setup = (ROOT / "setup.py").read_text()
     imported = set()
     for path in (ROOT / "ner_plugins").rglob("*.py"):
-        imported |= set(re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(encoding="utf-8"), re.M))
-
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.partition(".")[0])
     outside = imported - set(sys.stdlib_module_names) - {"ner_plugins", "allennlp"}
     for name in outside:
         assert re.search(rf'"{name.replace("_", "[-_]")}["<>=]', setup) or name in {"nltk", "transformers"}, name

@@ -112,7 +112,15 @@ def test_ctrl_c_leaves_a_run_that_recover_takes_up(tmp_path: Path, allennlp, rep
     overrides = json.dumps({"model.projection.dim": 16, "dataset_reader.max_instances": 200, "trainer.cuda_device": -1})
     script = str(Path(sys.executable).with_name("allennlp"))
     command = [script, "train", CONFIG, "-s", str(tmp_path / "run"), "-o", overrides, *OURS]
-    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=repository,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs, of which these tests may be one, ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.time() + 120
     while not (tmp_path / "run/metrics_epoch_1.json").exists() and time.time() < deadline:
         assert process.poll() is None, process.communicate()
