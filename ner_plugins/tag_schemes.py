@@ -20,7 +20,7 @@ import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ner_plugins.errors import ConfigError, NerError, shown
 
@@ -71,6 +71,7 @@ ILLEGAL_RULES = ("repair", "strict", "drop")
 
 # What a letter says, whatever the scheme.
 _ROLES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
+_STRAY = 10  # so many I- after O for each B- after O make IOB1 more likely than BIO
 _TAG = re.compile(r"([BIMELSU])[-_](.+)", re.DOTALL)
 
 
@@ -129,6 +130,21 @@ def split_tag(tag: str) -> Tuple[str, str]:
     if match is None:
         raise ValueError(f"{shown(tag)} is no tag, such as O or B-PER")
     return match[1], match[2]
+
+
+def first_misfit(tags: Iterable[str]) -> Optional[int]:
+    """The index of the first tag whose letter no scheme has together with those before it."""
+    letters: Set[str] = set()
+    for index, tag in enumerate(tags):
+        letters |= {split_tag(tag)[0]} - {"O"}
+        if not _having(letters):
+            return index
+    return None
+
+
+def _having(letters: Set[str]) -> List[TagScheme]:
+    """The schemes of these letters."""
+    return [scheme for scheme in _SCHEMES.values() if letters <= set(scheme.letters) | {"B"}]
 
 
 def is_tag(text: str) -> bool:
@@ -270,22 +286,42 @@ def spans_to_tags(spans: Iterable[Span], length: int, scheme: str = "BIO", separ
     return tags
 
 
-def illegal_tags(tags: Sequence[str], scheme: str) -> List[Tuple[int, str]]:
-    """The index of each tag that `scheme` does not allow where it stands, and what is wrong with it."""
+def illegal_tags(tags: Sequence[str], scheme: str, rule: str = "strict") -> List[Tuple[int, str]]:
+    """
+    The index of each tag that `scheme` does not allow where it stands, and what is wrong with it.
+
+    # Parameters
+
+    tags, scheme, rule : `Sequence[str]`, `str`, `str`
+        With the rule `repair` or `drop` (see `tags_to_spans`) the words end with what becomes of the tag.
+    """
     written = tag_scheme(scheme)
+    starts = {start for start, _, _ in _runs(tags)} if rule == "repair" else set()
     problems: List[Tuple[int, str]] = []
     previous = ("O", "")
     for index, letter, type_ in _split(tags):
-        tag = _shown(tags, index)
+        found = ""
         if not _is_in(letter, written):
-            problems.append((index, f"{tag} is no tag of the scheme {written.name}"))
+            found = f"{_shown(tags, index)} is no tag of the scheme {written.name}"
         elif not follows(previous, (letter, type_), written):
-            problems.append((index, f"{tag} after {_shown(tags, index - 1)}, which {written.name} lacks"))
+            found = f"{_shown(tags, index)} after {_shown(tags, index - 1)} is not allowed in {written.name}"
+        if found:
+            problems.append((index, found + _outcome(letter, index in starts, rule)))
         previous = letter, type_
     if tags and not follows(previous, ("O", ""), written):
         last = len(tags) - 1
-        problems.append((last, f"{_shown(tags, last)} at the end of a sentence, which {written.name} lacks"))
+        found = f"{_shown(tags, last)} at the end of a sentence is not allowed in {written.name}"
+        problems.append((last, found + _outcome("O", False, rule)))
     return problems
+
+
+def _outcome(letter: str, begins: bool, rule: str) -> str:
+    """What a rule makes of an illegal tag, at which an entity `begins` or not."""
+    if rule != "repair":
+        return ": the entity is left out" if rule == "drop" else ""
+    if begins:
+        return ": read as the start of an entity"
+    return ": the entity ends there" if letter == "O" else ": read as a part of the entity before it"
 
 
 def _shown(tags: Sequence[str], index: int) -> str:
@@ -328,7 +364,7 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> Detection:
 
     A sequence that is legal in two schemes means the same entities in both, so it never matters which of them is
     named: the order of `SCHEMES` decides. Where no scheme allows every tag, the one that allows most is taken, and
-    `reason` says so.
+    `reason` says so; but `IOB1`, which never has B- after O, only where ten times as many are illegal in `BIO`.
 
     # Raises
 
@@ -341,7 +377,7 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> Detection:
             list(_split(tags))  # says which it is, and where
     split = {tag: split_tag(tag) for pair in pairs for tag in pair}
     letters: Set[str] = {letter for letter, _ in split.values()} - {"O"}
-    fitting = [scheme for scheme in _SCHEMES.values() if letters <= set(scheme.letters) | {"B"}]
+    fitting = _having(letters)
     if not fitting:
         found = ", ".join(sorted(letters))
         raise NerError(f"no tag scheme has all of the letters {found}: name one of {', '.join(SCHEMES)}")
@@ -350,6 +386,8 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> Detection:
         for scheme in fitting
     }
     best = min(illegal, key=lambda name: illegal[name])
+    if best == "IOB1" and illegal["BIO"] < _STRAY * illegal[best]:
+        best = "BIO"
     found = f"letters {', '.join(sorted(letters))}" if letters else "no entity"
     equal = [name for name in illegal if name != best and illegal[name] == illegal[best]]
     if illegal[best]:

@@ -14,6 +14,7 @@ from ner_plugins.tag_schemes import (
     SCHEMES,
     IllegalTagError,
     detect_scheme,
+    first_misfit,
     follows,
     illegal_tags,
     is_tag,
@@ -120,9 +121,29 @@ def test_strict_names_the_tag_and_survives_pickling():
         tags_to_spans(["O", "I-PER"], "BIO", "strict")
     again = pickle.loads(pickle.dumps(caught.value))
     assert (again.index, str(again)) == (1, str(caught.value))
-    assert illegal_tags(["B-X", "M-X"], "BMES") == [(1, "M-X at the end of a sentence, which BMES lacks")]
-    assert illegal_tags(["I-X"], "BIO")[0][1] == "I-X after the start of a sentence, which BIO lacks"
+    assert illegal_tags(["B-X", "M-X"], "BMES") == [(1, "M-X at the end of a sentence is not allowed in BMES")]
+    assert illegal_tags(["I-X"], "BIO")[0][1] == "I-X after the start of a sentence is not allowed in BIO"
     assert illegal_tags(["E-X"], "BIO") == [(0, "E-X is no tag of the scheme BIO")]
+
+
+@pytest.mark.parametrize(
+    ("tags", "scheme", "rule", "outcome"),
+    [
+        ("O I-X", "BIO", "repair", "I-X after O is not allowed in BIO: read as the start of an entity"),
+        ("O I-X", "BIO", "drop", "I-X after O is not allowed in BIO: the entity is left out"),
+        ("O I-X", "BIO", "strict", "I-X after O is not allowed in BIO"),
+        ("B-X O", "BIOES", "repair", "O after B-X is not allowed in BIOES: the entity ends there"),
+        ("B-X", "BIOES", "repair", "B-X at the end of a sentence is not allowed in BIOES: the entity ends there"),
+        ("B-X E-X", "BIO", "repair", "E-X is no tag of the scheme BIO: read as a part of the entity before it"),
+    ],
+)
+def test_the_words_say_what_becomes_of_an_illegal_tag(tags, scheme, rule, outcome):
+    assert illegal_tags(tags.split(), scheme, rule)[0][1] == outcome
+
+
+def test_the_first_letter_that_fits_no_scheme():
+    assert first_misfit(["O", "B-A", "I-A", "M-A", "E-A"]) == 3
+    assert first_misfit(["O", "B-A", "I-A", "E-A", "S-A"]) is None
 
 
 @pytest.mark.parametrize("span", [(0, 0, "A"), (-1, 1, "A"), (1, 3, "A"), (0, 1, "")])
@@ -150,7 +171,9 @@ def test_overlapping_spans_cannot_be_written():
         (["O O"], "BIO", 0),
         ([], "BIO", 0),
         (["B-A I-A", "O I-A", "B-A"], "BIO", 1),  # noise: most tags decide
-        (["I-A I-A", "I-A", "O B-A"], "IOB1", 1),
+        (["I-A I-A", "I-A", "O B-A"], "BIO", 2),  # no one writes IOB1 with a B- after O
+        (["B-A I-A", "I-A O I-A"], "BIO", 2),
+        (["I-A I-A"] * 10 + ["O B-A"], "IOB1", 1),  # but a stray one may stand there
     ],
 )
 def test_detection(sample, scheme, illegal):

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import logging
 from pathlib import Path
 from typing import Any, Iterator, Optional
 
@@ -11,6 +12,8 @@ from allennlp.models.archival import Archive, load_archive
 from ner_plugins.commands.devices import choose_device, is_ours, offer_default_device
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
+
+logger = logging.getLogger(__name__)
 
 
 class EvaluateCommand(stock.Evaluate):
@@ -34,6 +37,7 @@ def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
             metrics: dict[str, Any] = stock.evaluate_from_args(args)
             return metrics
         _set_batch_size(archive, args)
+        _mention_max_instances(archive)
         return _evaluate_each(args)
 
 
@@ -78,6 +82,18 @@ def _set_batch_size(archive: Archive, args: argparse.Namespace) -> None:
     # The stock command would set it on the loader, which takes a sampler or a size but not both.
     if "batch_sampler" in archive.config.params.get("validation_data_loader", archive.config.params["data_loader"]):
         args.batch_size = None
+
+
+def _mention_max_instances(archive: Archive) -> None:
+    """A model that was tried out on a part of its data would be scored on a part too, without anybody noticing."""
+    number = archive.validation_dataset_reader.max_instances
+    if number is not None:
+        own = archive.config.params.get("validation_dataset_reader")
+        key = f"{'dataset_reader' if own is None else 'validation_dataset_reader'}.max_instances"
+        logger.warning(
+            "the archive's reader reads at most %d sentences (max_instances); for all of them: -o '{\"%s\": null}'",
+            number, key,
+        )  # fmt: skip
 
 
 @contextlib.contextmanager

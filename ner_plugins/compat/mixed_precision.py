@@ -3,12 +3,17 @@
 import contextlib
 import functools
 import inspect
-from difflib import get_close_matches
 from typing import Any, Optional
 
+from ner_plugins.compat.options import unknown_option
 from ner_plugins.errors import ConfigError
 
 _DTYPES = ("bfloat16", "float16")
+# What the trainer gets from elsewhere than its part of a config.
+_NOT_OPTIONS = {
+    "self", "model", "serialization_dir", "data_loader", "validation_data_loader", "local_rank", "world_size",
+    "distributed", "ddp_wrapped_model", "ddp_accelerator", "kwargs",
+}  # fmt: skip
 
 
 class _Amp:
@@ -87,8 +92,7 @@ def _refuse_unknown(settings: dict[str, Any], known: set[str]) -> None:
     """AllenNLP's trainer takes any key, and ignores those it does not know."""
     for name in settings:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            raise ConfigError(f"trainer.{name} does not exist" + (f"; did you mean {near[0]}?" if near else ""))
+            raise ConfigError(unknown_option("", "trainer", name, (known | {"amp_dtype"}) - _NOT_OPTIONS))
 
 
 def _on_cpu(cuda_device: Any) -> bool:

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator
 
@@ -20,12 +21,12 @@ class _RegisteredNames(list[str]):
 
     def __init__(self, names: list[str], registry: Any) -> None:
         super().__init__(names)
-        self._registry = registry
+        self.registry = registry
 
     def __contains__(self, name: object) -> bool:
         if not super().__contains__(name):
-            _load_until(lambda: name in self._registry)
-            self.extend([new for new in self._registry if not super(_RegisteredNames, self).__contains__(new)])
+            _load_until(lambda: name in self.registry)
+            self.extend([new for new in self.registry if not super(_RegisteredNames, self).__contains__(new)])
         return super().__contains__(name)
 
 
@@ -148,7 +149,10 @@ def load_all_plugins() -> None:
 
     logger.debug("a config names something that is not registered yet: importing all plugins")
     original = getattr(plugins.import_plugins, "load_all", plugins.import_plugins)
-    original()
+    with warnings.catch_warnings():
+        # Of rouge, which allennlp_models imports: nothing that a user can mend.
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        original()
 
 
 @contextmanager

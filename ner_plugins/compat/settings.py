@@ -2,7 +2,8 @@
 
 import functools
 import json
-from typing import Any
+import os
+from typing import Any, Optional
 
 from ner_plugins.errors import ConfigError
 
@@ -42,6 +43,16 @@ def supply_external_variables() -> None:
 
     environment_variables.has_ner_settings = True  # type: ignore[attr-defined]
     params._environment_variables = environment_variables
+
+
+def setting_of(path: str) -> Optional[str]:
+    """The setting that a data path comes from, as far as one can see: `NER_DATA`, and what it is; else `None`."""
+    for name in ("NER_TRAIN", "NER_DEV", "NER_TEST", "NER_DATA"):
+        given = os.environ.get(name)
+        value = (given or SETTINGS[name]).partition("#")[0].rstrip("/")
+        if value and (path == value or path.startswith(value + "/")):
+            return f"{name} is {value}" if given else f"{name} is not set, and {value} is its default"
+    return None
 
 
 def _check_number(name: str, value: str, least: int) -> None:

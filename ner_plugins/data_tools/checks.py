@@ -10,13 +10,17 @@ from ner_plugins.data_tools.corpora import Corpus
 from ner_plugins.data_tools.digests import PlacedDigests
 from ner_plugins.data_tools.problems import Findings
 from ner_plugins.data_tools.sentence_checks import LONG_TEXT, check_sentence, quoted
+from ner_plugins.dataset_readers.conll import ConllReader
 from ner_plugins.dataset_readers.data_paths import SPLITS
+from ner_plugins.dataset_readers.remarks import Remark
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 
 # A surface seen this often, and a type of fewer than this share of its occurrences, are `rare-type`.
 FREQUENT_SURFACE = 10
 RARE_SHARE = 0.1
+# Tokens: a file of more, all of them one sentence, is `one-sentence`.
+ONE_SENTENCE = 500
 
 
 @dataclass(slots=True)
@@ -34,6 +38,32 @@ class _Dataset:
 
     surfaces: Dict[str, List[_Use]] = field(default_factory=dict)  # lists, since nearly all have one type
     types: Dict[int, Dict[str, _Use]] = field(default_factory=dict)  # by number of the corpus
+
+
+@dataclass
+class _FileSummary:
+    """What is said of a corpus as a whole."""
+
+    sentences: int = 0
+    labelled: int = 0
+    with_entity: int = 0
+    tokens: int = 0
+
+    def add(self, sentence: Sentence, corpus: Corpus) -> None:
+        self.sentences += 1
+        self.labelled += sentence.entities is not None
+        self.with_entity += bool(sentence.entities)
+        self.tokens += corpus.reader.sentence_tokens
+
+    def report(self, corpus: Corpus, findings: Findings) -> None:
+        count = f"its {self.sentences:,} sentence{'s' * (self.sentences != 1)}"
+        if self.sentences and corpus.split != "test" and not self.with_entity:
+            what = "has an entity" if self.labelled else "has labels, not even an empty one"
+            findings.add("unlabelled", corpus.path, f"none of {count} {what}: is it the right reader?")
+        in_columns = isinstance(corpus.reader, ConllReader) and not corpus.reader.document_level
+        if in_columns and self.sentences == 1 and self.tokens > ONE_SENTENCE:
+            message = f"one sentence of {self.tokens:,} tokens in the whole file: are blank lines missing?"
+            findings.add("one-sentence", corpus.path, message)
 
 
 class _Copy(NamedTuple):
@@ -81,14 +111,17 @@ def check_corpora(
     for number, corpus in enumerate(corpora):
         dataset = datasets.setdefault(corpus.dataset, _Dataset())
         dataset.types[number] = {}
+        summary = _FileSummary()
         for sentence in _readable(corpus, findings):
             findings.sentences += 1
+            summary.add(sentence, corpus)
             for kind, message in check_sentence(sentence, long_text):
                 findings.add(kind, sentence.source, message)
             if compares_texts:
                 digests.add(number, sentence.text, _gold_key(sentence), sentence.source)
             if compares_surfaces:
                 _keep_surfaces(sentence, dataset, number)
+        summary.report(corpus, findings)
     _compare_texts(corpora, digests, findings)
     for dataset in datasets.values():
         _compare_surfaces(dataset, findings)
@@ -105,7 +138,8 @@ def _readable(corpus: Corpus, findings: Findings) -> Iterator[Sentence]:
     def listener(error: DataError) -> None:
         nonlocal skipped
         is_skipped, skipped = reader.counts["skipped"] > skipped, reader.counts["skipped"]
-        findings.add("unreadable" if is_skipped else "illegal-tags", *_place_and_message(error, corpus))
+        kind = "wrong-reader" if isinstance(error, Remark) else "unreadable" if is_skipped else "illegal-tags"
+        findings.add(kind, *_place_and_message(error, corpus))
 
     reader.listener = listener
     try:

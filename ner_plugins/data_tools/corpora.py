@@ -13,7 +13,7 @@ from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader
 
-from ner_plugins.data_tools.guess import guess_reader, ner_readers
+from ner_plugins.data_tools.guess import archives_among, guess_reader, ner_readers
 from ner_plugins.dataset_readers.data_paths import SPLITS, DataPath, names_in, splits_in
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
@@ -99,11 +99,12 @@ def _corpora_at(path: str, spec: ReaderSpec, overrides: Dict[str, Any]) -> Itera
         splits = [split for split in SPLITS if split == "dev" or split in splits]
     if not splits:
         listed = ", ".join(sorted(names or ())[:8]) + (", …" if len(names or ()) > 8 else "")
+        remedy = f"Name a file ({listed or 'there is none'}), or another reader"
         raise DataError(
             f"the reader {_name_of(reader)} finds none of its splits in it",
             path=base,
             expected=", ".join(pattern for patterns in reader.split_files.values() for pattern in patterns) or None,
-            remedy=f"Name a file ({listed or 'there is none'}), or another reader",
+            remedy=archives_among(place, names or ()) or remedy,
         )
     for split in splits:
         yield Corpus(f"{name}#{split}", f"{base}#{split}", make_reader(spec, path, **overrides), split, base)

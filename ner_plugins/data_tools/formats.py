@@ -1,5 +1,6 @@
 """The formats that corpora are written in: their names, their files, their readers."""
 
+import difflib
 import os
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Tuple
@@ -99,5 +100,7 @@ def split_file(format: str, split: str) -> str:
 def corpus_format(name: str) -> CorpusFormat:
     """The format of a name; `ConfigError` where there is none."""
     if name not in _FORMATS:
-        raise ConfigError(f"unknown format {name!r}: it must be one of {', '.join(FORMATS)}")
+        close = difflib.get_close_matches(str(name).lower(), FORMATS, n=1)
+        hint = f"did you mean {close[0]!r}? It" if close else "it"
+        raise ConfigError(f"unknown format {name!r}: {hint} must be one of {', '.join(FORMATS)}")
     return _FORMATS[name]

@@ -14,6 +14,7 @@ from allennlp.common.registrable import Registrable
 from allennlp.data import DatasetReader
 
 from ner_plugins import dataset_readers
+from ner_plugins.data_tools.unrecognised import unrecognised
 from ner_plugins.dataset_readers.data_paths import SPLITS, DataPath, names_in, open_streams
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.text_lines import readable
@@ -24,6 +25,8 @@ HEAD_SIZE = 64 << 10
 
 _BRACKETS = re.compile(r"<[^<>\n]+:[^\s<>:/]+>")
 _NUMBERED = re.compile(r"(\ufffd\ufffd|.)\d{1,2}", re.DOTALL)
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_NO_DATA = re.compile(r"\.|licen[cs]e|readme", re.IGNORECASE)
 _JSON_KEY = re.compile(r'"(\w+)"\s*:')
 
 
@@ -70,8 +73,8 @@ def guess_reader(path: str) -> Guess:
         head = _head(place)
         found = sniff(head)
         if found is None:
-            what = "it is empty" if not head.strip() else f"it starts with {head[:30]!r}"
-            raise _nothing_fits(path, what, readers)
+            cause = unrecognised(head)
+            raise _nothing_fits(path, cause.problem, readers, cause.remedy)
         candidates = {name: _splits_beside(place, class_) for name, class_ in _kin(found[0], readers).items()}
         return _choose(path, {k: v for k, v in candidates.items() if v}, found, readers)
     files = {name: _files_by_split(class_, names) for name, class_ in readers.items()}
@@ -87,7 +90,8 @@ def guess_reader(path: str) -> Guess:
                 fitting.setdefault(seen[0], {})[name] = seen
     if not fitting:
         listed = ", ".join(sorted(names)[:8]) + (", …" if len(names) > 8 else "")
-        raise _nothing_fits(path, f"no reader knows its files: {listed or 'it has none'}", readers)
+        remedy = archives_among(place, names)
+        raise _nothing_fits(path, f"no reader knows its files: {listed or 'it has none'}", readers, remedy)
     # Notations in the order of how many splits their readers find.
     notation = max(fitting, key=lambda key: max(len(files[name]) for name in fitting[key]))
     candidates = {name: list(files[name]) for name in fitting[notation]}
@@ -146,12 +150,21 @@ def _splits_beside(place: DataPath, class_: Type[NerDatasetReader]) -> List[str]
     return list(_files_by_split(class_, beside or [name])) or list(_files_by_split(class_, [name]))
 
 
-def _nothing_fits(path: str, what: str, readers: Dict[str, Type[NerDatasetReader]]) -> NerError:
-    return DataError(
-        f"no reader fits: {what}",
-        path=path,
-        remedy=f"Name one with --reader NAME or --reader '{{\"type\": NAME, …}}': {', '.join(readers)}",
-    )
+def archives_among(place: DataPath, names: Sequence[str]) -> Optional[str]:
+    """What to do where the only files of a folder that may hold sentences are archives; `None` where others may."""
+    archives = [name for name in sorted(names) if name.lower().endswith(_ARCHIVES)]
+    others = [name for name in names if name not in archives and not _NO_DATA.match(name)]
+    if not archives or others or not os.path.isdir(place.path):
+        return None
+    split = f"#{place.split}" if place.split else ""
+    return f"Name the archive: {' or '.join(os.path.join(place.path, name) + split for name in archives)}"
+
+
+def _nothing_fits(
+    path: str, what: str, readers: Dict[str, Type[NerDatasetReader]], remedy: Optional[str] = None
+) -> NerError:
+    options = f"Name one with --reader NAME or --reader '{{\"type\": NAME, …}}': {', '.join(readers)}"
+    return DataError(f"no reader fits: {what}", path=path, remedy=remedy or options)
 
 
 def _head(place: DataPath, name: Optional[str] = None) -> bytes:

@@ -1,5 +1,6 @@
 """The kinds of problems that a corpus may have, and a list of those found."""
 
+import difflib
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
@@ -37,6 +38,9 @@ KINDS: Dict[str, Kind] = {
     "conflict": Kind("warning", "a surface with two types in one text"),
     "same-span": Kind("warning", "one span with two types"),
     "crossing": Kind("warning", "entities that overlap without one containing the other"),
+    "unlabelled": Kind("warning", "a file for training or development without a label"),
+    "wrong-reader": Kind("warning", "a file that looks like one for another reader, or for other options"),
+    "one-sentence": Kind("warning", "a column file without a blank line"),
     "unseen-type": Kind("warning", "a type that the training split lacks"),
     "edge-space": Kind("warning", "an entity that begins or ends with white space"),
     "cut-character": Kind("warning", "an entity that begins or ends between a character and its accent or joiner"),
@@ -109,7 +113,9 @@ class Findings:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds:
             named = ", ".join(map(repr, unknown)) or "none"
-            raise ConfigError(f"--kinds names {named}, but there are {', '.join(KINDS)}")
+            close = [match for kind in unknown for match in difflib.get_close_matches(kind.lower(), KINDS, n=1)]
+            hint = f"Did you mean {' and '.join(map(repr, close))}? " if close else ""
+            raise ConfigError(f"--kinds names {named}. {hint}There are {', '.join(KINDS)}")
         if limit < 0:
             raise ConfigError(f"--limit is {limit}; it must be 0 (all) or more")
         self.limit = limit

@@ -108,15 +108,11 @@ def collect_statistics(corpus: Corpus) -> CorpusStatistics:
     `DataError` where it cannot be read.
     """
     statistics = CorpusStatistics(corpus.name, corpus.dataset, corpus.split)
-    counts = corpus.reader.counts
-    before = counted = counts["tokens"]
     for sentence in corpus.sentences():
         statistics.add(sentence)
-        if counts["tokens"] > counted:
-            statistics.token_lengths.add(counts["tokens"] - counted)
-            counted = counts["tokens"]
-    if counted > before:
-        statistics.tokens = counted - before
+        if corpus.reader.sentence_tokens:
+            statistics.token_lengths.add(corpus.reader.sentence_tokens)
+    statistics.tokens = statistics.token_lengths.total or None
     return statistics
 
 

@@ -1,5 +1,6 @@
 """Writing corpora, in every format that there is a reader for."""
 
+import itertools
 import logging
 import os
 from contextlib import contextmanager
@@ -152,7 +153,9 @@ class CorpusWriter:
         lost = next(entity for entity in entities if entity not in kept)
         other = next(entity for entity in kept if conflict(entity, lost))
         shown = " and ".join(f"{e.type} {sentence.text[e.start : e.end]!r} ({e.start}, {e.end})" for e in (other, lost))
-        remedy = "Keep the longest (--overlaps longest), or write cluener, datasets or docbin, which hold all"
+        # Brackets hold what is nested.
+        more = "brackets, " if all(not a.crosses(b) for a, b in itertools.combinations(entities, 2)) else ""
+        remedy = f"Keep the longest (--overlaps longest), or write {more}cluener, datasets or docbin, which hold all"
         return cannot_hold(sentence, f"{shown} overlap, which {self.summary.format} cannot hold,", remedy)
 
     def _skip(self, problem: DataError) -> None:

@@ -93,11 +93,14 @@ class CharacterParser(ColumnParser):
 
     def _sentences(self, lines: List[str], texts: List[str], number: int) -> Iterator[Optional[Record]]:
         """The sentences of a block, from marked lines and the same without marks; `number` is that of the first."""
-        done = 0
+        done, counts = 0, self._counts
         while done < len(lines):
             with collector_at_rest():
                 legal = self._legal_sentences(lines, texts, done, number)
-            yield from (sentence for sentence in legal if sentence is not None)
+            for sentence in legal:
+                if sentence is not None:
+                    counts["tokens"] += len(sentence.text)  # one by one: see `NerDatasetReader.sentence_tokens`
+                    yield sentence
             number += sum(len(text) + 1 for text in texts[done : done + len(legal)])
             done += len(legal)
             if done < len(lines):
@@ -109,16 +112,16 @@ class CharacterParser(ColumnParser):
         self, lines: List[str], texts: List[str], first: int, number: int
     ) -> List[Optional[Sentence]]:
         """Those up to the first whose tags are illegal; `None` for a blank line."""
-        path, found, tokens = self._path, [], 0
+        path, found, labelled = self._path, [], 0
         for line, text in zip(lines[first:], texts[first:], strict=True):
             length = len(text)
             entities = () if len(line) == length else self._entities(line)
             if entities is None:
                 break
             found.append(Sentence(text, entities, None, f"{path}:{number}") if text else None)
-            tokens += length
+            labelled += len(entities)
             number += length + 1
-        self._counts["tokens"] += tokens
+        self._tally.entities += labelled
         return found
 
     def _entities(self, line: str) -> Optional[Tuple[Entity, ...]]:

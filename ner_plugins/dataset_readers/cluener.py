@@ -7,10 +7,12 @@ from allennlp.data import DatasetReader
 from ner_plugins.dataset_readers.data_paths import SplitFiles
 from ner_plugins.dataset_readers.json_lines import json_object, kind
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.remarks import unread_keys
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError, shown
 
 _LABEL = '"label": {TYPE: {SURFACE: [[START, END], …]}}'
+_KEYS = ("text", "label", "id")
 
 
 @DatasetReader.register("cluener")
@@ -33,12 +35,16 @@ class CluenerReader(NerDatasetReader):
     }
 
     def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+        remarked = False
         for number, line in lines:
             if line and not line.isspace():
                 try:
                     record: Union[Sentence, DataError] = parse_record(line, path, number)
                 except DataError as error:
                     record = error
+                if not remarked and isinstance(record, Sentence) and record.entities is None:
+                    remarked = True  # whatever the first one is, the others are like it
+                    self._remark(unread_keys(line, _KEYS, ("label",), path, number))
                 yield record
 
 

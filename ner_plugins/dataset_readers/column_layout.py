@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ner_plugins.errors import DataError, NerError
-from ner_plugins.tag_schemes import Detection, detect_scheme, is_tag
+from ner_plugins.errors import DataError, NerError, shown
+from ner_plugins.tag_schemes import Detection, detect_scheme, first_misfit, is_tag
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def complete_layout(layout: ColumnLayout, head: Sequence[str], path: str) -> Col
     if found.join is None:
         found = replace(found, join=_join([row[found.token_column or 0] for group in rows for row in group]))
     if found.scheme is None:
-        detection = _scheme(found, rows, path)
+        detection = _scheme(found, rows, head, path)
         _log_scheme(detection, path)
         found = replace(found, scheme=detection.scheme)
     names = ("columns", "token_column", "tag_columns", "separator", "scheme", "join", "comment")
@@ -225,14 +225,31 @@ def _is_ideograph(character: str) -> bool:
     return unicodedata.name(character, "").startswith(("CJK ", "HIRAGANA", "KATAKANA"))
 
 
-def _scheme(layout: ColumnLayout, rows: Sequence[Sequence[Sequence[str]]], path: str) -> Detection:
+def _scheme(
+    layout: ColumnLayout, rows: Sequence[Sequence[Sequence[str]]], head: Sequence[str], path: str
+) -> Detection:
     layers = [[row[column] for row in group] for column in layout.tag_columns or () for group in rows]
     # What is no tag at all is reported where it stands, when the file is read.
     readable = [tags for tags in layers if all(map(is_tag, tags))]
     try:
         return detect_scheme(readable)
     except NerError as error:
-        raise DataError(str(error), path=path, remedy="Set scheme") from None
+        number, found = _misfit(layout, head)
+        raise DataError(f"{found}: {error}", path=path, line=number, remedy="Correct the tags, or set scheme") from None
+
+
+def _misfit(layout: ColumnLayout, head: Sequence[str]) -> Tuple[int, str]:
+    """The first line of a file with a letter that no scheme has together with those before it, and its tag."""
+    tagged = [
+        (number, cells[column])
+        for number, line in enumerate(head, 1)
+        if len(cells := layout.cells(line)) == layout.columns
+        for column in layout.tag_columns or ()
+        if is_tag(cells[column])
+    ]
+    at = first_misfit(tag for _, tag in tagged)
+    assert at is not None  # since there is no scheme
+    return tagged[at][0], shown(tagged[at][1])
 
 
 def _log_scheme(detection: Detection, path: str) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from ner_plugins.dataset_readers.column_layout import DOCUMENT_START, ColumnLayout, has_tags
+from ner_plugins.dataset_readers.remarks import Remark, TagTally, numbered_characters
 from ner_plugins.dataset_readers.text_lines import numbered_lines
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError, shown
@@ -58,6 +59,13 @@ class ColumnParser(Dict[str, str]):
         self._scheme, self._join = layout.scheme, layout.join
         self._tags: List[Dict[str, str]] = [{} for _ in layout.tag_columns or ()]
         self._letters: Set[str] = set()
+        self._tally = TagTally(path)
+
+    def remarks(self) -> Iterator[Remark]:
+        """After the last record: signs that the file is for another reader or other options."""
+        for remark in (numbered_characters(self.values(), self._path), self._tally.remark(self._scheme)):
+            if remark is not None:
+                yield remark
 
     def records_of_blocks(self, blocks: Iterable[Tuple[int, str]]) -> Iterator[Optional[Record]]:
         """As `records`, from what `read_blocks` gives."""
@@ -176,11 +184,14 @@ class ColumnParser(Dict[str, str]):
     def _spans(self, tags: Sequence[str], start: int, step: int) -> Union[List[Tuple[int, int, str]], DataError]:
         """The entities of one layer, in tokens, after the rule for illegal tags; an error if that is `strict`."""
         spans, legal = read_tags(tags, self._scheme)
+        self._tally.entities += len(spans)
         if all(legal):
             return spans
+        self._tally.add_illegal(tags, legal.count(False))
+        remedy = 'Correct it, or set illegal_tags to "repair" or "drop"' if self._illegal == "strict" else None
         problems = [
-            DataError(problem, path=self._path, line=start + step * index, expected=f"tags of {self._scheme}")
-            for index, problem in illegal_tags(tags, self._scheme)
+            DataError(problem, path=self._path, line=start + step * index, remedy=remedy)
+            for index, problem in illegal_tags(tags, self._scheme, self._illegal)
         ]
         if self._illegal == "strict":
             return problems[0]

@@ -139,7 +139,14 @@ class ConllReader(NerDatasetReader):
         kind = CharacterParser if tokens_as_they_stand and CharacterParser.fits(layout) else ColumnParser
         parser = kind(layout, path, self._token, self.illegal_tags, self._mended, self.counts)
         records = parser.records_of_blocks(blocks)
-        return merge_documents(records) if self.document_level else (r for r in records if r is not None)
+        if self.document_level:
+            yield from merge_documents(records)
+        else:
+            for record in records:
+                if record is not None:
+                    yield record
+        for remark in parser.remarks():
+            self._remark(remark)
 
 
 def _whole_sentences(head: bytes) -> List[str]:

@@ -19,6 +19,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple, cast
 
+from ner_plugins.dataset_readers.missing_files import no_such_file
 from ner_plugins.dataset_readers.text_lines import BLOCK_SIZE, decompressed, read_lines, readable
 from ner_plugins.errors import DataError
 
@@ -80,7 +81,7 @@ class DataPath:
         if right and os.path.isdir(left):
             left, right = os.path.join(left, right), ""
         if not os.path.exists(left):
-            raise _no_such_file(left)
+            raise no_such_file(left)
         return cls(left, right or None, split)
 
 
@@ -92,16 +93,6 @@ def _existing(path: str) -> Tuple[str, str]:
             if os.path.exists(path[:cut]):
                 return path[:cut], path[cut + 1 :]
     return path, ""
-
-
-def _no_such_file(path: str) -> DataError:
-    folder, name = os.path.split(path)
-    names = sorted(os.listdir(folder or ".")) if os.path.isdir(folder or ".") else []
-    close = difflib.get_close_matches(name, names, n=1)
-    if not names and folder and not os.path.isdir(folder):
-        return DataError("no such file, and no such folder either", path=path, remedy="Check the path")
-    remedy = f"Did you mean {os.path.join(folder, close[0])}?" if close else "Check the path"
-    return DataError("no such file", path=path, remedy=remedy)
 
 
 class _Container(ABC):
@@ -267,15 +258,37 @@ def _chosen(place: DataPath, names: Sequence[str], split: str, choose: Optional[
 
 def _which_split(place: DataPath, names: Sequence[str], choose: Optional[ChooseFiles]) -> DataError:
     base = str(DataPath(place.path, place.member))
-    there = [f"{base}#{split}" for split in SPLITS if _chosen(place, names, split, choose)]
+    splits = [split for split in SPLITS if _chosen(place, names, split, choose)]
     kind = "a folder" if os.path.isdir(place.path) else "an archive"
     problem = f"{kind} without a split {place.split!r}" if place.split else f"{kind}, not a file"
-    if there:
-        return DataError(problem, path=base, remedy=f"Choose one of {', '.join(there)}")
+    reader = getattr(choose, "__self__", None)  # `choose` is a reader's method, where a reader asks
+    if splits:
+        remedy = f"Choose one of {', '.join(f'{base}#{split}' for split in splits)}"
+        if reader is not None and place.split == "dev" and "train" in splits:
+            name = _reader_name(reader)
+            remedy += (
+                f"; or let the reader {name} hold a part of the training data out, with dev_fraction: "
+                f"""NER_READER='{{"type": "{name}", "dev_fraction": 0.1}}'"""
+            )
+        return DataError(problem, path=base, remedy=remedy)
     listed = ", ".join(sorted(names)[:8]) + (", …" if len(names) > 8 else "")
-    separator = "/" if kind == "a folder" else "!"
-    remedy = f"Name one of its files, {base}{'/' if place.member else separator}FILE: {listed or 'it has none'}"
-    return DataError(problem, path=base, remedy=remedy)
+    separator = "/" if place.member or kind == "a folder" else "!"
+    file = f"{base}{separator}FILE"
+    if reader is None or not place.split:
+        return DataError(problem, path=base, remedy=f"Name one of its files, {file}: {listed or 'it has none'}")
+    return DataError(
+        f"the reader {_reader_name(reader)} finds none of its splits in it",
+        path=base,
+        expected=", ".join(pattern for patterns in reader.split_files.values() for pattern in patterns) or None,
+        remedy="Name another reader (configs take it from NER_READER), or, if the files are in this one's format, each "
+        f"as {file} (NER_TRAIN, NER_DEV, NER_TEST): {listed or 'it has none'}",
+    )
+
+
+def _reader_name(reader: object) -> str:
+    from ner_plugins.compat.options import registered_name
+
+    return registered_name(type(reader))
 
 
 def _no_split(place: DataPath) -> DataError:

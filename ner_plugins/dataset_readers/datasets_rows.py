@@ -7,6 +7,7 @@ from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.json_rows import Row, parse_row
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.remarks import TagTally, unread_keys
 from ner_plugins.dataset_readers.rewound import Rewound
 from ner_plugins.dataset_readers.text_lines import read_lines, readable
 from ner_plugins.entities import Entity, Sentence
@@ -24,6 +25,8 @@ from ner_plugins.tag_schemes import (
 
 logger = logging.getLogger(__name__)
 
+_LABELS = ("entities", "ner_tags", "tags")
+_KEYS = ("text", "tokens", "id", *_LABELS)
 _HEAD = 1 << 18  # bytes that tell what the options leave open
 
 
@@ -89,14 +92,20 @@ class DatasetsRowsReader(NerDatasetReader):
         with readable(path):
             head = stream.read(_HEAD)
         join, scheme = self._told_by(head, path)
+        tally, remarked = TagTally(path), False
         lines = read_lines(cast(BinaryIO, Rewound(head, stream)), path, self.encoding_errors, on_bad)
         for number, line in lines:
             if line and not line.isspace():
                 try:
                     row = parse_row(line, path, number, join, self.tag_names)
-                    yield self._sentence(row, scheme, path, number)
+                    record: Union[Sentence, DataError] = self._sentence(row, scheme, path, number, tally)
                 except DataError as error:
-                    yield error
+                    record = error
+                if not remarked and isinstance(record, Sentence) and record.entities is None:
+                    remarked = True  # whatever the first one is, the others are like it
+                    self._remark(unread_keys(line, _KEYS, _LABELS, path, number))
+                yield record
+        self._remark(tally.remark(scheme))
 
     def _told_by(self, head: bytes, path: str) -> Tuple[str, str]:
         """How tokens are joined, and the tag scheme: as the options say, or as the first bytes of a file tell."""
@@ -124,33 +133,31 @@ class DatasetsRowsReader(NerDatasetReader):
                 logger.log(level, "%s: tag scheme %s (%s)", path, scheme, detection.reason)
         return join, scheme
 
-    def _sentence(self, row: Row, scheme: str, path: str, number: int) -> Sentence:
+    def _sentence(self, row: Row, scheme: str, path: str, number: int, tally: TagTally) -> Sentence:
         if row.tokens is not None:
             self.counts["tokens"] += len(row.tokens)
         if row.entities is not None or row.tags is None:
             return Sentence(row.text, row.entities, row.id, f"{path}:{number}")
-        spans = self._spans(row.tags, scheme, path, number)
+        spans = self._spans(row.tags, scheme, path, number, tally)
         entities = [Entity(row.offsets[start][0], row.offsets[end - 1][1], type_) for start, end, type_ in spans]
         return Sentence(row.text, tuple(entities), row.id, f"{path}:{number}")
 
-    def _spans(self, tags: Sequence[str], scheme: str, path: str, number: int) -> List[Span]:
+    def _spans(self, tags: Sequence[str], scheme: str, path: str, number: int, tally: TagTally) -> List[Span]:
         """The entities in tokens, with the rule for illegal tags applied."""
         try:
             spans, legal = read_tags(tags, scheme)
         except IllegalTagError as error:
             expected = f"O, or a letter of {scheme}, - or _, and a type"
             raise DataError(str(error), path=path, line=number, expected=expected, remedy="Correct the row") from None
+        tally.entities += len(spans)
         if all(legal):
             return spans
+        tally.add_illegal(tags, legal.count(False))
+        strict = self.illegal_tags == "strict"
+        remedy = 'Correct the row, set scheme, or let illegal_tags be "repair" or "drop"' if strict else None
         problems = [
-            DataError(
-                f"tag {index}: {problem}",
-                path=path,
-                line=number,
-                expected=f"tags of {scheme}",
-                remedy='Correct the row, set scheme, or let illegal_tags be "repair" or "drop"',
-            )
-            for index, problem in illegal_tags(tags, scheme)
+            DataError(f"tag {index}: {problem}", path=path, line=number, remedy=remedy)
+            for index, problem in illegal_tags(tags, scheme, self.illegal_tags)
         ]
         if self.illegal_tags == "strict":
             raise problems[0]

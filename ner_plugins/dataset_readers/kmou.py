@@ -131,8 +131,8 @@ class KmouReader(NerDatasetReader):
                 expected=f"O, or B- or I- and one of {', '.join(self._brackets.types)}",
                 remedy=_UNKNOWN_TYPE,
             )
-        for at, problem in illegal_tags(tags, "BIO"):
-            remedy = 'Correct it, or set illegal_tags to "repair" or "drop"'
+        remedy = 'Correct it, or set illegal_tags to "repair" or "drop"' if self.illegal_tags == "strict" else None
+        for at, problem in illegal_tags(tags, "BIO", self.illegal_tags):
             error = DataError(f"illegal tag: {problem}", path=path, line=first + at, remedy=remedy)
             if self.illegal_tags == "strict":
                 raise error

@@ -30,6 +30,8 @@ from ner_plugins.dataset_readers.alignment import BOUNDARIES, align_entities
 from ner_plugins.dataset_readers.collector import collector_at_rest
 from ner_plugins.dataset_readers.data_paths import DataPath, SplitFiles, choose_by_name, open_streams
 from ner_plugins.dataset_readers.draw import share_of
+from ner_plugins.dataset_readers.guarded import guarded
+from ner_plugins.dataset_readers.remarks import Remark
 from ner_plugins.dataset_readers.text_lines import ENCODING_ERRORS, read_lines
 from ner_plugins.dataset_readers.type_selection import TypeSelection
 from ner_plugins.entities import Entity, Sentence
@@ -94,9 +96,12 @@ class NerDatasetReader(DatasetReader):
     counts : `Counter[str]`
         Since construction, in this process: `skipped` records; entities with illegal tags that were `repaired` or
         `dropped`; of the labelled entities those `moved` to token boundaries and those `without_tokens`; `tokens` of
-        the file, where it has its own.
+        the file, where it has its own (skipped and held-out records included).
+    sentence_tokens : `int`
+        The file's own tokens of the sentence that `sentences` gave last; 0 where it has none.
     listener : `Optional[Callable[[DataError], None]]`
-        When set, it gets each skipped record's error, and one for each thing that was mended in a record.
+        When set, it gets each skipped record's error, one for each thing that was mended in a record, and each
+        `Remark` on a file.
     """
 
     # Names of each split's files in a folder or archive: see `choose_by_name`.
@@ -133,6 +138,7 @@ class NerDatasetReader(DatasetReader):
         self.dev_fraction = dev_fraction
         self.dev_seed = dev_seed
         self.counts: Counter[str] = Counter()
+        self.sentence_tokens = 0
         self.listener: Optional[Callable[[DataError], None]] = None
 
     # What a subclass supplies.
@@ -152,7 +158,9 @@ class NerDatasetReader(DatasetReader):
 
         `Iterator[Union[Sentence, DataError]]`
             A `DataError` (yielded, not raised) stands for a record that cannot be read. Whether it ends the reading
-            is for `on_error` to say, so a parser goes on after it with the next record.
+            is for `on_error` to say, so a parser goes on after it with the next record. A `ValueError`, `LookupError`
+            or `TypeError` that it raises becomes a `DataError` with the number of the line taken last; since a
+            generator cannot go on after that, it ends the reading with `on_error="skip"` too.
         """
         raise NotImplementedError
 
@@ -160,7 +168,7 @@ class NerDatasetReader(DatasetReader):
         self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
     ) -> Iterator[Union[Sentence, DataError]]:
         """The records of one file, as `_parse`. For a reader whose files are not lines of text to override."""
-        return self._parse(read_lines(stream, path, self.encoding_errors, on_bad), path)
+        return guarded(self._parse, read_lines(stream, path, self.encoding_errors, on_bad), path)
 
     def _mended(self, key: str, problem: DataError) -> None:
         """Counts, under `key`, something that a parser put right in a record instead of giving the record up."""
@@ -169,6 +177,14 @@ class NerDatasetReader(DatasetReader):
             # Without the frames that it was raised in, since a listener may keep it.
             problem.__context__ = None
             self.listener(problem.with_traceback(None))
+
+    def _remark(self, remark: Optional[Remark]) -> None:
+        """Says something about a file, if there is something to say."""
+        if remark is not None:
+            if self._reports():
+                logger.warning("%s", remark)
+            if self.listener is not None:
+                self.listener(remark)
 
     def _choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
         """Those of a folder's or archive's files that are `split`. By `split_files`; override it for other rules."""
@@ -197,13 +213,14 @@ class NerDatasetReader(DatasetReader):
         place = DataPath.parse(str(path))
         drawn = self.dev_fraction is not None and place.split in ("train", "dev")
         types = TypeSelection(self.rename_types, self.entity_types)
-        before = Counter(self.counts)
+        before, tokens = Counter(self.counts), self.counts["tokens"]
         seen = found = skipped = 0
         labelled: Optional[bool] = None
         records = self._records(replace(place, split="train") if drawn else place, drawn)
         try:
             for record in records:
                 seen += 1
+                before_it, tokens = tokens, self.counts["tokens"]
                 if isinstance(record, DataError):
                     if self.on_error == "raise":
                         raise record
@@ -214,6 +231,7 @@ class NerDatasetReader(DatasetReader):
                     labelled = record.entities is not None if labelled is None else labelled
                     if labelled != (record.entities is not None):
                         raise _mixed(record, labelled)
+                    self.sentence_tokens = tokens - before_it
                     yield types.apply(record)
         finally:  # also when the caller wants no more of them
             self._report_mended(str(place), before, skipped, seen)
@@ -372,11 +390,8 @@ class NerDatasetReader(DatasetReader):
 
 def _mixed(sentence: Sentence, labelled: bool) -> DataError:
     found, earlier = ("no gold", "have") if labelled else ("gold", "have none")
-    return DataError(
-        f"{found} in it, but earlier sentences {earlier}",
-        path=sentence.source or None,
-        remedy="Keep labelled and unlabelled sentences in files of their own (no entity at all is an empty label)",
-    )
+    remedy = "Keep labelled and unlabelled sentences in files of their own (no entity at all is an empty label)"
+    return DataError(f"{found} in it, but earlier sentences {earlier}", path=sentence.source or None, remedy=remedy)
 
 
 def _check_choice(key: str, value: str, choices: Sequence[str]) -> None:

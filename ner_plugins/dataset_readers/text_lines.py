@@ -12,6 +12,7 @@ import zlib
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, List, Optional, Protocol, Tuple, cast
 
+from ner_plugins.dataset_readers.encodings import conversion, likely_encoding
 from ner_plugins.errors import DataError
 
 ENCODING_ERRORS = ("strict", "replace", "surrogateescape")
@@ -65,7 +66,8 @@ def read_lines(
     on_bad: Optional[Callable[[DataError], None]] = None,
 ) -> Iterator[Tuple[int, str]]:
     """
-    Lines of UTF-8 text. Only LF ends a line, a CR before it is dropped, and so is a byte order mark at the start.
+    Lines of UTF-8 text. Only LF ends a line, a CR before it is dropped, and so is a byte order mark at the start. A
+    file that has CRs, and no LF, is an error.
 
     # Parameters
 
@@ -113,10 +115,13 @@ def read_blocks(
     for block in _line_blocks(stream, name):
         offset = position
         position += len(block)
+        if offset == 0 and b"\n" not in block and b"\r" in block[:-1]:  # which is the whole file
+            remedy = "Convert it: tr '\\r' '\\n' < FILE > NEW"
+            raise DataError("lines that end with CR alone", path=name, expected="LF or CR LF", remedy=remedy)
         if offset == 0 and block.startswith(b"\xef\xbb\xbf"):
             block, offset = block[3:], 3
         elif offset == 0 and encoding_errors == "strict" and block.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise DataError("UTF-16 text", path=name, expected="UTF-8", remedy="Convert it: iconv -f UTF-16 -t UTF-8")
+            raise DataError("UTF-16 text", path=name, expected="UTF-8", remedy=conversion("UTF-16"))
         try:
             text = block.decode("utf-8", encoding_errors)
         except UnicodeDecodeError:
@@ -155,6 +160,8 @@ def _bad_block(
     block: bytes, name: str, before: int, offset: int, on_bad: Optional[Callable[[DataError], None]]
 ) -> Iterator[Tuple[int, str]]:
     """The lines of a block with bytes that are not UTF-8, after line `before` and byte `offset` of the file."""
+    encoding = likely_encoding(block)
+    remedy = 'Correct the file, or set encoding_errors to "replace" or "surrogateescape"'
     for number, line in enumerate(io.BytesIO(block), before + 1):
         try:
             text = line.decode("utf-8")
@@ -165,7 +172,7 @@ def _bad_block(
                 path=name,
                 line=number,
                 expected="UTF-8 text",
-                remedy='Convert the file, or set encoding_errors to "replace" or "surrogateescape"',
+                remedy=conversion(encoding) if encoding else remedy,
             )
             if on_bad is None:
                 raise problem from None

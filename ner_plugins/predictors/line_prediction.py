@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTu
 from ner_plugins.dataset_readers.data_paths import open_lines
 from ner_plugins.dataset_readers.text_lines import read_lines
 from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.predictors.line_checks import check_is_file, not_utf8, with_warnings
 from ner_plugins.predictors.ner_predictor import NerPredictor, text_of
 
 logger = logging.getLogger(__name__)
@@ -124,14 +125,15 @@ class LinePrediction:
         if path == "-":
             lines = read_lines(cast(BinaryIO, _Arriving()), "standard input", on_bad=undecodable.append)
         else:
+            check_is_file(path)
             lines = open_lines(path, on_bad=undecodable.append)
+        if self._parse is _parse_text:
+            lines = with_warnings(lines, path)
         for number, line in lines:
             self.lines += 1
-            if self.lines == 1 and self._parse is _parse_text and _looks_like_json(line):
-                logger.warning("%s: the first line looks like JSON, but is read as text: --input-format json", path)
             try:
                 if undecodable:
-                    raise undecodable.pop()
+                    raise not_utf8(undecodable.pop())
                 yield _Record(number - 1, self._content(line, number, path))
             except DataError as error:
                 if self._on_error == "raise":
@@ -159,13 +161,6 @@ class _Arriving:
 
 def _parse_text(line: str) -> dict[str, Any]:
     return {"text": line}
-
-
-def _looks_like_json(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _parse_json(line: str) -> dict[str, Any]:

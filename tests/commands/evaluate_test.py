@@ -56,6 +56,17 @@ def test_mistakes_end_in_one_message(allennlp, trained: Path, data: str, expecte
     assert expected in next(line for line in done.stderr.splitlines() if line.startswith("error: "))
 
 
+def test_a_reader_that_leaves_data_out_is_mentioned(allennlp, trained: Path, tmp_path: Path) -> None:
+    evaluate = ["evaluate", trained / "model.tar.gz", "fixtures/sample#dev", "--output-file", tmp_path / "m", *OURS]
+    done = allennlp(*evaluate)
+    assert "at most 120 sentences (max_instances)" in done.stderr
+    part = json.loads((tmp_path / "m").read_text())["gold"]
+    overrides = done.stderr.partition("-o '")[2].partition("'")[0]
+    done = allennlp(*evaluate, "-o", overrides)
+    assert "max_instances" not in done.stderr
+    assert json.loads((tmp_path / "m").read_text())["gold"] > part
+
+
 @pytest.mark.slow
 def test_an_archive_needs_neither_encoder_nor_data_nor_folder(allennlp, tmp_path: Path, repository: Path) -> None:
     encoder, data, run = tmp_path / "encoder", tmp_path / "data", tmp_path / "run"

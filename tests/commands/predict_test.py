@@ -87,7 +87,8 @@ def test_unreadable_lines(allennlp, archive: Path, tmp_path: Path) -> None:
     [
         (["nowhere.tar.gz", "-"], "nowhere.tar.gz"),
         (["{archive}", "nowhere.txt"], "nowhere.txt"),
-        (["{archive}", "fixtures"], "fixtures"),
+        (["{archive}", "fixtures"], "a folder, not a file"),
+        (["{archive}", "fixtures/sample#dev"], "a split of a corpus, not a file"),
         (["{archive}", "-", "--silent"], "--output-file"),
         (["{archive}", "-", "--batch-size", "-1"], "--batch-size"),
         (["{archive}", "-", "--batch-size", "0"], "--batch-size"),
@@ -125,6 +126,14 @@ def test_an_archive_without_its_assets(allennlp, archive: Path, tmp_path: Path) 
     changed = repacked(archive, tmp_path, lambda content: shutil.rmtree(content / "ner_assets"))
     done = allennlp("predict", changed, "-", *OURS, input="")
     assert done.returncode == 1 and f"{changed}/ner_assets" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_columns_and_other_encodings_are_noticed(allennlp, archive: Path, tmp_path: Path) -> None:
+    done = allennlp("predict", archive, "fixtures/msra/msra_train_bio", *OURS)
+    assert len(predictions(done)) > 3 and done.stderr.count("--use-dataset-reader") == 1
+    (tmp_path / "gbk.txt").write_text("张三在北京\n", encoding="gb18030")
+    done = allennlp("predict", archive, tmp_path / "gbk.txt", *OURS)
+    assert done.returncode == 1 and "iconv -f GB18030" in done.stderr and "encoding_errors" not in done.stderr
 
 
 def test_with_the_dataset_reader(allennlp, archive: Path) -> None:

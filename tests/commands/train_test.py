@@ -80,12 +80,17 @@ def test_force_deletes_nothing_but_runs(allennlp, tmp_path: Path) -> None:
         ([CONFIG, "-o", '{"model.thresholds": {"nmae": 0.5}}'], {}, ["nmae", "'name'"]),
         ([CONFIG, "-o", '{"model.type": "biafine"}'], {}, ["biafine"]),
         ([CONFIG, "-o", '{"model": '], {}, ["config"]),
-        ([CONFIG, "-o", '{"model.foo": 1}'], {}, ["foo"]),
+        ([CONFIG, "-o", '{"model.decodin": 1}'], {}, ["model: biaffine has no option 'decodin'", "'decoding'"]),
+        ([CONFIG, "-o", '{"trainer.amp_type": 1}'], {}, ["trainer has no option 'amp_type': did you mean 'amp_dtype'"]),
         ([CONFIG, "-o", '{"model.max_span_width": "a"}'], {}, ["max_span_width"]),
+        ([CONFIG], {"NER_DATA": "fixtures/weibo"}, ["cluener finds none", "train.json", "NER_READER", "conll.train"]),
+        ([CONFIG], {"NER_DATA": "fixtures/wiebo"}, ["Did you mean fixtures/weibo", "NER_DATA is", "looked for in /"]),
+        ([CONFIG], {"NER_READER": "cleuner"}, ["dataset_reader.type (NER_READER)", "did you mean 'cluener'"]),
         ([CONFIG], {"NER_SEED": "x"}, ["NER_SEED"]),
         ([CONFIG, "--recover", "-s", "runs/there-is-no-such-run"], {}, ["--recover"]),
     ],
-    ids=["config", "file", "folder", "split", "encoder", "type", "model", "json", "key", "value", "seed", "recover"],
+    ids=["config", "file", "folder", "split", "encoder", "type", "model", "json", "key", "trainer",
+         "value", "other corpus", "near folder", "reader name", "seed", "recover"],
 )
 def test_mistakes_end_in_one_message(allennlp, tmp_path: Path, arguments, environment, expected) -> None:
     if "-s" not in arguments:
@@ -93,6 +98,33 @@ def test_mistakes_end_in_one_message(allennlp, tmp_path: Path, arguments, enviro
     told = message(allennlp("train", *arguments, *OURS, **environment))
     for part in expected:
         assert part in told
+
+
+def test_a_corpus_without_a_development_split_names_dev_fraction(allennlp, tmp_path: Path, repository: Path) -> None:
+    [train] = (repository / "fixtures/msra").glob("*train*")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / train.name).write_bytes(train.read_bytes())
+    run = ["train", CONFIG, "-s", tmp_path / "run", "--dry-run", *OURS]
+    told = message(allennlp(*run, NER_DATA=str(tmp_path / "data"), NER_READER="msra"))
+    reader = re.search(r"NER_READER='(.*)'", told).group(1)
+    assert json.loads(reader) == {"type": "msra", "dev_fraction": 0.1}
+    again = allennlp(*run, NER_DATA=str(tmp_path / "data"), NER_READER=reader.replace("0.1", "0.5"))
+    assert "without a split" not in again.stderr
+
+
+def test_nested_overrides_change_single_keys(allennlp, tmp_path: Path) -> None:
+    overrides = '{"dataset_reader": {"max_instances": 50}, "trainer": {"cuda_device": -1}}'
+    done = allennlp("train", CONFIG, "-s", tmp_path / "run", "--dry-run", "-o", overrides, *OURS)
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["dataset_reader"]["type"] == "cluener" and config["dataset_reader"]["max_instances"] == 50
+    assert config["trainer"]["cuda_device"] == -1 and "optimizer" in config["trainer"]
+
+
+def test_a_misspelt_name_is_told_without_warnings_of_others(allennlp, tmp_path: Path) -> None:
+    done = allennlp("train", CONFIG, "-s", tmp_path / "run", "--dry-run", *OURS, NER_READER="webio")
+    assert "'weibo'" in message(done)
+    assert len(done.stderr.splitlines()) == 1 and "triviaqa" not in done.stderr
 
 
 def test_a_config_that_does_not_parse_says_where(allennlp, tmp_path: Path) -> None:

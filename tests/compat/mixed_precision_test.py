@@ -56,7 +56,7 @@ def test_the_forward_pass_runs_in_the_type_asked_for(tmp_path, use_amp, amp_dtyp
     [
         ({"use_amp": True, "amp_dtype": "float8"}, "bfloat16 or float16"),
         ({"amp_dtype": "bfloat16"}, "use_amp is not true"),
-        ({"patence": 2}, "did you mean patience"),
+        ({"patence": 2}, "did you mean 'patience'"),
         ({"use_amp": True, "amp_dtype": "float16"}, "needs a GPU"),
     ],
 )

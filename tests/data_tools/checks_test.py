@@ -1,6 +1,7 @@
 import gzip
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,53 @@ def test_illegal_tags_and_lines_that_are_no_tokens(tmp_path: Path, caplog: pytes
     assert [place for place, _ in found(findings, "unreadable")] == ["train.txt:6"]
     assert findings.by_severity()["error"] == 3 and findings.sentences == 2
     assert not caplog.records  # the findings say it all
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reader", "message"),
+    [
+        ("train.json", '{"text": "青禾", "labels": {}}\n', "cluener", "none of its 1 sentence has labels, not even"),
+        ("train.txt", "青,B-ORG\n禾,I-ORG\n\n行,O\n", "conll_ner", "none of its 2 sentences has labels, not even"),
+        ("data.txt", "青\tO\n\n禾\tO\n", "conll_ner", "none of its 2 sentences has an entity"),
+    ],
+)
+def test_files_without_labels(tmp_path: Path, name: str, content: str, reader: str, message: str) -> None:
+    (tmp_path / name).write_text(content)
+    corpora = open_corpora([str(tmp_path / name)], reader, on_error="skip")
+    ((place, said),) = found(check_corpora(corpora), "unlabelled")
+    assert place == name and said.startswith(message)
+    (tmp_path / name).rename(tmp_path / f"test.{name}")  # which may well have none
+    corpora = open_corpora([str(tmp_path / f"test.{name}")], reader, on_error="skip")
+    assert corpora[0].split != "test" or not check_corpora(corpora).counts["unlabelled"]
+
+
+def test_the_reader_of_another_corpus(tmp_path: Path) -> None:
+    (tmp_path / "bmes.txt").write_text("青 B-ORG\n禾 M-ORG\n行 E-ORG\n好 O\n\n" * 20)
+    numbered = [f"{character}{n % 3}\tO\n" for n, character in enumerate("青禾银行的林晓彤来了吗")]
+    (tmp_path / "numbered.txt").write_text("".join([*numbered, "\n青0\tB-X\n"]))
+    (tmp_path / "keys.json").write_text('{"text": "青禾", "Labels": {}}\n{"text": "b", "Labels": {}}\n')
+    expected = {
+        ("bmes.txt", "weibo"): ("bmes.txt", '20 of 20 entities have tags .* illegal in BIO.* set scheme to "BMES"'),
+        ("numbered.txt", "msra"): ("numbered.txt", "every token ends in a digit, such as '青0'.*reader weibo"),
+        ("keys.json", "cluener"): ("keys.json:1", "the key 'Labels' is not read.*Did you mean 'label'"),
+    }
+    for (name, reader), (place, message) in expected.items():
+        corpora = open_corpora([str(tmp_path / name)], reader, on_error="skip")
+        ((at, said),) = found(check_corpora(corpora), "wrong-reader")
+        assert at == place and re.search(message, said)
+    for name, reader in (("bmes.txt", "resume"), ("numbered.txt", "weibo")):
+        corpora = open_corpora([str(tmp_path / name)], reader, on_error="skip")
+        assert not check_corpora(corpora).counts["wrong-reader"]
+
+
+@pytest.mark.parametrize(("tokens", "count"), [(501, 1), (500, 0)])
+def test_no_blank_line(tmp_path: Path, tokens: int, count: int) -> None:
+    path = tmp_path / "data.txt"
+    path.write_text("青 B-X\n" * tokens)
+    findings = check(path, kinds=["one-sentence"])
+    assert findings.counts["one-sentence"] == count
+    path.write_text("青 B-X\n" * tokens + "\n青 B-X\n")
+    assert not check(path, kinds=["one-sentence"]).counts
 
 
 def test_a_file_that_breaks_off(tmp_path: Path) -> None:

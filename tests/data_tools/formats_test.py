@@ -2,7 +2,7 @@ import pytest
 
 from ner_plugins.commands.ner_data import transfer
 from ner_plugins.data_tools.corpora import make_reader
-from ner_plugins.data_tools.formats import FORMATS, format_of, reader_for, split_file
+from ner_plugins.data_tools.formats import FORMATS, corpus_format, format_of, reader_for, split_file
 from ner_plugins.errors import ConfigError
 
 
@@ -43,3 +43,8 @@ def test_reader_of_words() -> None:
 
 def test_the_command_line_names_them_all() -> None:
     assert tuple(transfer.FORMATS.split(", ")) == FORMATS
+
+
+def test_a_format_that_is_misspelt() -> None:
+    with pytest.raises(ConfigError, match=r"unknown format 'bracket': did you mean 'brackets'\? It must be one of"):
+        corpus_format("bracket")

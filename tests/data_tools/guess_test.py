@@ -9,6 +9,7 @@ from allennlp.data import DatasetReader
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_plugins.data_tools.corpora import open_corpora
 from ner_plugins.data_tools.guess import HEAD_SIZE, guess_reader, ner_readers, sniff
 from ner_plugins.dataset_readers import NerDatasetReader
 from ner_plugins.errors import NerError
@@ -118,6 +119,17 @@ def test_nothing_fits(tmp_path: Path) -> None:
         with pytest.raises(NerError, match=r"no reader fits.*--reader .*cluener, conll2003_ner, conll_ner") as caught:
             guess_reader(str(path))
         assert str(caught.value).startswith(str(path))
+
+
+def test_an_archive_in_a_folder_is_named(tmp_path: Path) -> None:
+    for name in ("LICENSE", "README.md", "kmou_ner.tar.gz"):
+        (tmp_path / name).write_text("x")
+    with pytest.raises(NerError, match=rf"Name the archive: {tmp_path}/kmou_ner\.tar\.gz$"):
+        guess_reader(str(tmp_path))
+    with pytest.raises(NerError, match=rf"Name the archive: {tmp_path}/kmou_ner\.tar\.gz$"):
+        open_corpora([str(tmp_path)], "kmou")
+    with pytest.raises(NerError, match=r"Name the archive: .*tar\.gz#dev$"):
+        guess_reader(f"{tmp_path}#dev")
 
 
 def test_a_pipe_is_not_read_from(tmp_path: Path) -> None:

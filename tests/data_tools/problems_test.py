@@ -65,7 +65,7 @@ def test_json() -> None:
 
 @pytest.mark.parametrize("kinds", [["nested", "leek"], [""], []])
 def test_unknown_kinds(kinds: list[str]) -> None:
-    with pytest.raises(ConfigError, match=r"--kinds names .*unreadable, illegal-tags"):
+    with pytest.raises(ConfigError, match=r"--kinds names .*There are unreadable, illegal-tags"):
         Findings(kinds)
 
 
@@ -83,3 +83,8 @@ def test_nothing_is_lost(kinds: list[str], limit: int) -> None:
     for kind in KINDS:
         expected = min(kinds.count(kind), limit or len(kinds))
         assert len(findings.problems(kind)) == expected
+
+
+def test_a_kind_that_is_misspelt() -> None:
+    with pytest.raises(ConfigError, match=r"names 'leaks'\. Did you mean 'leak'\?"):
+        Findings(["nested", "leaks"])

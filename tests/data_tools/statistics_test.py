@@ -1,5 +1,6 @@
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,31 @@ def test_tokens_are_those_of_the_file() -> None:
     assert found.tokens == len(tokens) == found.token_lengths.total
     assert len(found.token_lengths) == found.sentences
     assert collect_statistics(corpus).tokens == len(tokens)  # a second time, with the same reader
+
+
+MANY = "青\tB-X\n禾\tI-X\n\n行\tO\n\n" * 3 + "青\tI-X\n禾\tI-X\n行\tO\n\n"  # the last one's tags are illegal
+
+
+@pytest.mark.parametrize("options", [{}, {"illegal_tags": "strict"}, {"dev_fraction": 0.5, "dev_seed": 4}])
+def test_tokens_are_counted_sentence_by_sentence(tmp_path: Path, options: dict[str, Any]) -> None:
+    """Also where a block of lines is parsed at once, and without those that are skipped or of the other split."""
+    (tmp_path / "train.txt").write_text(MANY)
+    spec = {"type": "conll_ner", "scheme": "BIO", **options}
+    path = f"{tmp_path}#train"
+    (corpus,) = open_corpora([path], spec, on_error="skip")
+    lengths = Counter(len(sentence.text) for sentence in corpus.sentences())  # its tokens are characters
+    assert len(lengths) == 3 - ("illegal_tags" in options) or "dev_fraction" in options
+    found = collect_statistics(corpus)
+    assert found.token_lengths.items() == sorted(lengths.items())
+    assert found.tokens == sum(length * count for length, count in lengths.items())
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["msra_bio/msra_train_bio.gz", "resume/train.char.bmes.gz", "weibo#test"])
+def test_tokens_of_real_corpora(shared_data: Path, name: str) -> None:
+    (corpus,) = open_corpora([f"{shared_data}/{name}"])
+    found = collect_statistics(corpus)
+    assert found.token_lengths.items() == found.text_lengths.items()  # each token is a character
 
 
 def test_unlabelled() -> None:

@@ -155,8 +155,11 @@ def test_unlabelled_rows_are_null(tmp_path: Path) -> None:
 
 
 CROSSING = Sentence("abcdef", (Entity(0, 3, "A"), Entity(2, 6, "B")), None, "f.json:3")
+NESTED = Sentence("abcdef", (Entity(0, 5, "A"), Entity(2, 4, "B")), None, "f.json:3")
 CANNOT: dict[str, tuple[str, Sentence, dict[str, Any], str]] = {
     "overlap in columns": ("bio", CROSSING, {}, r"B 'cdef' \(2, 6\) and A 'abc' \(0, 3\) overlap.*--overlaps longest"),
+    "crossing in columns": ("bio", CROSSING, {}, "or write cluener, datasets or docbin, which hold all"),
+    "nested in columns": ("bio", NESTED, {}, "or write brackets, cluener, datasets or docbin, which hold all"),
     "crossing in brackets": ("brackets", CROSSING, {}, "overlap, which brackets cannot hold"),
     "unlabelled in columns": ("bmes", Sentence("a", None, None, "f.json:3"), {}, "no gold, which a column file"),
     "unlabelled in brackets": ("brackets", Sentence("a", None, None, "f.json:3"), {}, "no gold, which brackets"),

@@ -114,7 +114,7 @@ def test_rules_for_illegal_tags(tmp_path, caplog):
     reader, found = read(tmp_path, ILLEGAL, scheme="BIO", illegal_tags="drop")
     assert [entities for _, entities in found] == [(Entity(2, 3, "X"),), (Entity(2, 3, "Z"),)]
     assert (reader.counts["repaired"], reader.counts["dropped"]) == (0, 3)
-    with pytest.raises(DataError, match=r"data.txt:1: I-X after the start of a sentence, which BIO lacks"):
+    with pytest.raises(DataError, match=r"txt:1: I-X after the start of a sentence is not allowed in BIO\. Correct"):
         read(tmp_path, ILLEGAL, scheme="BIO", illegal_tags="strict")
 
 
@@ -146,7 +146,7 @@ BAD_LINES = {
     "no token": ("a\tO\nc\tO\n\tO\n", r":3: no token in '\\tO'"),
     "no tag": ("a\tO\nc\tO\n" * 30 + "c\tX\n", r":61: 'X' is no tag, such as O or B-PER"),
     "bare tag": ("a\tO\nc\tO\n" * 30 + "c\tB\n", r":61: 'B' is no tag"),
-    "mixed schemes": ("a\tB-X\nb\tI-X\n\nc\tB-X\nd\tM-X\n", r"data.txt: no tag scheme has all of the letters B, I, M"),
+    "mixed schemes": ("a\tB-X\nb\tI-X\n\nc\tB-X\nd\tM-X\n", r":5: 'M-X': no tag scheme has all of the letters B, I, M"),
 }
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_plugins.dataset_readers import data_paths
+from ner_plugins.dataset_readers.cluener import CluenerReader
 from ner_plugins.dataset_readers.data_paths import (
     DataPath,
     choose_by_name,
@@ -100,6 +101,18 @@ def test_container_without_split_lists_those_it_has(container):
     assert "#test" not in str(caught.value)
     with pytest.raises(DataError, match=r"without a split 'test'.*#train"):
         read(f"{container}#test")
+
+
+def test_splits_that_the_reader_does_not_find(tmp_path):
+    (tmp_path / "train.txt").touch()
+    reader = CluenerReader()
+    with pytest.raises(DataError, match=r"reader cluener finds none.*train\.json.*NER_READER.*NER_TRAIN.*train\.txt$"):
+        list(reader.sentences(f"{tmp_path}#train"))
+    (tmp_path / "train.json").touch()
+    with pytest.raises(DataError, match=r"'dev'.*#train; .*\{\"type\": \"cluener\", \"dev_fraction\": 0\.1\}"):
+        list(reader.sentences(f"{tmp_path}#dev"))
+    with pytest.raises(DataError, match=r"without a split 'test'. Choose one of [^;]*#train$"):
+        list(reader.sentences(f"{tmp_path}#test"))
 
 
 def test_missing_member_names_the_closest(container):

@@ -103,6 +103,7 @@ def check_message(error):
     assert isinstance(error, NerError)
     assert "\n" not in str(error), str(error)
     assert len(str(error)) < 3000, len(str(error))
+    assert " cannot read it: " not in str(error), str(error)  # what `guarded` makes of the bugs of parsers
 
 
 def check_sentence(sentence):

@@ -13,6 +13,7 @@ local pretrained = {
   optimizer(rates): {
     type: 'huggingface_adamw',
     lr: rates.head,
+    eps: 1e-8,  // a loss that is a mean over many spans has gradients beside which 1e-6 is much
     weight_decay: 0.01,
     parameter_groups: [  // no weight decay on biases and layer norms, as BERT was trained
       [['^(?=.*token_embedder)(?=.*(bias|[Nn]orm))'], { lr: rates.encoder, weight_decay: 0.0 }],
@@ -32,7 +33,7 @@ local from_nothing = {
   vocabulary: { min_count: { tokens: 2 } },  // what stands for unknown characters is learnt from those seen once
   epochs: 16,
   rates: { head: 3e-3 },
-  optimizer(rates): { type: 'huggingface_adamw', lr: rates.head, weight_decay: 0.01, parameter_groups: [] },
+  optimizer(rates): { type: 'huggingface_adamw', lr: rates.head, eps: 1e-8, weight_decay: 0.01, parameter_groups: [] },
 };
 
 if settings.encoder == '' then from_nothing else pretrained

@@ -16,7 +16,6 @@ local given = {
     data_loader+: { batch_sampler+: { batch_size: batch_size } },
     trainer+: {
       num_epochs: settings.epochs(epochs),
-      optimizer+: { eps: 1e-8 },
       learning_rate_scheduler: { type: 'slanted_triangular', cut_frac: 0.1, ratio: 1e9 },
     },
   },

@@ -1,6 +1,7 @@
 """`allennlp ner-data sample`: a part of a corpus, drawn at random."""
 
 import argparse
+import sys
 
 from ner_plugins.commands.ner_data import transfer
 
@@ -37,5 +38,8 @@ def run(args: argparse.Namespace) -> None:
     with open_corpus_writer(args.output, format, **transfer.writing_options(args)) as writer:
         for sentence in sample_sentences(source.sentences(), args.number, args.seed, args.each_type):
             writer.write(sentence)
+    if writer.summary.sentences < args.number:
+        print(f"warning: {writer.summary.sentences:,} sentences, though -n is {args.number:,}: there are no more "
+              "that can be written", file=sys.stderr)  # fmt: skip
     reader = transfer.how_to_read(format, args.tokens)
     transfer.print_summary(f"{writer.summary}{source.notes()}; to read it: {reader}", args.output)

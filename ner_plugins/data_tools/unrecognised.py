@@ -1,0 +1,90 @@
+"""Why a file's first bytes are none of the notations that there are readers for."""
+
+import json
+from collections import Counter
+from typing import List, NamedTuple, Optional
+
+from ner_plugins.dataset_readers.encodings import conversion, likely_encoding
+from ner_plugins.errors import shown
+from ner_plugins.tag_schemes import is_tag
+
+_START = 30  # characters that are shown of it
+
+
+class Cause(NamedTuple):
+    """
+    What may be wrong.
+
+    # Parameters
+
+    problem : `str`
+    remedy : `Optional[str]`
+        What to do; `None`: name a reader.
+    """
+
+    problem: str
+    remedy: Optional[str] = None
+
+
+def unrecognised(head: bytes) -> Cause:
+    """The likeliest cause, from the first bytes of a file that `sniff` does not recognise."""
+    if not head.strip(b"\xef\xbb\xbf \t\r\n"):
+        what = "has nothing but white space" if head.strip(b"\xef\xbb\xbf") else "is empty"
+        return Cause(f"the file {what}", "Check that it is the right one, and complete")
+    encoding = "UTF-16" if _looks_like_utf_16(head) else likely_encoding(_whole_lines(head))
+    if encoding:
+        return Cause("it is not UTF-8", conversion(encoding))
+    if b"\r" in head[:-1] and b"\n" not in head:
+        return Cause("its lines end with CR alone", "Convert it: tr '\\r' '\\n' < FILE > NEW")
+    text = head.decode("utf-8-sig", "replace").lstrip()
+    return _json_cause(text) or _separated_cause(text) or _text_cause(text)
+
+
+def _looks_like_utf_16(head: bytes) -> bool:
+    """By its mark, or since every other byte is zero in much of it."""
+    zeros = max(head[0::2].count(0), head[1::2].count(0))
+    return head[:2] in (b"\xff\xfe", b"\xfe\xff") or (zeros > 8 and 4 * zeros > len(head) and head.count(0) == zeros)
+
+
+def _whole_lines(head: bytes) -> bytes:
+    return head[: head.rfind(b"\n") + 1] or head
+
+
+def _json_cause(text: str) -> Optional[Cause]:
+    if text.startswith("["):
+        inside = text[1:].lstrip()
+        if inside[:1] in ("{", "["):
+            return Cause("it is a JSON array", "Write one JSON object per line: jq -c '.[]' FILE > NEW")
+    if not text.startswith("{"):
+        return None
+    first = text.partition("\n")[0]
+    try:
+        value = json.loads(first)
+    except (ValueError, RecursionError):
+        if first.strip() == "{" or '"' in text:
+            return Cause("its JSON is not one object on each line", "Write one per line: jq -c . FILE > NEW")
+        return None
+    listed = shown(list(value))
+    remedy = 'Rename them: "text" and "label" (reader cluener), or "text" and "entities" (reader datasets_ner)'
+    return Cause(f'JSON lines with the keys {listed}, none of which is "text", "tokens" or "entities"', remedy)
+
+
+def _separated_cause(text: str) -> Optional[Cause]:
+    """Tags after another separator than white space."""
+    lines = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+    counts: Counter[str] = Counter()
+    for separator in ",;|":
+        counts[separator] = sum(is_tag(line.rpartition(separator)[2].strip()) and separator in line for line in lines)
+    separator, count = counts.most_common(1)[0]
+    if 2 * count < len(lines):
+        return None
+    reader = json.dumps({"type": "conll_ner", "separator": separator})
+    return Cause(f"columns with {separator!r} between them", f"Name their reader: --reader '{reader}'")
+
+
+def _text_cause(text: str) -> Cause:
+    start = f"it starts with {shown(text[:_START])}"
+    lines: List[str] = [line for line in text.split("\n") if line.strip()]
+    if all(line.isprintable() for line in (line.replace("\t", " ").rstrip("\r") for line in lines)):
+        return Cause(f"it seems to be plain text without labels; {start}")
+    return Cause(start)

@@ -1,0 +1,106 @@
+"""Signs that a file is for another reader, or for other options, which are no reason to stop."""
+
+import difflib
+import json
+import re
+from typing import Any, Collection, List, Optional, Sequence
+
+from ner_plugins.errors import DataError, NerError, shown
+from ner_plugins.tag_schemes import detect_scheme
+
+_ILLEGAL = 20  # entities; fewer are likely to be mistakes
+_SAMPLE = 1000  # sentences that a scheme is detected from
+_NUMBERED = re.compile("(\ufffd\ufffd|.)[0-9]{1,2}", re.DOTALL)
+_DIFFERENT_LINES = 10
+
+
+class Remark(DataError):
+    """Something about a file that does not stop the reading: it goes to the log, and to a reader's `listener`."""
+
+
+class TagTally:
+    """
+    How many of a file's entities have illegal tags, and which scheme these would be legal in.
+
+    # Parameters
+
+    path : `str`
+        The file.
+
+    # Attributes
+
+    entities : `int`
+        All of them, to be counted up.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.entities = 0
+        self._path = path
+        self._illegal = 0
+        self._sample: List[Sequence[str]] = []
+
+    def add_illegal(self, tags: Sequence[str], entities: int) -> None:
+        """Count entities with illegal tags: those of one sentence, of which these are all tags."""
+        self._illegal += entities
+        if len(self._sample) < _SAMPLE:
+            self._sample.append(tags)
+
+    def remark(self, scheme: str) -> Optional[Remark]:
+        """What to say of it, where more than half of the entities, and at least 20, are illegal in `scheme`."""
+        if self._illegal < _ILLEGAL or 2 * self._illegal <= self.entities:
+            return None
+        remedy = "Check that it is a file for this reader"
+        try:
+            likely = detect_scheme(self._sample).scheme
+        except NerError:  # of no scheme
+            likely = scheme
+        if likely != scheme:
+            remedy = f'The tags look like {likely}: set scheme to "{likely}", or take another reader, such as conll_ner'
+        found = f"{self._illegal:,} of {self.entities:,} entities have tags that are illegal in {scheme}"
+        return Remark(found, path=self._path, remedy=remedy)
+
+
+def numbered_characters(tokens: Collection[str], path: str) -> Optional[Remark]:
+    """A remark where each of a file's different tokens is a character and its place in a word, as Weibo's are."""
+    if len(tokens) < _DIFFERENT_LINES or not all(map(_NUMBERED.fullmatch, tokens)):
+        return None
+    first = next((token for token in tokens if not token[0].isdigit()), None)
+    if first is None:  # numbers
+        return None
+    found = f"every token ends in a digit, such as {shown(first)}"
+    return Remark(found, path=path, remedy="If it is the character's place in a word, take the reader weibo")
+
+
+def unread_keys(line: str, known: Sequence[str], labels: Sequence[str], path: str, number: int) -> Optional[Remark]:
+    """
+    A remark on an unlabelled JSON record with keys that may hold its labels under another name.
+
+    # Parameters
+
+    line : `str`
+        Valid JSON, an object.
+    known, labels : `Sequence[str]`
+        The keys that the reader reads, and those of them that say the entities.
+    path, number : `str`, `int`
+        Where it stands.
+    """
+    record = json.loads(line)
+    if any(key in record for key in labels):
+        return None
+    for key, value in record.items():
+        close = difflib.get_close_matches(key.lower(), labels, n=1, cutoff=0.75)
+        if key in known or not (close or _may_be_labels(value)):
+            continue
+        if key == "label":
+            remedy = "The reader cluener does"
+        elif key in ("entities", "ner_tags", "tags"):
+            remedy = "The reader datasets_ner does"
+        else:
+            remedy = f"Did you mean {close[0]!r}?" if close else "Rename it if it holds the labels"
+        found = f"the key {shown(key)} is not read, and there is no {' or '.join(map(repr, labels))}"
+        return Remark(found, path=path, line=number, remedy=remedy)
+    return None
+
+
+def _may_be_labels(value: Any) -> bool:
+    return isinstance(value, (dict, list)) and bool(value)

@@ -1,0 +1,109 @@
+"""Misspelt options and names, on stock classes and ours; nested overrides."""
+
+from typing import Any, Optional, Union
+
+import pytest
+from allennlp.common import FromParams, Params
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.params import with_overrides
+from allennlp.data import DatasetReader, Tokenizer, Vocabulary
+from allennlp.models import Model
+from allennlp.training.optimizers import Optimizer
+
+from ner_plugins.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "reader, expected",
+    [
+        ({"type": "weibo", "dev_fracton": 0.1}, r"^weibo has no option 'dev_fracton': did you mean 'dev_fraction'\?"),
+        ({"type": "cluener", "max_instance": 3}, r"'max_instances'\? It has: boundary, .*, tokenizer$"),
+        ({"type": "kmou", "manual_distributed_shardin": 1}, r"kmou has no option '[^']*'\. It has"),
+        ({"type": "weibo", "tokenizer": {"type": "character", "x": 1}}, r"^tokenizer: character has no"),
+    ],
+)
+def test_an_unknown_option_of_ours(reader: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        DatasetReader.from_params(Params(reader))
+
+
+def test_it_is_told_before_anything_is_built() -> None:
+    with pytest.raises(ConfigError, match="'thresholds'"):
+        Model.from_params(Params({"type": "crf_tagger", "threshold": 1}), vocab=Vocabulary())
+
+
+def test_a_stock_class_without_further_keys() -> None:
+    with pytest.raises(ConfigError, match=r"^character has no option 'x'\. It has: byte_encoding, .*, start_tokens$"):
+        Tokenizer.from_params(Params({"type": "character", "x": 1}))
+    with pytest.raises(ConfigurationError, match=r"^adam has no option 'lrr': did you mean 'lr'"):
+        Optimizer.from_params(Params({"type": "adam", "lrr": 1}), model_parameters=[])
+
+
+class Open(FromParams):
+    """A class of somebody else's that takes any key."""
+
+    def __init__(self, a: int = 0, **kwargs: Any) -> None:
+        self.a, self.rest = a, kwargs
+
+
+class Closed(FromParams):
+    def __init__(self, b: int = 0) -> None:
+        self.b = b
+
+
+class Either(FromParams):
+    def __init__(self, part: Optional[Union[Closed, Open]] = None) -> None:
+        self.part = part
+
+
+def test_a_class_that_takes_any_key_still_does() -> None:
+    made = Open.from_params(Params({"a": 1, "other": 2}))
+    assert (made.a, made.rest) == (1, {"other": 2})
+
+
+def test_one_type_after_the_other_is_still_tried() -> None:
+    part = Either.from_params(Params({"part": {"other": 2}})).part
+    assert isinstance(part, Open) and part.rest == {"other": 2}
+    assert isinstance(Either.from_params(Params({"part": {"b": 2}})).part, Closed)
+
+
+def test_an_unknown_name_lists_ours() -> None:
+    with pytest.raises(ConfigError) as caught:
+        DatasetReader.from_params(Params({"type": "webio"}))
+    told = str(caught.value)
+    assert told.startswith("type: there is no 'webio': did you mean 'weibo'? ner_plugins has brackets_ner, ")
+    assert "squad" not in told and "more" in told and len(told) < 500
+    with pytest.raises(ConfigurationError, match=r"did you mean 'adam'.*AllenNLP and its plugins have \d+: adadelta"):
+        Optimizer.from_params(Params({"type": "adaam"}), model_parameters=[])
+
+
+GIVEN = {"reader": {"type": "a", "n": 1, "deep": {"x": 1, "y": 2}}, "list": [{"k": 1}], "number": 3}
+
+
+@pytest.mark.parametrize(
+    "nested, dotted",
+    [
+        ({"reader": {"n": 2}}, {"reader.n": 2}),
+        ({"reader": {"deep": {"x": 5}, "new": {"z": 1}}}, {"reader.deep.x": 5, "reader.new": {"z": 1}}),
+        ({"reader": {"deep.x": 5}}, {"reader.deep.x": 5}),
+        ({"reader": {"n": 2}, "reader.deep.y": 7}, {"reader.n": 2, "reader.deep.y": 7}),
+    ],
+)
+def test_nested_overrides_are_dotted_ones(nested: dict[str, Any], dotted: dict[str, Any]) -> None:
+    assert with_overrides(GIVEN, nested) == with_overrides(GIVEN, dotted) != GIVEN
+    assert with_overrides(GIVEN, nested)["reader"]["deep"]["y"] in (2, 7)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"reader": {"type": "b"}},
+        {"reader": {}},
+        {"reader": None},
+        {"number": {"a": 1}},
+        {"list": [1]},
+        {"fresh": {"a": {"b": 1}}},
+    ],
+)
+def test_what_is_no_part_of_an_object_replaces_as_ever(overrides: dict[str, Any]) -> None:
+    assert with_overrides(GIVEN, overrides) == {**GIVEN, **overrides}

@@ -1,0 +1,48 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_plugins.data_tools.guess import guess_reader, sniff
+from ner_plugins.data_tools.unrecognised import unrecognised
+from ner_plugins.errors import NerError
+
+RECORD = {"text": "青禾", "label": {}}
+
+CAUSES = {
+    "empty": (b"", "the file is empty. Check"),
+    "blank": (b" \n", "the file has nothing but white space. Check"),
+    "utf16": ("青 B-ORG\n".encode("utf-16"), "it is not UTF-8. It looks like UTF-16: iconv"),
+    "utf16le": ("plain B-ORG and words\n".encode("utf-16-le"), "it is not UTF-8. It looks like UTF-16: iconv"),
+    "gb18030": ("青禾银行的林晓彤来了\n".encode("gb18030"), "it is not UTF-8. It looks like GB18030: iconv"),
+    "array": (json.dumps([RECORD]).encode(), "it is a JSON array. Write one JSON object per line"),
+    "pretty": (json.dumps(RECORD, indent=2).encode(), "its JSON is not one object on each line"),
+    "keys": (b'{"sentence": "a", "spans": []}\n', "JSON lines with the keys ['sentence', 'spans'], none of which"),
+    "csv": ("青,B-ORG\n禾,I-ORG\n\n,,O\n".encode(), "columns with ',' between them. Name their reader"),
+    "semicolon": ("青;B-ORG\n禾;O\n".encode(), '{"type": "conll_ner", "separator": ";"}'),
+    "text": ("青禾银行的林晓彤\n".encode(), "it seems to be plain text without labels; it starts with '青禾银行"),
+    "binary": (b"\x7fELF\x02\x03\x04", "no reader fits: it starts with"),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_causes(tmp_path: Path, name: str) -> None:
+    data, message = CAUSES[name]
+    (tmp_path / "data").write_bytes(data)
+    with pytest.raises(NerError, match=re.escape(message)) as caught:
+        guess_reader(str(tmp_path / "data"))
+    assert ("--reader NAME" in str(caught.value)) == (name in ("text", "binary"))
+
+
+def test_line_ends_of_cr_alone() -> None:
+    assert unrecognised(b"a b\rc d\r").problem == "its lines end with CR alone"
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_any_bytes_have_a_printable_cause(data: bytes) -> None:
+    if sniff(data) is None:
+        cause = unrecognised(data)
+        assert cause.problem.isprintable() and (cause.remedy or "").isprintable()
