@@ -8,6 +8,7 @@ sentences, drawn by a seed of their own, the same for all heads.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,12 @@ ENCODER = SHARED / "encoders/bge-small-zh-v1.5-int8deq"
 def corpus_of(arguments: argparse.Namespace) -> Corpus:
     name, data = arguments.corpus, arguments.data
     test = None if name == "kmou" else f"{data}#test"
+    reader = "cluener" if arguments.sentences else name
+    if arguments.subwords:
+        tokenizer = {"type": "ner_subwords", "model_name": arguments.encoder}
+        reader = json.dumps({"type": reader, "tokenizer": tokenizer})
     if arguments.sentences is None:
-        return Corpus(name, name, f"{data}#train", f"{data}#dev", test)
+        return Corpus(name, reader, f"{data}#train", f"{data}#dev", test)
     folder = arguments.runs / "data"
     folder.mkdir(parents=True, exist_ok=True)
     files = {"train": folder / f"train_{arguments.sentences}.json", "dev": folder / "dev.json"}
@@ -32,7 +37,7 @@ def corpus_of(arguments: argparse.Namespace) -> Corpus:
         if not files[split].exists():
             command = [ALLENNLP, "ner-data", action, f"{data}#{split}", str(files[split]), "--to", "cluener", *options]
             subprocess.run(command, cwd=ROOT, check=True)
-    return Corpus(f"{name}, {arguments.sentences} sentences", "cluener", *map(str, files.values()))
+    return Corpus(f"{name}, {arguments.sentences} sentences", reader, *map(str, files.values()))
 
 
 def main() -> None:
@@ -40,12 +45,14 @@ def main() -> None:
     parser.add_argument("corpus", choices=sorted(FILES))
     parser.add_argument("--data", help="folder or archive of the corpus")
     parser.add_argument("--sentences", type=int, help="how many of train to draw; all by default")
+    parser.add_argument("--subwords", action="store_true", help="the encoder's own pieces as tokens, not characters")
     parser.add_argument("--runs", type=Path)
     add_arguments(parser, str(ENCODER), 0, list(HEADS))
     arguments = parser.parse_args()
     arguments.data = arguments.data or str(SHARED / "data" / FILES[arguments.corpus])
     arguments.epochs = arguments.epochs or EPOCHS[arguments.corpus]
-    arguments.runs = arguments.runs or ROOT / "benchmarks/runs" / arguments.corpus
+    folder = arguments.corpus + ("-subwords" if arguments.subwords else "")
+    arguments.runs = arguments.runs or ROOT / "benchmarks/runs" / folder
     for path in (arguments.data, arguments.encoder):
         if not (ROOT / path).exists():
             sys.exit(f"{path}: not found; name the corpus with --data and a pretrained encoder with --encoder")

@@ -8,10 +8,11 @@ length (which ours would gain from if it were not so: padding costs it nothing).
 so that checks and allocation are timed. Each runs before the clock starts; what the first call of ours takes, which
 compiles, is measured by itself in processes of their own.
 
-Each turn repeats what is short until it takes 10 ms. There are `--repeats` turns, fewer (3 at least) at sizes where
-they would take more than `--seconds` together. The clock is the wall's; with one thread on a CPU it is the processor's,
-which other processes disturb less and which is the same where there are none. Figures are medians of ours, and medians
-of how many times as long a peer took in the same turn.
+In each turn every side is called once before its clock starts, and then, where it is short, until that takes 10 ms.
+There are `--repeats` turns, fewer (3 at least) at sizes where they would take more than `--seconds` together. The
+clock is the wall's; with one thread on a CPU it is the processor's, which other processes disturb less and which is
+the same where there are none. Figures are medians of ours, and medians of how many times as long a peer took in the
+same turn.
 
 Before it is timed, each size is compared (with one thread): our losses, gradients and marginals with the peers' in
 float64 (theirs in float32 are off by more than 1e-3 in long sentences), and taggings. Where these differ, their scores
@@ -219,6 +220,7 @@ def measure(size: Size, setting: Setting, repeats: int, seconds: float) -> tuple
         if turn >= LEAST_TURNS and time.perf_counter() - started > seconds:
             break
         for name, side in sides.items():
+            side()  # not timed: caches and memory are as the side before has left them
             found[name].append(1000 * timed(side, calls[name], clock, wait) / calls[name])
     return Measured(found), ties
 

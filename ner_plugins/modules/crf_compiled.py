@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _NOTHING = np.empty((0, 0, 0), np.float32)
 _NO_GOLD = np.empty((0, 0), np.int64)
+_TOKENS_AT_ONCE = 4096
 _LANES = 16  # as in `_kernels.arithmetic`, which is not imported where it is not used
 
 
@@ -75,8 +76,17 @@ def marginals(potentials: Potentials) -> Tensor:
     `torch.Tensor`
         0 where there is no token; NaN in rows that `viterbi` has a score of NaN for. Shape: (batch, length, tags)
     """
-    arrays = _arrays(potentials)
-    by_token, _ = _two_ways(arrays, _OneWay.filled(arrays), _NOTHING)
+    emissions, mask, *scores = _arrays(potentials)
+    by_token = np.empty_like(emissions)
+    # A few rows at a time, whose messages then fit a cache, and memory that was touched before.
+    rows = max(1, _TOKENS_AT_ONCE // max(mask.shape[1], 1))
+    one_way = _OneWay.unfilled(emissions[:rows])
+    for first in range(0, len(mask), rows):
+        some = slice(first, first + rows)
+        arrays = (emissions[some], mask[some], *scores)
+        those = _OneWay(*(array[: len(arrays[0])] for array in one_way))
+        _kernel("messages", "forward_messages")(*arrays, *those)
+        _two_ways(arrays, those, _NOTHING, by_token[some])
     return torch.from_numpy(by_token)
 
 
@@ -84,7 +94,8 @@ def both_messages(potentials: Potentials) -> Messages:
     """The messages of some chains, by number of kept token, in float64; behind a last token they mean nothing."""
     arrays = _arrays(potentials)
     one_way = _OneWay.filled(arrays)
-    _, other_way = _two_ways(arrays, one_way, np.zeros_like(one_way.forward))
+    other_way = np.zeros_like(one_way.forward)
+    _two_ways(arrays, one_way, other_way, np.empty_like(arrays[0]))
     number = len(potentials.start)
     forward, backward = (torch.from_numpy(way)[..., :number].double() for way in (one_way.forward, other_way))
     log_z, offsets = torch.from_numpy(one_way.log_z), torch.from_numpy(one_way.offsets).unsqueeze(2)
@@ -137,19 +148,16 @@ class _OneWay(NamedTuple):
         return one_way
 
 
-def _two_ways(arrays: tuple[np.ndarray, ...], one_way: _OneWay, backward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Marginals, and `backward` filled with backward messages unless its size is 0."""
+def _two_ways(
+    arrays: tuple[np.ndarray, ...], one_way: _OneWay, backward: np.ndarray, by_token: np.ndarray
+) -> None:
+    """Fill `by_token` with marginals, and `backward` with backward messages unless its size is 0."""
     emissions, mask, transitions, _, end = arrays
     scale = np.where(np.isnan(one_way.log_z), np.float32(np.nan), np.float32(1))
-    by_token, by_pair, by_edge = (
-        np.empty_like(emissions),
-        np.empty_like(transitions),
-        np.zeros((2, len(end)), np.float32),
-    )
+    by_pair, by_edge = np.empty_like(transitions), np.zeros((2, len(end)), np.float32)
     _kernel("messages", "backward_messages")(
         emissions, mask, transitions, end, *one_way[:2], scale, backward, _NOTHING, by_token, by_pair, by_edge
     )
-    return by_token, backward
 
 
 class _NegativeLogLikelihood(torch.autograd.Function):
