@@ -35,7 +35,7 @@ class NerReportCommand(Subcommand):
             type=int,
             default=1000,
             metavar="N",
-            help="sentences to show at most, those with the most mistakes first (default: 1000)",
+            help="sentences to show at most, those with the most mistakes first",
         )
         subparser.add_argument("--batch-size", type=int, default=32, help="sentences in a batch")
         subparser.add_argument(
@@ -113,6 +113,8 @@ def write_report(run: Any, about: Dict[str, Any], folder: Path, examples: int) -
 
 def _check_folder(folder: Path, force: bool) -> None:
     """Fail before hours of work rather than after them."""
+    if str(folder).lstrip().startswith("{"):
+        raise ConfigError(f"-o {folder}: here it is the folder for the report; a config is changed with --overrides")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"-o {folder} is a file: name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not force:

@@ -8,7 +8,8 @@ import re
 import sys
 from typing import Any, Optional
 
-from ner_plugins.errors import NerError
+from ner_plugins.compat.construction import at_its_place, describe_construction, describe_no_object
+from ner_plugins.errors import ConfigError, NerError
 
 
 def register_commands() -> None:
@@ -86,9 +87,9 @@ def describe(error: BaseException) -> Optional[str]:
     from allennlp.common.checks import ConfigurationError
 
     if isinstance(error, NerError):
-        return str(error)
+        return at_its_place(error, str(error)) if type(error) is ConfigError else str(error)
     if isinstance(error, ConfigurationError):
-        return str(error.message if hasattr(error, "message") else error)
+        return describe_no_object(error, str(error.message if hasattr(error, "message") else error))
     if isinstance(error, json.JSONDecodeError):
         return f"not valid JSON: {error}"
     if isinstance(error, FileNotFoundError):
@@ -103,36 +104,20 @@ def describe(error: BaseException) -> Optional[str]:
         return "the loss is not a number any more: lower the learning rate, or set trainer.grad_norm"
     if isinstance(error, RuntimeError):
         return _describe_runtime_error(str(error))
-    return _describe_worker(error) or _describe_construction(error)
+    return _describe_worker(error) or describe_construction(error)
 
 
 def _describe_runtime_error(text: str) -> Optional[str]:
     if text.startswith(("RUNTIME ERROR", "STATIC ERROR")):
-        return f"the config does not evaluate: {text.strip()}"
+        what, *places = text.strip().splitlines()
+        # What follows is the way that Jsonnet took.
+        where = next((f" ({place.split()[0]})" for place in places if place.split()), "")
+        return f"the config does not evaluate: {what.partition(': ')[2]}{where}"
     if "accelerator device when none is available" in text or "No CUDA GPUs are available" in text:
         return "a GPU is asked for, but there is none here: use --cuda-device -1 (in a config: trainer.cuda_device)"
     if text.startswith("Error loading state dict") or "in loading state_dict" in text:
         return f"the weights do not belong to this model and vocabulary: {' '.join(text.split())[:300]}"
     return None
-
-
-def _describe_construction(error: BaseException) -> Optional[str]:
-    """An error in building an object from a config: what is wrong, and at which key."""
-    if not isinstance(error, (TypeError, ValueError, ZeroDivisionError, AssertionError, AttributeError)):
-        return None
-    keys, built = [], False
-    frame = error.__traceback__
-    while frame is not None:
-        code = frame.tb_frame.f_code
-        built = built or code.co_filename.endswith(("from_params.py", "lazy.py"))
-        if code.co_name == "construct_arg":
-            keys.append(str(frame.tb_frame.f_locals.get("argument_name")))
-        frame = frame.tb_next
-    if not built:
-        return None
-    place = f" at {'.'.join(keys)}" if keys else ""
-    reason = str(error) or type(error).__name__
-    return f"the config cannot be used{place}: {reason} (--debug shows where)"
 
 
 def _describe_worker(error: BaseException) -> Optional[str]:

@@ -49,6 +49,8 @@ def offer_amp_dtype() -> None:
 
     def from_partial_objects(cls: Any, /, *args: Any, amp_dtype: Optional[str] = None, **kwargs: Any) -> Any:
         _refuse_unknown(kwargs, known)
+        if kwargs.get("grad_norm", False) is None:
+            kwargs["grad_norm"] = False  # `null` switches it off, as it does `grad_clipping`
         use_amp = bool(kwargs.get("use_amp", False))
         if amp_dtype is not None:
             _check(amp_dtype, use_amp, kwargs.get("cuda_device"))

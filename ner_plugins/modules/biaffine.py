@@ -64,6 +64,8 @@ class SpanProjection(nn.Module, FromParams):
         super().__init__()
         if depth < 0:
             raise ConfigError(f"A span projection's depth is at least 0, not {depth}")
+        if dim < 1:
+            raise ConfigError(f"A span projection's dim is at least 1, not {dim}")
         if not 0.0 <= dropout < 1.0:
             raise ConfigError(f"A span projection's dropout lies in [0, 1), not {dropout}")
         if activation is not None and activation not in _ACTIVATIONS:

@@ -90,3 +90,7 @@ def test_on_a_gpu(tmp_path, amp_dtype) -> None:
     made.train()
     assert model.seen == [getattr(torch, amp_dtype)]
     assert (made._scaler is None) == (amp_dtype == "bfloat16")
+
+
+def test_null_switches_the_norm_of_gradients_off(tmp_path) -> None:
+    assert trainer(tmp_path, grad_norm=None)._grad_norm is False

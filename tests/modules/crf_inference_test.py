@@ -157,6 +157,20 @@ def test_rows_that_are_not_numbers_are_marked_and_leave_the_others_alone(way):
 
 
 @ways
+@pytest.mark.parametrize("name", ["transitions", "start", "end"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_scores_of_tags_that_are_no_numbers_are_told(way, name: str, value: float) -> None:
+    potentials = random_potentials(3, 4, 5, 0, dtype=way, kept=1.0)
+    scores = getattr(potentials, name).clone()
+    scores.view(-1)[1] = value
+    broken = potentials._replace(**{name: scores})
+    assert crf_inference.viterbi(broken).invalid.all()
+    assert not crf_inference.log_partition(broken).isfinite().any()
+    scores.view(-1)[1] = -torch.inf  # what is impossible is no mistake
+    assert not crf_inference.viterbi(potentials._replace(**{name: scores})).invalid.any()
+
+
+@ways
 @pytest.mark.parametrize("batch, length", [(0, 0), (0, 3), (2, 0), (2, 1), (3, 4)])
 def test_without_tokens_all_is_zero_and_every_score_has_a_gradient(way, batch, length):
     potentials = random_potentials(batch, length, 3, 0, dtype=way, kept=0.0)

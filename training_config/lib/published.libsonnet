@@ -4,8 +4,8 @@ local base = import 'base.libsonnet';
 local settings = import 'settings.libsonnet';
 
 local given = {
-  encoder: if settings.encoder == '' then error 'set NER_ENCODER to the pretrained encoder, as this file says' else true,
-  data: if settings.no_data then error 'set NER_DATA to the corpus, as this file says' else true,
+  encoder: if settings.encoder == '' then error 'set NER_ENCODER to the pretrained encoder, as the first lines of this config say' else true,
+  data: if settings.no_data then error 'set NER_DATA to the corpus, as the first lines of this config say' else true,
 };
 
 {

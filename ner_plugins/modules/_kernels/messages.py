@@ -49,17 +49,23 @@ def forward_messages(
     offsets : `float64[batch, length]`
         Filled with what the messages of each kept token were shifted by.
     log_z : `float64[batch]`
-        Filled with log Z; NaN where an emission is NaN or plus infinity, or all of a token's are minus infinity.
+        Filled with log Z; NaN where an emission, or one of the other scores, is NaN or plus infinity, or all of a
+        token's emissions are minus infinity.
     """
     batch, length, _ = emissions.shape
     arcs = _transposed(transitions)
     shift, rows = _exponential_rows(transitions, forward.shape[2])
+    numbers = True
+    for s in range(len(start)):
+        numbers &= start[s] < np.inf and end[s] < np.inf
+        for t in range(len(start)):
+            numbers &= transitions[s, t] < np.inf
     row = np.full(forward.shape[2], LOW, np.float32)
     sums = np.empty(forward.shape[2], np.float32)
     for b in range(batch):
         offset = 0.0
         kept = 0
-        sound = True
+        sound = numbers
         for i in range(length):
             if not mask[b, i]:
                 continue

@@ -22,16 +22,19 @@ def viterbi(
     tags : `int64[batch, length]`
         Filled with the best tags, the first of equals from the last token on; 0 where there is no token.
     scores : `float32[batch]`
-        Filled with their scores; NaN where an emission is NaN or plus infinity, or all of a token's are minus
-        infinity.
+        Filled with their scores; NaN where an emission, or one of the other scores, is NaN or plus infinity, or all
+        of a token's emissions are minus infinity.
     """
     batch, length, number = emissions.shape
     width = (number + LANES - 1) // LANES * LANES
     rows = np.full(((number + _ROWS - 1) // _ROWS * _ROWS, width), LOW, np.float32)
     columns = np.empty((number, number), np.float32)
+    numbers = True  # comparisons pass over what is none
     for s in range(number):
+        numbers &= start[s] < np.inf and end[s] < np.inf
         for t in range(number):
             rows[s, t] = columns[t, s] = transitions[s, t]
+            numbers &= transitions[s, t] < np.inf
     # One row more, so that whole vectors can be read behind the last tag.
     best = np.full((length + 1, width), LOW, np.float32)
     incoming = np.empty(width, np.float32)
@@ -39,7 +42,7 @@ def viterbi(
     for b in range(batch):
         kept = 0
         offset = 0.0  # what scores are lowered by, so that they stay small numbers
-        sound = True
+        sound = numbers
         for i in range(length):
             tags[b, i] = 0
             if not mask[b, i]:
