@@ -12,7 +12,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from training_runs import HEADS, ROOT, SHARED, Corpus, add_arguments, run_all, table
+from training_runs import HEADS, ROOT, SHARED, Corpus, add_arguments, run_all, runs_of, table
 
 PEER = "softmax_peer"
 CONFIGS = {**HEADS, PEER: "benchmarks/softmax_peer.jsonnet"}
@@ -41,7 +41,7 @@ def main() -> None:
         if not (ROOT / path).exists():
             sys.exit(f"{path}: not found; name the corpus with --data and a pretrained encoder with --encoder")
     corpus = Corpus("cluener2020", "cluener", f"{arguments.data}#train", f"{arguments.data}#dev")
-    results = run_all(corpus, CONFIGS, arguments.runs, arguments)
+    results = run_all(corpus, runs_of(corpus, CONFIGS, arguments), arguments.runs, arguments.minutes)
     print(f"\n{table(results, list(CONFIGS))}")
     check(results)
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from training_runs import ALLENNLP, HEADS, ROOT, SHARED, Corpus, add_arguments, run_all, table
+from training_runs import ALLENNLP, HEADS, ROOT, SHARED, Corpus, add_arguments, run_all, runs_of, table
 
 EPOCHS = {"weibo": 5, "resume": 2, "kmou": 2}
 FILES = {"weibo": "weibo", "resume": "resume", "kmou": "kmou/kmou_ner.tar.gz"}
@@ -56,7 +56,8 @@ def main() -> None:
     for path in (arguments.data, arguments.encoder):
         if not (ROOT / path).exists():
             sys.exit(f"{path}: not found; name the corpus with --data and a pretrained encoder with --encoder")
-    results = run_all(corpus_of(arguments), HEADS, arguments.runs, arguments)
+    corpus = corpus_of(arguments)
+    results = run_all(corpus, runs_of(corpus, HEADS, arguments), arguments.runs, arguments.minutes)
     print(f"\n{table(results, list(HEADS))}")
 
 

@@ -2,7 +2,7 @@
 F1 of heads over one encoder: `allennlp train` for each head and seed, resumable, one JSON file for each finished run.
 
 The score is that of the epoch which is best on dev, as `allennlp train` selects it. Where a corpus has labels for test,
-they are looked at once, with that epoch's weights. Used by `cluener.py` and `corpora.py`.
+they are looked at once, with that epoch's weights. Used by `cluener.py`, `corpora.py` and `lattice.py`.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,62 @@ def add_arguments(parser: argparse.ArgumentParser, encoder: str, epochs: int, he
     parser.add_argument("--minutes", type=float, help="start no further run after so long; what is left is 'not run'")
 
 
-def overrides(config: str, rate: float, bfloat16: bool, environment: Mapping[str, str]) -> str:
-    """The config's parameter groups, with another rate where the encoder is, and the precision."""
+@dataclass
+class Run:
+    """
+    One training.
+
+    # Parameters
+
+    model : `str`
+        What a table calls it.
+    name : `str`
+        Of its folder and of the file of its result; whatever it depends on is in it.
+    config : `str`
+    environment : `dict[str, str]`
+        The settings.
+    overrides : `dict[str, Any]`
+        Of the config.
+    facts : `dict[str, Any]`
+        Recorded with its result.
+    encoder_rate : `float | None`
+        The encoder's learning rate, if it is not the config's.
+    """
+
+    model: str
+    name: str
+    config: str
+    environment: dict[str, str]
+    overrides: dict[str, Any]
+    facts: dict[str, Any]
+    encoder_rate: float | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """The overrides, the encoder's rate among them."""
+        if self.encoder_rate is None:
+            return self.overrides
+        groups = groups_with_rate(self.config, self.encoder_rate, self.environment)
+        return {"trainer.optimizer.parameter_groups": groups, **self.overrides}
+
+
+def runs_of(corpus: Corpus, heads: Mapping[str, str], arguments: argparse.Namespace) -> Iterator[Run]:
+    """The training of every head over one encoder, seed by seed."""
+    encoder, rate, epochs = Path(arguments.encoder).name, arguments.learning_rate, arguments.epochs
+    for seed in arguments.seeds:
+        environment = corpus.environment(arguments.encoder, seed, epochs)
+        facts = {"encoder": encoder, "seed": seed, "epochs": epochs, "encoder_learning_rate": rate}
+        for head in arguments.models:
+            name = f"{head}-{encoder}-e{epochs}-lr{rate:g}-s{seed}" + ("-bf16" if arguments.bfloat16 else "")
+            yield Run(head, name, heads[head], environment, precision(arguments), facts, rate)
+
+
+def precision(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What overrides a config's precision, as the command line has it."""
+    return {"trainer.use_amp": True, "trainer.amp_dtype": "bfloat16"} if arguments.bfloat16 else {}
+
+
+def groups_with_rate(config: str, rate: float, environment: Mapping[str, str]) -> list[Any]:
+    """The config's parameter groups, with another rate where the encoder is."""
     code = "import json, sys, ner_plugins; from allennlp.common import Params; " + (
         "print(json.dumps(Params.from_file(sys.argv[1]).as_dict(quiet=True)['trainer']['optimizer']))"
     )
@@ -99,12 +153,11 @@ def overrides(config: str, rate: float, bfloat16: bool, environment: Mapping[str
         capture_output=True,
         text=True,
     )
-    groups = json.loads(done.stdout.splitlines()[-1])["parameter_groups"]
+    groups: list[Any] = json.loads(done.stdout.splitlines()[-1])["parameter_groups"]
     for patterns, settings in groups:
         if patterns[0].startswith("^(?=.*token_embedder)"):
             settings["lr"] = rate
-    precision = {"trainer.use_amp": True, "trainer.amp_dtype": "bfloat16"} if bfloat16 else {}
-    return json.dumps({"trainer.optimizer.parameter_groups": groups, **precision})
+    return groups
 
 
 def digests(corpus: Corpus) -> dict[str, str]:
@@ -119,16 +172,15 @@ def digests(corpus: Corpus) -> dict[str, str]:
     return found
 
 
-def train(config: str, folder: Path, environment: Mapping[str, str], arguments: argparse.Namespace) -> float:
+def train(run: Run, folder: Path) -> float:
     """Run `allennlp train`, or take up the run that `folder` holds; seconds taken."""
-    command = [ALLENNLP, "train", config, "-s", str(folder), "--include-package", "ner_plugins"]
-    command += ["--include-package", "softmax_peer", "-o"]
-    command.append(overrides(config, arguments.learning_rate, arguments.bfloat16, environment))
+    command = [ALLENNLP, "train", run.config, "-s", str(folder), "--include-package", "ner_plugins"]
+    command += ["--include-package", "softmax_peer", "-o", json.dumps(run.changes())]
     if (folder / "config.json").exists():
         command.append("--recover")
     print(f"{folder.name}: {' '.join(command[1:])}", flush=True)
     started = time.monotonic()
-    environment = {**os.environ, **environment, "PYTHONPATH": str(ROOT / "benchmarks")}
+    environment = {**os.environ, **run.environment, "PYTHONPATH": str(ROOT / "benchmarks")}
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     return time.monotonic() - started
 
@@ -143,18 +195,15 @@ def evaluate(folder: Path, data: str) -> dict[str, Any]:
     return found
 
 
-def result_of(head: str, seed: int, corpus: Corpus, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def result_of(run: Run, corpus: Corpus, folder: Path) -> dict[str, Any]:
     metrics = json.loads((folder / "metrics.json").read_text())
     epochs = sorted(folder.glob("metrics_epoch_*.json"), key=lambda path: int(path.stem.rpartition("_")[2]))
     result = {
-        "model": head,
+        "model": run.model,
         "data": corpus.name,
         "sha256": digests(corpus),
-        "encoder": Path(arguments.encoder).name,
-        "seed": seed,
-        "epochs": arguments.epochs,
-        "encoder_learning_rate": arguments.learning_rate,
-        "precision": "bfloat16" if arguments.bfloat16 else "float32",
+        **run.facts,
+        "precision": "bfloat16" if run.overrides.get("trainer.use_amp") else "float32",
         "best_epoch": metrics["best_epoch"],
         "dev_micro_f1": metrics["best_validation_seqeval/micro_f1"],
         "dev_macro_f1": metrics["best_validation_seqeval/macro_f1"],
@@ -169,26 +218,21 @@ def result_of(head: str, seed: int, corpus: Corpus, folder: Path, arguments: arg
     return result
 
 
-def run_all(corpus: Corpus, heads: Mapping[str, str], runs: Path, arguments: argparse.Namespace) -> list[dict]:
-    """The results of every run asked for that is finished, after running those that are not."""
+def run_all(corpus: Corpus, runs: Iterable[Run], folder: Path, minutes: float | None) -> list[dict[str, Any]]:
+    """The results of all runs that are finished, after doing those that are not; none is begun after `minutes`."""
     started, results = time.monotonic(), []
-    runs.mkdir(parents=True, exist_ok=True)
-    for seed in arguments.seeds:
-        for head in arguments.models:
-            encoder = Path(arguments.encoder).name
-            name = f"{head}-{encoder}-e{arguments.epochs}-lr{arguments.learning_rate:g}-s{seed}"
-            name += "-bf16" if arguments.bfloat16 else ""
-            file = runs / f"{name}.json"
-            if not file.exists():
-                if arguments.minutes is not None and time.monotonic() - started > 60 * arguments.minutes:
-                    continue
-                environment = corpus.environment(arguments.encoder, seed, arguments.epochs)
-                seconds = train(heads[head], runs / name, environment, arguments)
-                result = result_of(head, seed, corpus, runs / name, arguments)
-                partial = file.with_suffix(".partial")
-                partial.write_text(json.dumps({**result, "seconds": round(seconds)}, indent=1))
-                partial.replace(file)
-            results.append(json.loads(file.read_text()))
+    folder.mkdir(parents=True, exist_ok=True)
+    for run in runs:
+        file = folder / f"{run.name}.json"
+        if not file.exists():
+            if minutes is not None and time.monotonic() - started > 60 * minutes:
+                continue
+            seconds = train(run, folder / run.name)
+            result = result_of(run, corpus, folder / run.name)
+            partial = file.with_suffix(".partial")
+            partial.write_text(json.dumps({**result, "seconds": round(seconds)}, indent=1))
+            partial.replace(file)
+        results.append(json.loads(file.read_text()))
     return results
 
 

@@ -59,7 +59,9 @@ def test_what_was_not_run_is_said_and_blocks_nothing(script, tmp_path: Path) -> 
         done = {"model": "span", "encoder": "tiny", "epochs": 3, "seed": seed, **figures}
         done["dev_micro_f1"] += seed / 10
         (tmp_path / f"span-tiny-e3-lr0.0002-s{seed}.json").write_text(json.dumps(done))
-    results = training_runs.run_all(corpus, training_runs.HEADS, tmp_path, arguments)
+    results = training_runs.run_all(
+        corpus, training_runs.runs_of(corpus, training_runs.HEADS, arguments), tmp_path, arguments.minutes
+    )
     assert [result["seed"] for result in results] == [1, 2]
     rows = training_runs.table(results, ["span", "biaffine"]).splitlines()
     assert rows[2] == "| span | tiny | 3 | 1, 2 | 0.6500 ± 0.0707 | 0.2500 ± 0.0000 | 0.7500 ± 0.0000 |"
@@ -68,9 +70,12 @@ def test_what_was_not_run_is_said_and_blocks_nothing(script, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("head", ["crf_tagger", "biaffine"])
-def test_a_run_changes_the_encoders_rate_alone(script, head: str) -> None:
+def test_a_run_changes_the_encoders_rate_alone(script, head: str, tmp_path: Path) -> None:
     training_runs = script("training_runs")
-    found = json.loads(training_runs.overrides(training_runs.HEADS[head], 0.25, True, {"NER_ENCODER": "x"}))
+    arguments = arguments_of(training_runs, tmp_path, "--learning-rate", "0.25", "--bfloat16", "--models", head)
+    corpus = training_runs.Corpus("own", "cluener", "fixtures/cluener/train.json", "fixtures/cluener/dev.json")
+    [run] = training_runs.runs_of(corpus, training_runs.HEADS, arguments)
+    found = run.changes()
     groups = found["trainer.optimizer.parameter_groups"]
     rates = {patterns[0]: settings.get("lr") for patterns, settings in groups}
     assert [rate for pattern, rate in rates.items() if "(?=.*token_embedder)" in pattern] == [0.25, 0.25]
