@@ -76,10 +76,14 @@ bench: $(READY) $(PEER)/.ready $(READERS)/.ready
 	$(BIN)/python benchmarks/readers.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/structured.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/span_decoding.py
+	$(BIN)/python benchmarks/lexicon.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/flat.py
 	$(BIN)/python benchmarks/cluener.py
 	$(BIN)/python benchmarks/corpora.py resume
 	$(BIN)/python benchmarks/corpora.py weibo
 	$(BIN)/python benchmarks/corpora.py kmou
+	$(BIN)/python benchmarks/lattice.py weibo
+	$(BIN)/python benchmarks/lattice.py resume
 
 clean:
 	rm -rf $(VENV) $(OLD) $(PEER) $(READERS) build dist *.egg-info runs

@@ -62,6 +62,7 @@ setup(
         "matplotlib>=3.7",  # pictures of corpora and reports
         "numba>=0.60",  # the CRF's compiled kernels on a CPU; without it the same in torch
         "llvmlite>=0.43",  # numba's own compiler, which one of their functions speaks to
+        "pyahocorasick>=2.0",  # a lexicon's words in a text, in one pass
         # What AllenNLP 2.10.1 imports when it starts.
         "base58",  # hashes in its caches' names
         "cached-path>=1.1,<2",  # data and archives by URL

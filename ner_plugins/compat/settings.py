@@ -14,6 +14,9 @@ SETTINGS: dict[str, str] = {
     "NER_TRAIN": "",  # a training file, instead of NER_DATA's
     "NER_DEV": "",
     "NER_TEST": "",
+    "NER_LEXICON": "",  # words, or vectors of words, for models with a lattice; empty: the sample's
+    "NER_WORD_VECTORS": "",  # vectors of the lexicon's words; empty: learnt with the model
+    "NER_CHARACTER_VECTORS": "",
     "NER_SEED": "13370",
     "NER_EPOCHS": "",  # empty: what the config says
 }

@@ -22,21 +22,25 @@ from typing import (
 )
 
 from allennlp.data import DatasetReader, Field, Instance, Token, TokenIndexer, Tokenizer
-from allennlp.data.fields import MetadataField, TextField
+from allennlp.data.fields import MetadataField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.nn.util import is_distributed
 
-from ner_plugins.dataset_readers.alignment import BOUNDARIES, align_entities
+from ner_plugins.dataset_readers.alignment import BOUNDARIES
 from ner_plugins.dataset_readers.collector import collector_at_rest
 from ner_plugins.dataset_readers.data_paths import DataPath, SplitFiles, choose_by_name, open_streams
 from ner_plugins.dataset_readers.draw import share_of
 from ner_plugins.dataset_readers.guarded import guarded
 from ner_plugins.dataset_readers.remarks import Remark
 from ner_plugins.dataset_readers.text_lines import ENCODING_ERRORS, read_lines
+from ner_plugins.dataset_readers.token_spans import token_offsets, token_spans
 from ner_plugins.dataset_readers.type_selection import TypeSelection
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import EntitiesField
+from ner_plugins.fields.lattice_field import LatticeField
+from ner_plugins.fields.tokens_field import TokensField
+from ner_plugins.lexicon.lexicon import Lexicon
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
 
 logger = logging.getLogger(__name__)
@@ -45,7 +49,6 @@ T = TypeVar("T")
 
 _LISTED_ERRORS = 20
 _AT_ONCE = 512  # sentences that are tokenized together
-_UNITS = [(i, i + 1) for i in range(1024)]
 
 
 class NerDatasetReader(DatasetReader):
@@ -63,10 +66,11 @@ class NerDatasetReader(DatasetReader):
                 yield Sentence(text, entities, source=f"{path}:{number}")
     ```
 
-    Instances have the fields `tokens` (`TextField`), `entities` (`EntitiesField`, unless the text is unlabelled)
-    and `metadata`: `{"text", "entities": [{"start", "end", "type"}] | None, "id", "offsets", "source"}`, where
-    `offsets` are the (start, end) characters of each token. A text in which the tokenizer finds no token has one,
-    of text `""` and offsets (0, 0), so that every tensor has a place for it; no gold refers to it.
+    Instances have the fields `tokens` (`TokensField`), `entities` (`EntitiesField`, unless the text is unlabelled),
+    `lattice` (`LatticeField`, where there is a `lexicon`) and `metadata`: `{"text", "entities":
+    [{"start", "end", "type"}] | None, "id", "offsets", "source"}`, where `offsets` are the (start, end) characters of
+    each token. A text in which the tokenizer finds no token has one, of text `""` and offsets (0, 0), so that every
+    tensor has a place for it; no gold refers to it.
 
     # Parameters
 
@@ -88,6 +92,8 @@ class NerDatasetReader(DatasetReader):
         the rest. Equal texts fall on the same side. `#test`, and paths without a split, are as without it.
     dev_seed : `int`, optional (default=`0`)
         Seed of that draw, which depends on seed and text alone: see `share_of`.
+    lexicon : `Optional[Lexicon]`, optional (default=`None`)
+        Its words in each text become the field `lattice`.
     kwargs : `Any`
         `max_instances` and `serialization_dir`: see `DatasetReader`.
 
@@ -118,6 +124,7 @@ class NerDatasetReader(DatasetReader):
         boundary: str = "expand",
         dev_fraction: Optional[float] = None,
         dev_seed: int = 0,
+        lexicon: Optional[Lexicon] = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
@@ -137,6 +144,7 @@ class NerDatasetReader(DatasetReader):
         self.boundary = boundary
         self.dev_fraction = dev_fraction
         self.dev_seed = dev_seed
+        self.lexicon = lexicon
         self.counts: Counter[str] = Counter()
         self.sentence_tokens = 0
         self.listener: Optional[Callable[[DataError], None]] = None
@@ -336,8 +344,8 @@ class NerDatasetReader(DatasetReader):
 
     def _instance(self, sentence: Sentence, tokens: List[Token]) -> Instance:
         tokens = tokens or [Token("", 0, 0)]
-        offsets = self._offsets(tokens)
-        field = TextField(tokens)
+        offsets = token_offsets(tokens, self.tokenizer)
+        field = TokensField(tokens)
         gold = sentence.entities
         metadata = {
             "text": sentence.text,
@@ -348,44 +356,17 @@ class NerDatasetReader(DatasetReader):
         }
         fields: Dict[str, Field[Any]] = {"tokens": field, "metadata": MetadataField(metadata)}
         if gold is not None:
-            fields["entities"] = EntitiesField(self._token_spans(sentence, gold, offsets), field)
+            spans = token_spans(sentence, gold, offsets, self.boundary, self.counts)
+            fields["entities"] = EntitiesField(spans, field)
+        if self.lexicon is not None:
+            fields["lattice"] = LatticeField(sentence.text, offsets)
         return Instance(fields)
 
-    def _offsets(self, tokens: Sequence[Token]) -> List[Tuple[int, int]]:
-        if type(self.tokenizer) is NerCharacterTokenizer and tokens[0].text:
-            while len(_UNITS) < len(tokens):  # once, for all texts to share
-                _UNITS.append((len(_UNITS), len(_UNITS) + 1))
-            return _UNITS[: len(tokens)]
-        offsets = [(token.idx, token.idx_end) for token in tokens]
-        if offsets[0][1] is None or offsets[-1][1] is None:
-            # Most of AllenNLP's tokenizers give a start alone; their tokens are the text's own characters.
-            if any(token.idx is None for token in tokens):
-                problem = f"dataset_reader.tokenizer: {type(self.tokenizer).__name__} gives no character offsets"
-                raise ConfigError(f"{problem}. Use ner_characters, ner_subwords or ner_words")
-            return [(token.idx, token.idx + len(token.text)) for token in tokens]
-        return offsets
-
-    def _token_spans(
-        self, sentence: Sentence, gold: Sequence[Entity], offsets: List[Tuple[int, int]]
-    ) -> List[Tuple[int, int, str]]:
-        for entity in gold:
-            if not 0 <= entity.start < entity.end <= len(sentence.text):
-                raise DataError(
-                    f"{entity.type} ({entity.start}, {entity.end}) is no span of {len(sentence.text)} characters",
-                    path=sentence.source or None,
-                )
-        spans: List[Tuple[int, int, str]] = []
-        for span in align_entities(gold, offsets, self.boundary):
-            if span is None:
-                self.counts["without_tokens"] += 1
-            else:
-                self.counts["moved"] += not span.exact
-                spans.append((span.start, span.end, span.type))
-        return spans
-
     def apply_token_indexers(self, instance: Instance) -> None:
-        """Attaches the indexers, which thus never travel between processes."""
+        """Attaches the indexers and the lexicon, which thus never travel between processes."""
         instance["tokens"].token_indexers = self.token_indexers
+        if self.lexicon is not None:
+            instance["lattice"].lexicon = self.lexicon
 
 
 def _mixed(sentence: Sentence, labelled: bool) -> DataError:

@@ -16,6 +16,7 @@ from ner_plugins.modules.crf import ConditionalRandomField
 from ner_plugins.modules.decoding import DecodedSpans
 from ner_plugins.modules.losses import CrossEntropySpanLoss, SpanLoss
 from ner_plugins.modules.negative_sampling import NegativeSampling
+from ner_plugins.modules.tag_head import make_tag_head
 from ner_plugins.modules.tagging import TagSet
 
 _DECODERS = ("crf", "softmax")
@@ -42,6 +43,9 @@ class CrfTagger(NerModel):
         The tag scheme: see `ner_plugins.tag_schemes`. It has nothing to do with the scheme of the files.
     decoder : `str`, optional (default=`"crf"`)
         `crf` or `softmax`.
+    tag_head : `str`, optional (default=`"joint"`)
+        How a token's tags are scored: `joint`, each by itself; `factored`, as a sum of a score of the chunk (B, I, …)
+        and a score of the type: see `FactoredTagHead`.
     constrain : `bool`, optional (default=`True`)
         Whether only taggings that the scheme allows are predicted.
     constrain_training : `bool`, optional (default=`False`)
@@ -61,7 +65,8 @@ class CrfTagger(NerModel):
 
     # Raises
 
-    `ConfigError` if `scheme`, `decoder` or `reduction` is none of those, or if an option is not for the `decoder`.
+    `ConfigError` if `scheme`, `decoder`, `tag_head` or `reduction` is none of those, or if an option is not for the
+    `decoder`.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class CrfTagger(NerModel):
         text_field_embedder: TextFieldEmbedder,
         scheme: str = "BIO",
         decoder: str = "crf",
+        tag_head: str = "joint",
         constrain: bool = True,
         constrain_training: bool = False,
         use_start_end: bool = True,
@@ -84,7 +90,7 @@ class CrfTagger(NerModel):
         self.decoder = decoder
         self._refuse_what_has_no_effect(constrain, constrain_training, reduction, loss, negative_sampling)
         self.tag_set = TagSet(self.types, scheme)
-        self.tag_projection = torch.nn.Linear(self.encoding_dim, len(self.tag_set))
+        self.tag_projection = make_tag_head(tag_head, self.encoding_dim, self.tag_set)
         self.crf = ConditionalRandomField(
             len(self.tag_set),
             self.tag_set.constraints() if constrain else None,

@@ -1,8 +1,8 @@
 """What every NER model shares: encoding, decoding to characters, metrics, assets."""
 
+import logging
 from abc import abstractmethod
-from difflib import get_close_matches
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
 
 import torch
 from allennlp.common import Lazy
@@ -21,9 +21,38 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
 from ner_plugins.metrics import EntityMetric, SeqevalMetric
 from ner_plugins.models.gold_count import GoldCount
+from ner_plugins.models.thresholds import threshold_tensor
+from ner_plugins.modules import flat_encoder  # noqa: F401  (it is registered)
 from ner_plugins.modules.decoding import DecodedSpans, not_numbers
+from ner_plugins.modules.lattice_encoder import Lattice, LatticeEncoder
+from ner_plugins.modules.token_types import TokenTypes
 
-Thresholds = Union[float, dict[str, float]]
+logger = logging.getLogger(__name__)
+
+MUCH_GOLD = 0.2  # the share of unreachable gold from which on it is told
+
+
+class EncodedTokens(NamedTuple):
+    """
+    The tokens of a batch.
+
+    # Parameters
+
+    vectors : `torch.Tensor`
+        Shape: (batch, tokens, encoding_dim)
+    mask : `torch.BoolTensor`
+        Shape: (batch, tokens)
+    types : `torch.LongTensor`
+        The type id of the entity that a token lies in, of several that of the longest; -1 outside.
+        Shape: (batch, tokens)
+    entities : `torch.LongTensor`
+        The row of that entity in the gold tensor; -1 outside. Shape: (batch, tokens)
+    """
+
+    vectors: Tensor
+    mask: Tensor
+    types: Tensor
+    entities: Tensor
 
 
 class NerModel(Model):
@@ -41,6 +70,8 @@ class NerModel(Model):
         Tokens to vectors: a transformer, or embeddings of characters.
     encoder : `Optional[Lazy[Seq2SeqEncoder]]`
         Contextualises them further, for instance a BiLSTM. The size of its input need not be said.
+    lattice_encoder : `Optional[Lazy[LatticeEncoder]]`
+        Brings in the words of a lexicon (`dataset_reader.lexicon`), before `encoder`: see the model `flat`.
     dropout : `float`
         On the vectors that go into the encoder and into the head.
     metrics : `Optional[list[Metric]]`
@@ -55,8 +86,8 @@ class NerModel(Model):
 
     # Raises
 
-    `ConfigError` if the training data hold no entity, if `thresholds` names a type that they do not hold, or if
-    `encoder` takes vectors of another size.
+    `ConfigError` if the training data hold no entity, if `thresholds` names a type that they do not hold or holds what
+    is no probability, or if `encoder` takes vectors of another size.
     """
 
     default_predictor = "ner"
@@ -66,10 +97,11 @@ class NerModel(Model):
         vocab: Vocabulary,
         text_field_embedder: TextFieldEmbedder,
         encoder: Optional[Lazy[Seq2SeqEncoder]] = None,
+        lattice_encoder: Optional[Lazy[LatticeEncoder]] = None,
         dropout: float = 0.0,
         metrics: Optional[list[Metric]] = None,
         training_metrics: bool = False,
-        thresholds: Optional[Thresholds] = None,
+        thresholds: Any = None,  # checked by hand: `Thresholds`
         initializer: Optional[InitializerApplicator] = None,
         regularizer: Optional[RegularizerApplicator] = None,
         serialization_dir: Optional[str] = None,
@@ -86,22 +118,31 @@ class NerModel(Model):
                 "reader's entity_types if it has any"
             )
         self.text_field_embedder = text_field_embedder
-        self.encoder: Optional[Seq2SeqEncoder] = None if encoder is None else _constructed(encoder, text_field_embedder)
+        self.lattice_encoder: Optional[LatticeEncoder] = None
+        if lattice_encoder is not None:
+            self.lattice_encoder = lattice_encoder.construct(
+                vocab=vocab, input_dim=text_field_embedder.get_output_dim(), serialization_dir=serialization_dir
+            )
+        self.encoder: Optional[Seq2SeqEncoder] = None
+        if encoder is not None:
+            self.encoder = _constructed(encoder, self.lattice_encoder or text_field_embedder)
         self.dropout = torch.nn.Dropout(dropout)
         self.metrics = _checked(metrics)
         self.gold_count = GoldCount()
+        self._token_types = TokenTypes(self.types)
         self._training_metrics = training_metrics
         self._unlabelled: Optional[str] = None
+        self._told_of_unreachable = False
         self._initializer = initializer
-        self.register_buffer("thresholds", self._threshold_tensor(thresholds), persistent=False)
+        self.register_buffer("thresholds", threshold_tensor(thresholds, self.types), persistent=False)
         if serialization_dir is not None:
             _prepare_assets(Assets(serialization_dir))
 
     @property
     def encoding_dim(self) -> int:
         """Size of the vectors that `encode` gives the head."""
-        module = self.text_field_embedder if self.encoder is None else self.encoder
-        return int(module.get_output_dim())
+        modules = (self.encoder, self.lattice_encoder, self.text_field_embedder)
+        return int(next(module for module in modules if module is not None).get_output_dim())
 
     def initialize(self) -> None:
         """Apply the configured initializer; a subclass calls it when all its parameters are there."""
@@ -109,7 +150,11 @@ class NerModel(Model):
             self._initializer(self)
 
     def forward(
-        self, tokens: TextFieldTensors, metadata: Sequence[Mapping[str, Any]], entities: Optional[Tensor] = None
+        self,
+        tokens: TextFieldTensors,
+        metadata: Sequence[Mapping[str, Any]],
+        entities: Optional[Tensor] = None,
+        lattice: Optional[Lattice] = None,
     ) -> dict[str, Any]:
         """
         # Parameters
@@ -120,6 +165,8 @@ class NerModel(Model):
             The reader's, for each sentence: `text`, raw gold `entities`, `id`, and the tokens' character `offsets`.
         entities : `Optional[torch.LongTensor]`
             Gold rows of (first token, last token + 1, type id), padded with -1. Shape: (batch, entities, 3)
+        lattice : `Optional[Lattice]`
+            The lexicon's words, where the reader has a lexicon: see `LatticeField`.
 
         # Returns
 
@@ -128,7 +175,7 @@ class NerModel(Model):
             `text` and `id`.
         """
         mask = get_text_field_mask(tokens)  # Shape: (batch, tokens)
-        scores = self.score(self.encode(tokens, mask), mask)
+        scores = self.score(self.encode(tokens, mask, lattice), mask)
         output: dict[str, Any] = {}
         if entities is not None:
             output["loss"] = self.loss(scores, entities, mask)
@@ -145,12 +192,36 @@ class NerModel(Model):
                 self._unlabelled = metadata[0].get("source") or "a text without a label"
         return output
 
-    def encode(self, tokens: TextFieldTensors, mask: Tensor) -> Tensor:
+    def encode_tokens(self, batch: Mapping[str, Any]) -> EncodedTokens:
+        """
+        The vectors that the head is given, with what each token is of: for losses of vectors, not of scores.
+
+        # Parameters
+
+        batch : `Mapping[str, Any]`
+            What `forward` takes; `entities` among it.
+        """
+        mask = get_text_field_mask(batch["tokens"])
+        encoded = self.encode(batch["tokens"], mask, batch.get("lattice"))
+        return EncodedTokens(encoded, mask, *self._token_types(batch["entities"], mask))
+
+    def encode(self, tokens: TextFieldTensors, mask: Tensor, lattice: Optional[Lattice] = None) -> Tensor:
         """Vectors of the tokens in context. Shape: (batch, tokens, encoding_dim)."""
-        encoded: Tensor = self.dropout(self.text_field_embedder(tokens))
+        encoded: Tensor = self.text_field_embedder(tokens)
+        if self.lattice_encoder is not None:  # which has a dropout of its own for what goes into it
+            encoded = self.lattice_encoder(encoded, mask, self._checked_lattice(lattice))
+        encoded = self.dropout(encoded)
         if self.encoder is not None:
             encoded = self.dropout(self.encoder(encoded, mask))
         return encoded
+
+    def _checked_lattice(self, lattice: Optional[Lattice]) -> Lattice:
+        if lattice is None:
+            raise ConfigError(
+                "model.lattice_encoder needs the words of a lexicon, but the instances have none: set "
+                "dataset_reader.lexicon"
+            )
+        return lattice
 
     @abstractmethod
     def score(self, encoded: Tensor, mask: Tensor) -> Tensor:
@@ -196,7 +267,20 @@ class NerModel(Model):
             for metric in self.metrics
             for name, value in metric.get_metric(reset).items()
         }
-        return {**figures, **self.gold_count.get_metric(reset=True)} if reset else figures
+        return {**figures, **self._count_gold()} if reset else figures
+
+    def _count_gold(self) -> dict[str, float]:
+        """`gold` and `unreachable_gold`; the first time that much is out of reach it is said."""
+        counts = self.gold_count.get_metric(reset=True)
+        if counts["unreachable_gold"] > MUCH_GOLD * counts["gold"] and not self._told_of_unreachable:
+            self._told_of_unreachable = True
+            logger.warning(
+                "%d of %d gold entities are out of this model's reach, whatever it learns: they are wider than "
+                "max_span_width, overlap where decoding is flat, end inside a token, or are of a type that the "
+                "training data do not hold",
+                counts["unreachable_gold"], counts["gold"],
+            )  # fmt: skip
+        return counts
 
     def _measure(self, predicted: Sequence[Sequence[Entity]], metadata: Sequence[Mapping[str, Any]]) -> None:
         self._unlabelled = None
@@ -207,20 +291,6 @@ class NerModel(Model):
         for sentence, entities in zip(metadata, gold, strict=True):
             known = [entity for entity in set(entities or ()) if entity.type in self.types]
             self.gold_count(len(set(entities or ())), len(self.reachable(to_tokens(known, sentence["offsets"]))))
-
-    def _threshold_tensor(self, thresholds: Optional[Thresholds]) -> Tensor:
-        """The lowest probability of each type. Shape: (types,)."""
-        if thresholds is None or isinstance(thresholds, (int, float)):
-            return torch.full((len(self.types),), float(thresholds or 0.0))
-        for name in thresholds:
-            if name not in self.types:
-                near = get_close_matches(name, self.types, n=1)
-                meant = f" (did you mean {near[0]!r}?)" if near else ""
-                raise ConfigError(
-                    f"model.thresholds names the entity type {name!r}{meant}, which the training data do not hold; "
-                    f"they hold {', '.join(sorted(self.types))}"
-                )
-        return torch.tensor([float(thresholds.get(name, 0.0)) for name in self.types])
 
 
 def to_characters(
@@ -266,16 +336,16 @@ def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]]) ->
     ]
 
 
-def _constructed(encoder: Lazy[Seq2SeqEncoder], embedder: TextFieldEmbedder) -> Seq2SeqEncoder:
-    """The encoder, for vectors of the embedder's size."""
-    size = embedder.get_output_dim()
+def _constructed(encoder: Lazy[Seq2SeqEncoder], below: Union[TextFieldEmbedder, LatticeEncoder]) -> Seq2SeqEncoder:
+    """The encoder, for vectors of the size of what is below it."""
+    size = below.get_output_dim()
     # Encoders have one name or the other for it. What the config says need not be said again: AllenNLP would warn.
     sizes = {name: size for name in ("input_size", "input_dim") if name not in encoder._params}
     module = encoder.construct(**sizes)
     if module.get_input_dim() != size:
         raise ConfigError(
-            f"model.encoder takes vectors of {module.get_input_dim()} numbers, but those of model.text_field_embedder "
-            f"have {size}: leave the size out, and it is the right one"
+            f"model.encoder takes vectors of {module.get_input_dim()} numbers, but it is given vectors of {size}: "
+            "leave the size out, and it is the right one"
         )
     return module
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.modules.token_types import TokenTypes
 from ner_plugins.tag_schemes import follows, split_tag, tag_scheme
 
 # Letters of every scheme in this order, so that a letter's place says what it means; a scheme may lack the last ones.
@@ -75,9 +76,7 @@ class TagSet:
         # IOB1 names only I as a letter, but writes B between two entities of a type.
         self.letters = "BI" if self.scheme == "IOB1" else self._scheme.letters
         self.tags = ["O"] + [f"{letter}-{type_}" for type_ in self.types for letter in self.letters]
-        places = {name: place for place, name in enumerate(sorted(self.types))}
-        # By device, so that no step copies it again.
-        self._places = {torch.device("cpu"): torch.tensor([places[type_] for type_ in self.types])}
+        self._token_types = TokenTypes(self.types)
 
     def __len__(self) -> int:
         return len(self.tags)
@@ -106,9 +105,7 @@ class TagSet:
 
     def targets(self, entities: Tensor, mask: Tensor) -> Tensor:
         """
-        The gold tags of gold entities. Of those that overlap the longest is written, then the leftmost, then the
-        first by name of type, as `ner_plugins.entities.resolve_overlaps` has it; one that does not begin and end with
-        a token of the text is left out.
+        The gold tags of gold entities, of those that `TokenTypes` lets count.
 
         # Parameters
 
@@ -123,15 +120,12 @@ class TagSet:
         `torch.LongTensor`
             0 where there is no token. Shape: (batch, length)
         """
-        if entities.size(1) == 0 or mask.size(1) == 0 or not self.types:
+        if entities.size(1) == 0:
             return torch.zeros_like(mask, dtype=torch.int64)
-        start, end, type_id = entities.unbind(-1)  # Shape of these: (batch, entities)
-        owner = self._owner(start, end, self._written(start, end, type_id, mask), mask.size(1))
-        row = (owner - 1).clamp(min=0)
-        inside = (owner > 0) & mask
-        types = torch.where(inside, type_id.gather(1, row), -1)  # Shape of this and the next: (batch, length)
+        types, row = self._token_types(entities, mask)  # Shape of these and the next: (batch, length)
+        start, end = (entities[..., side].gather(1, row.clamp(min=0)) for side in (0, 1))
         token = torch.arange(mask.size(1), device=mask.device)
-        first, last = token == start.gather(1, row), token == end.gather(1, row) - 1
+        first, last = token == start, token == end - 1
         if self.scheme == "IOB1":
             letter = torch.where(first & (types == _previous(types, mask, -1)), _BEGIN, _INSIDE)
         else:
@@ -139,7 +133,7 @@ class TagSet:
             edge = torch.where(first, letters.index(scheme.begin), letters.index(scheme.end))
             edge = edge.masked_fill(first & last, letters.index(scheme.single))
             letter = torch.where(first | last, edge, _INSIDE)
-        return torch.where(inside, types * len(self.letters) + letter + 1, 0)
+        return torch.where(types >= 0, types * len(self.letters) + letter + 1, 0)
 
     def spans(self, tags: Tensor, mask: Tensor) -> Spans:
         """
@@ -178,45 +172,6 @@ class TagSet:
         letter, letter_before = (tags - 1) % number, (before - 1) % number
         goes_on = (letter == _INSIDE) | (letter == _END)
         return same_type & (tags > 0) & goes_on & (letter_before <= _INSIDE)
-
-    def _written(self, start: Tensor, end: Tensor, type_id: Tensor, mask: Tensor) -> Tensor:
-        """
-        Which of some entities are written.
-
-        # Returns
-
-        `torch.BoolTensor`
-            Shape: (batch, entities)
-        """
-        length = mask.size(1)
-        fits = (type_id >= 0) & (type_id < len(self.types)) & (start >= 0) & (start < end) & (end <= length)
-        fits &= mask.gather(1, start.clamp(0, length - 1)) & mask.gather(1, (end - 1).clamp(0, length - 1))
-        if start.device not in self._places:
-            self._places[start.device] = self._places[torch.device("cpu")].to(start.device)
-        name = self._places[start.device][type_id.clamp(0, len(self.types) - 1)]
-        # The first is the best one, of equals the first in the tensor.
-        rank = ((length - (end - start)) * (length + 1) + start) * len(self.types) + name
-        rank = rank.masked_fill(~fits, torch.iinfo(torch.int64).max).argsort(stable=True, dim=1).argsort(1)
-        overlap = (start.unsqueeze(2) < end.unsqueeze(1)) & (start.unsqueeze(1) < end.unsqueeze(2))
-        # [b, p, q]: p is not written if q is. Shape: (batch, entities, entities)
-        loses = overlap & (rank.unsqueeze(2) > rank.unsqueeze(1)) & fits.unsqueeze(1)
-        written = fits
-        # The answer is the one fixed point, and each step settles at least one more link of every chain of overlaps.
-        for _ in range(start.size(1)):
-            settled = fits & ~(loses & written.unsqueeze(1)).any(2)
-            if settled.device.type == "cpu" and torch.equal(settled, written):
-                break
-            written = settled
-        return written
-
-    @staticmethod
-    def _owner(start: Tensor, end: Tensor, written: Tensor, length: int) -> Tensor:
-        """For each token the row of the entity that it lies in, plus 1; 0 where it lies in none."""
-        row = torch.arange(1, start.size(1) + 1, device=start.device) * written  # Shape: (batch, entities)
-        change = torch.zeros(len(start), length + 1, dtype=torch.int64, device=start.device)
-        change.scatter_add_(1, torch.where(written, start, length), row)
-        change.scatter_add_(1, torch.where(written, end, length), -row)
-        return change[:, :length].cumsum(1)
 
 
 def _previous(values: Tensor, mask: Tensor, default: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Token indexers: from tokens to the ids that an encoder reads."""
 
+from ner_plugins.token_indexers.bigram_indexer import BigramIndexer
 from ner_plugins.token_indexers.transformer_indexer import TransformerIndexer
 
-__all__ = ["TransformerIndexer"]
+__all__ = ["BigramIndexer", "TransformerIndexer"]

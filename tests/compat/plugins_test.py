@@ -50,6 +50,8 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         "Subcommand:train",
     }
     assert set(after) - set(before) == {
+        "ContrastiveLoss:nerco",
+        "ContrastiveLoss:supcon",
         "DatasetReader:brackets_ner",
         "DatasetReader:ccks_address",
         "DatasetReader:cluener",
@@ -65,10 +67,14 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         "DatasetReader:resume",
         "DatasetReader:spacy_ner",
         "DatasetReader:weibo",
+        "LatticeEncoder:flat",
+        "LearningRateScheduler:warmup_inverse_decay",
+        "Lexicon:ner_lexicon",
         "Metric:cluener",
         "Metric:seqeval",
         "Metric:typed_span_f1",
         "Model:biaffine",
+        "Model:flat",
         "Model:span",
         "NegativeSampling:per_positive",
         "NegativeSampling:ratio",
@@ -85,11 +91,16 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         "Subcommand:ner-data",
         "Subcommand:ner-report",
         "Subcommand:ner-threshold",
+        "TokenEmbedder:ner_embedding",
         "TokenEmbedder:ner_transformer",
+        "TokenIndexer:ner_bigrams",
         "TokenIndexer:ner_transformer",
         "Tokenizer:ner_characters",
         "Tokenizer:ner_subwords",
         "Tokenizer:ner_words",
+        "TrainerCallback:ner_unfreeze",
+        "TrainerCallback:nerco",
+        "TrainerCallback:two_stage",
     }
 
 

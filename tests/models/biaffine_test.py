@@ -85,6 +85,16 @@ def test_nested_gold_is_unreachable_for_a_flat_decoder(decoding: str, unreachabl
     assert model.get_metrics(reset=True)["unreachable_gold"] == unreachable
 
 
+def test_much_unreachable_gold_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    model, batch = build(GOLD, TEXTS, max_span_width=1)
+    model.eval()
+    for _ in range(2):
+        model(**batch)
+        model.get_metrics(reset=True)
+    [message] = [record.getMessage() for record in caplog.records if "out of this model's reach" in record.message]
+    assert "max_span_width" in message
+
+
 def test_gold_cut_by_a_token_is_unreachable() -> None:
     offsets = [(0, 2), (2, 5)]
     assert to_tokens([Entity(0, 2, "a"), Entity(1, 5, "b"), Entity(0, 5, "c")], offsets) == [
@@ -109,7 +119,8 @@ def test_training_metrics_on_request() -> None:
 
 
 def test_thresholds() -> None:
-    model, batch = build(GOLD, TEXTS, thresholds={"name": 1.1}, decoding="nested")
+    model, batch = build(GOLD, TEXTS, decoding="nested")
+    model.thresholds[model.types.index("name")] = 1.1  # more than any probability
     fit(model, batch)
     assert {entity.type for entity in model(**batch)["entities"][0]} == {"address", "organization"}
     with pytest.raises(ConfigError, match=r"did you mean 'address'"):

@@ -53,8 +53,9 @@ def found(model: CrfTagger, batch: dict) -> list[list[Entity]]:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("decoder", ["crf", "softmax"])
-def test_it_learns_with_every_scheme(scheme: str, decoder: str) -> None:
-    model, batch = build(GOLD, TEXTS, scheme=scheme, decoder=decoder)
+@pytest.mark.parametrize("tag_head", ["joint", "factored"])
+def test_it_learns_with_every_scheme(scheme: str, decoder: str, tag_head: str) -> None:
+    model, batch = build(GOLD, TEXTS, scheme=scheme, decoder=decoder, tag_head=tag_head)
     fit(model, batch)
     assert found(model, batch) == GOLD
     assert all(0.5 < entity.score <= 1.0 for entity in model(**batch)["entities"][0])
@@ -162,7 +163,8 @@ def test_overlapping_gold_is_unreachable_but_for_the_longest() -> None:
 
 
 def test_thresholds() -> None:
-    model, batch = build(GOLD, TEXTS, thresholds={"name": 1.1})
+    model, batch = build(GOLD, TEXTS)
+    model.thresholds[model.types.index("name")] = 1.1  # more than any probability
     fit(model, batch)
     assert found(model, batch) == [GOLD[0][1:], []]
 
@@ -185,6 +187,7 @@ def test_illegal_taggings_are_read_where_they_are_not_forbidden() -> None:
     [
         ({"decoder": "viterbi"}, "model.decoder is 'viterbi'; it can be crf, softmax"),
         ({"scheme": "BILOU2"}, "BILOU2"),
+        ({"tag_head": "chunk"}, "model.tag_head is 'chunk'; it can be joint, factored"),
         ({"reduction": "median"}, "median"),
         ({"decoder": "softmax", "reduction": "mean"}, "model.reduction is not for"),
         ({"decoder": "softmax", "constrain_training": True}, "model.constrain_training is not for"),
@@ -192,7 +195,7 @@ def test_illegal_taggings_are_read_where_they_are_not_forbidden() -> None:
         ({"negative_sampling": {"type": "ratio", "probability": 0.5}}, "model.negative_sampling is not for"),
         ({"constrain": False, "constrain_training": True}, "goes with model.constrain"),
         ({"decoder": "softmax", "loss": "boundary_smoothing"}, "scores spans, not tags"),
-        ({"encoder": {"type": "lstm", "input_size": 7, "hidden_size": 6}}, r"takes vectors of 7 numbers.* have 12"),
+        ({"encoder": {"type": "lstm", "input_size": 7, "hidden_size": 6}}, r"takes vectors of 7 numbers.* of 12"),
     ],
 )
 def test_settings_that_do_not_exist_are_named(overrides: dict, message: str) -> None:

@@ -1,0 +1,109 @@
+"""
+FLAT and NerCo on Weibo, Resume or MSRA: dev F1, and test F1 at the epoch that is best on dev.
+
+    python benchmarks/lattice.py weibo|resume|msra [--seeds 1 2 3] [--epochs 15] [--models …] [--minutes N]
+
+What is compared, over the same vectors of characters, batches, optimizer and number of epochs:
+
+- `flat` with `bilstm_crf`, which knows characters and bigrams but no words;
+- `flat` with `flat_no_residual`, the mistake of the released code;
+- `flat_nerco`, which has `--contrastive-epochs` of contrastive learning before, with `flat_longer`, which has so many
+  ordinary epochs more;
+- `crf_tagger` over a pretrained encoder with `crf_tagger_nerco`.
+
+MSRA has no dev file: a tenth of its train is dev. Resumable: each finished run leaves a JSON file and is not run again,
+one that was cut off is taken up where it was, and after `--minutes` none is begun.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from training_runs import ROOT, SHARED, Corpus, Run, precision, run_all, table
+
+CORPORA = {"weibo": "weibo", "resume": "resume", "msra": "msra_bio"}
+FLAT, PEER = "training_config/flat.jsonnet", "benchmarks/bilstm_crf.jsonnet"
+TAGGER = "training_config/crf_tagger.jsonnet"
+CONFIGS = {
+    "bilstm_crf": PEER,
+    "flat": FLAT,
+    "flat_no_residual": FLAT,
+    "flat_longer": FLAT,
+    "flat_nerco": FLAT,
+    "crf_tagger": TAGGER,
+    "crf_tagger_longer": TAGGER,
+    "crf_tagger_nerco": TAGGER,
+}
+LEXICON = SHARED / "data/lexicon"
+
+
+def runs_of(corpus: Corpus, arguments: argparse.Namespace) -> Iterator[Run]:
+    """The training of every model, seed by seed."""
+    for seed in arguments.seeds:
+        for model in arguments.models:
+            over_encoder = CONFIGS[model] == TAGGER
+            epochs = arguments.epochs + (arguments.contrastive_epochs if model.endswith("_longer") else 0)
+            overrides: dict[str, Any] = precision(arguments) if over_encoder else {}
+            facts = {"encoder": Path(arguments.encoder).name if over_encoder else "", "seed": seed, "epochs": epochs}
+            name = f"{model}-e{epochs}-s{seed}"
+            if model == "flat_no_residual":
+                overrides["model.lattice_encoder.legacy_no_residual"] = True
+            if model.endswith("_nerco"):
+                facts["contrastive_epochs"] = arguments.contrastive_epochs
+                name += f"-c{arguments.contrastive_epochs}"
+                overrides["trainer.callbacks"] = [nerco(arguments)]
+            environment = corpus.environment(arguments.encoder if over_encoder else "", seed, epochs) | {
+                "NER_LEXICON": arguments.lexicon,
+                "NER_WORD_VECTORS": arguments.word_vectors,
+                "NER_CHARACTER_VECTORS": arguments.character_vectors,
+            }
+            rate = arguments.encoder_rate if over_encoder else None
+            yield Run(model, name, CONFIGS[model], environment, overrides, facts, rate)
+
+
+def nerco(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The callback: so many epochs whatever comes of them, as many as `…_longer` trains more."""
+    found = {"type": "nerco", "epochs": arguments.contrastive_epochs, "patience": None}
+    return found | json.loads(arguments.nerco)
+
+
+def corpus_of(arguments: argparse.Namespace) -> Corpus:
+    name, data = arguments.corpus, arguments.data
+    reader = json.dumps({"type": name, "dev_fraction": 0.1}) if name == "msra" else name
+    return Corpus(name, reader, f"{data}#train", f"{data}#dev", f"{data}#test")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", choices=sorted(CORPORA))
+    parser.add_argument("--data", help="folder or archive of the corpus")
+    vectors = str(LEXICON / "synonyms-3.8.0.words.vector.gz")
+    parser.add_argument("--lexicon", default=vectors)
+    parser.add_argument("--word-vectors", default=vectors)
+    parser.add_argument("--character-vectors", default=str(LEXICON / "macropodus-0.0.7.w2v_model_wiki_char.vec.gz"))
+    parser.add_argument("--encoder", default=str(SHARED / "encoders/bge-small-zh-v1.5-int8deq"))
+    parser.add_argument("--encoder-rate", type=float, default=2e-4)
+    parser.add_argument("--bfloat16", action="store_true", help="mixed precision where there is an encoder")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--contrastive-epochs", type=int, default=10)
+    parser.add_argument("--nerco", default="{}", help="options of the callback, as JSON")
+    parser.add_argument("--models", nargs="+", choices=sorted(CONFIGS), default=list(CONFIGS))
+    parser.add_argument("--minutes", type=float, help="start no further run after so long; what is left is 'not run'")
+    parser.add_argument("--runs", type=Path)
+    arguments = parser.parse_args()
+    arguments.data = arguments.data or str(SHARED / "data" / CORPORA[arguments.corpus])
+    arguments.runs = arguments.runs or ROOT / "benchmarks/runs" / f"lattice-{arguments.corpus}"
+    for path in (arguments.data, arguments.lexicon, arguments.word_vectors, arguments.character_vectors):
+        if path and not (ROOT / path).exists():
+            sys.exit(f"{path}: not found; see --help for how to name the corpus, the lexicon and the vectors")
+    corpus = corpus_of(arguments)
+    results = run_all(corpus, runs_of(corpus, arguments), arguments.runs, arguments.minutes)
+    print(f"\n{table(results, list(CONFIGS))}")
+
+
+if __name__ == "__main__":
+    main()

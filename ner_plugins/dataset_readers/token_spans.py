@@ -1,0 +1,89 @@
+"""The characters of tokens, and the tokens of entities."""
+
+from collections import Counter
+from typing import List, Sequence, Tuple
+
+from allennlp.data import Token, Tokenizer
+
+from ner_plugins.dataset_readers.alignment import align_entities
+from ner_plugins.entities import Entity, Sentence
+from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
+
+_UNITS = [(i, i + 1) for i in range(1024)]
+
+
+def token_offsets(tokens: Sequence[Token], tokenizer: Tokenizer) -> List[Tuple[int, int]]:
+    """
+    The half-open characters of each token.
+
+    # Parameters
+
+    tokens : `Sequence[Token]`
+        At least one.
+    tokenizer : `Tokenizer`
+        Which made them.
+
+    # Raises
+
+    `ConfigError` if its tokens do not say where they stand.
+    """
+    if type(tokenizer) is NerCharacterTokenizer and tokens[0].text:
+        while len(_UNITS) < len(tokens):  # once, for all texts to share
+            _UNITS.append((len(_UNITS), len(_UNITS) + 1))
+        return _UNITS[: len(tokens)]
+    offsets = [(token.idx, token.idx_end) for token in tokens]
+    if offsets[0][1] is None or offsets[-1][1] is None:
+        # Most of AllenNLP's tokenizers give a start alone; their tokens are the text's own characters.
+        if any(token.idx is None for token in tokens):
+            problem = f"dataset_reader.tokenizer: {type(tokenizer).__name__} gives no character offsets"
+            raise ConfigError(f"{problem}. Use ner_characters, ner_subwords or ner_words")
+        return [(token.idx, token.idx + len(token.text)) for token in tokens]
+    return offsets
+
+
+def token_spans(
+    sentence: Sentence,
+    gold: Sequence[Entity],
+    offsets: Sequence[Tuple[int, int]],
+    boundary: str,
+    counts: "Counter[str]",
+) -> List[Tuple[int, int, str]]:
+    """
+    The tokens of a sentence's gold.
+
+    # Parameters
+
+    sentence : `Sentence`
+    gold : `Sequence[Entity]`
+        Its entities.
+    offsets : `Sequence[Tuple[int, int]]`
+        The characters of its tokens.
+    boundary : `str`
+        See `align_entities`.
+    counts : `Counter[str]`
+        In which entities that were `moved` to token boundaries, and those `without_tokens`, are counted.
+
+    # Returns
+
+    `List[Tuple[int, int, str]]`
+        Half-open tokens and type of each entity that has tokens.
+
+    # Raises
+
+    `DataError` when an entity leaves the text or is empty.
+    """
+    for entity in gold:
+        if not 0 <= entity.start < entity.end <= len(sentence.text):
+            raise DataError(
+                f"{entity.type} ({entity.start}, {entity.end}) is no span of {len(sentence.text)} characters",
+                path=sentence.source or None,
+            )
+    spans: List[Tuple[int, int, str]] = []
+    for span in align_entities(gold, offsets, boundary):
+        if span is None:
+            counts["without_tokens"] += 1
+        else:
+            counts["moved"] += not span.exact
+            spans.append((span.start, span.end, span.type))
+    return spans

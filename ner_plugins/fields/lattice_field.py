@@ -1,0 +1,155 @@
+"""The words of a lexicon in one text, as tensors."""
+
+from array import array
+from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from allennlp.data.fields import Field
+from allennlp.data.vocabulary import Vocabulary
+from allennlp.nn.util import batch_tensor_dicts
+
+from ner_plugins.errors import ConfigError
+
+if TYPE_CHECKING:  # a reader imports both
+    from ner_plugins.lexicon.lexicon import Lexicon
+
+LATTICE_NAMESPACE = "lattice_words"
+
+
+class LatticeField(Field[Dict[str, torch.Tensor]]):
+    """
+    Where the words of a lexicon stand in a text, in order of start, then of length.
+
+    A batch becomes a dict of `words`, `heads` and `tails` (int64) and `mask` (bool), each of shape (batch, max_words),
+    where `max_words` may be 0. `heads` and `tails` are the words' first and last tokens; padding is 0, and false in
+    the mask. A word that does not begin and end with a token is left out.
+
+    Of V words in the vocabulary (padding and unknown included), the ids are 0 to V - 1; a word of the lexicon that the
+    vocabulary lacks has the id V + its place in the lexicon (see `WordEmbedding`), or, if the lexicon is of words that
+    were seen (`only_seen`), is left out.
+
+    The reader attaches the lexicon when it attaches the token indexers, so that it does not travel between processes.
+    The text is matched when it is counted, and again when it is indexed, which is quicker than keeping the words.
+
+    # Parameters
+
+    text : `str`
+        The text.
+    offsets : `Sequence[Tuple[int, int]]`
+        The half-open characters of each token.
+    lexicon : `Optional[Lexicon]`
+        It may be attached later.
+    namespace : `str`, optional (default = `"lattice_words"`)
+        The vocabulary namespace of the words; it is padded.
+    """
+
+    __slots__ = ["_namespace", "_rows", "lexicon", "offsets", "text"]
+
+    def __init__(
+        self,
+        text: str,
+        offsets: Sequence[Tuple[int, int]],
+        lexicon: Optional["Lexicon"] = None,
+        namespace: str = LATTICE_NAMESPACE,
+    ) -> None:
+        self.text = text
+        self.offsets = offsets
+        self.lexicon = lexicon
+        self._namespace = namespace
+        self._rows = array("i")  # ids, then heads, then tails
+
+    def words(self) -> Iterator[Tuple[int, int, int]]:
+        """
+        The words of the lexicon in the text.
+
+        # Returns
+
+        `Iterator[Tuple[int, int, int]]`
+            First token, last token, and place in the lexicon.
+
+        # Raises
+
+        `ConfigError` if the lexicon has not been attached.
+        """
+        if self.lexicon is None:
+            raise ConfigError("the field lattice has no lexicon yet: call the reader's apply_token_indexers(instance)")
+        heads: Dict[int, int] = {}
+        tails: Dict[int, int] = {}
+        for token, (start, end) in enumerate(self.offsets):
+            if start < end:
+                heads.setdefault(start, token)
+                tails[end] = token
+        for start, end, word in self.lexicon.match(self.text):
+            head, tail = heads.get(start), tails.get(end)
+            if head is not None and tail is not None and head <= tail:
+                yield head, tail, word
+
+    def count_vocab_items(self, counter: Dict[str, Dict[str, int]]) -> None:
+        """Counts each word."""
+        count = counter[self._namespace]
+        for _, _, word in self.words():
+            count[self._lexicon_words[word]] += 1
+
+    def index(self, vocab: Vocabulary) -> None:
+        """Finds the words and their ids."""
+        known = vocab.get_token_to_index_vocabulary(self._namespace)
+        size = vocab.get_vocab_size(self._namespace)
+        ids, heads, tails = array("i"), array("i"), array("i")
+        for head, tail, word in self.words():
+            word_id = known.get(self._lexicon_words[word])
+            if word_id is None:
+                if self.lexicon is not None and self.lexicon.only_seen:
+                    continue
+                word_id = size + word
+            ids.append(word_id)
+            heads.append(head)
+            tails.append(tail)
+        self._rows = ids + heads + tails
+
+    def get_padding_lengths(self) -> Dict[str, int]:
+        """`{"num_words": words}`."""
+        return {"num_words": len(self._rows) // 3}
+
+    def as_tensor(self, padding_lengths: Dict[str, int]) -> Dict[str, torch.Tensor]:
+        """`words`, `heads`, `tails` and `mask`, each of shape (`padding_lengths["num_words"]`,)."""
+        length = padding_lengths["num_words"]
+        rows = torch.zeros(3, length, dtype=torch.int64)
+        number = min(len(self._rows) // 3, length)
+        if number:
+            found = np.frombuffer(self._rows, dtype=np.intc).reshape(3, -1)[:, :number]
+            rows[:, :number] = torch.from_numpy(found.astype(np.int64))
+        words, heads, tails = rows.unbind(0)
+        return {"words": words, "heads": heads, "tails": tails, "mask": torch.arange(length) < number}
+
+    def batch_tensors(self, tensor_list: List[Dict[str, torch.Tensor]]) -> Dict[str, torch.Tensor]:
+        """Those of several texts, of shape (batch, max_words)."""
+        tensors: Dict[str, torch.Tensor] = batch_tensor_dicts(tensor_list)
+        return tensors
+
+    def empty_field(self) -> "LatticeField":
+        """The field of an empty text."""
+        return LatticeField("", [], self.lexicon, self._namespace)
+
+    def duplicate(self) -> "LatticeField":
+        """A copy, with the same lexicon."""
+        field = LatticeField(self.text, list(self.offsets), self.lexicon, self._namespace)
+        field._rows = self._rows[:]
+        return field
+
+    def human_readable_repr(self) -> List[Tuple[int, int, str]]:
+        """First token, last token and word of each; nothing before the lexicon is attached."""
+        if self.lexicon is None:
+            return []
+        return [(head, tail, self._lexicon_words[word]) for head, tail, word in self.words()]
+
+    @property
+    def _lexicon_words(self) -> Sequence[str]:
+        assert self.lexicon is not None  # `words` has checked it
+        return self.lexicon.words
+
+    def __len__(self) -> int:
+        return len(self._rows) // 3
+
+    def __str__(self) -> str:
+        return f"LatticeField of {len(self)} words"

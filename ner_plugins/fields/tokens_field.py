@@ -1,0 +1,37 @@
+"""The tokens of a text, for indexers that look at more than one of them."""
+
+from copy import deepcopy
+from typing import Dict, List
+
+from allennlp.data.fields import TextField
+
+
+class TokensField(TextField):
+    """
+    AllenNLP's `TextField`, but for counting: an indexer with a method `count_text(tokens, counter)` is given all tokens
+    of the text at once, instead of one after the other. For parameters see `TextField`.
+    """
+
+    __slots__: List[str] = []
+
+    def count_vocab_items(self, counter: Dict[str, Dict[str, int]]) -> None:
+        """Counts what each indexer wants to have in the vocabulary."""
+        for indexer in self.token_indexers.values():
+            count_text = getattr(indexer, "count_text", None)
+            if count_text is not None:
+                count_text(self.tokens, counter)
+            else:
+                for token in self.tokens:
+                    indexer.count_vocab_items(token, counter)
+
+    def empty_field(self) -> "TokensField":
+        """The field of a text without tokens."""
+        field = TokensField([], self._token_indexers)
+        field._indexed_tokens = super().empty_field()._indexed_tokens
+        return field
+
+    def duplicate(self) -> "TokensField":
+        """A copy, with the same indexers."""
+        field = TokensField(deepcopy(self.tokens), None if self._token_indexers is None else dict(self._token_indexers))
+        field._indexed_tokens = deepcopy(self._indexed_tokens)
+        return field

@@ -1,0 +1,199 @@
+"""Files of words, with or without vectors: word lists, jieba's dictionary, word2vec text and binary, compressed."""
+
+import re
+from contextlib import closing, contextmanager
+from typing import Any, BinaryIO, Callable, Iterator, List, Optional, Tuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ner_plugins.dataset_readers.data_paths import DataPath, open_streams
+from ner_plugins.dataset_readers.encodings import conversion
+from ner_plugins.dataset_readers.text_lines import BLOCK_SIZE, read_lines, readable
+from ner_plugins.errors import DataError, shown
+from ner_plugins.lexicon.word_layout import HEAD, layout_of
+from ner_plugins.lexicon.word_tally import WordTally
+
+FloatArray = npt.NDArray[np.float32]
+# Line or, in a binary file, number of the word, both from 1; the word; its vector if it was asked for.
+Entry = Tuple[int, str, Optional[FloatArray]]
+
+_JIEBA = re.compile(r"(.+?)(?:[ \t]+[0-9]+)?(?:[ \t]+[A-Za-z]+)?")
+_LONGEST_WORD = 1 << 14  # bytes
+_LOOKS_LIKE = conversion("").partition(":")[0]
+
+
+class WordFile:
+    """
+    One file of words.
+
+    # Parameters
+
+    path : `str`
+        `PATH[!MEMBER]`: a file, compressed or not, one in an archive, or a URL.
+    format : `Optional[str]`
+        One of `ner_plugins.lexicon.word_layout.FORMATS`; found out from the file's beginning if left out.
+
+    # Attributes
+
+    format : `str`
+        Its format.
+    width : `Optional[int]`
+        How many numbers a vector has; `None` where the format has none.
+    tally : `WordTally`
+        What `entries` had to leave out; it logs that when it comes to the end.
+
+    # Raises
+
+    `DataError` if there is no such file, or it cannot be what it should be. `ConfigError` for an unknown format.
+    """
+
+    def __init__(self, path: str, format: Optional[str] = None) -> None:
+        self.path = str(path)
+        with self._stream() as stream:
+            head = b""
+            with readable(self.path):
+                while len(head) < HEAD and (block := stream.read(HEAD - len(head))):
+                    head += block
+        self.format, self.width, self._declared = layout_of(head, self.path, format)
+        self.tally = WordTally(self.path, "word" if self.format == "word2vec_binary" else "line")
+
+    def entries(self, keep: Callable[[str], bool] = lambda word: False) -> Iterator[Entry]:
+        """
+        The words in order, as they stand in the file, however often they do.
+
+        # Parameters
+
+        keep : `Callable[[str], bool]`
+            Whether a word's vector is wanted; it is asked for each, just before the word is yielded.
+
+        # Raises
+
+        `DataError` for a file that is cut off, is not UTF-8, or holds a wanted vector that is not of finite numbers.
+        """
+        self.tally.clear()
+        with self._stream() as stream:
+            yield from (self._binary if self.format == "word2vec_binary" else self._lines)(stream, keep)
+        self.tally.log()
+
+    @contextmanager
+    def _stream(self) -> Iterator[BinaryIO]:
+        with closing(open_streams(DataPath.parse(self.path))) as streams:  # type: ignore[type-var]
+            yield next(streams)[1]
+
+    # Text.
+
+    def _lines(self, stream: BinaryIO, keep: Callable[[str], bool]) -> Iterator[Entry]:
+        undecodable: List[DataError] = []
+        seen = 0
+        for number, line in read_lines(stream, self.path, on_bad=undecodable.append):
+            if not line or line.isspace() or (number == 1 and self._declared is not None):
+                continue
+            seen += 1
+            if undecodable:
+                self._say_undecodable(undecodable.pop(), number, line)
+            elif self.format == "words":
+                yield number, line.strip(), None
+            elif self.format == "jieba":
+                found = _JIEBA.fullmatch(line.strip())
+                assert found is not None  # the line is not blank
+                yield number, found[1], None
+            elif (fields := self._fields(line, number)) is not None:
+                word = fields[0]
+                yield number, word, self._vector(word, fields[1:], number) if keep(word) else None
+        if self._declared not in (None, seen):
+            self.tally.note(f"{seen:,} words, but its first line says {self._declared:,}: it may be cut off")
+
+    def _fields(self, line: str, number: int) -> Optional[List[str]]:
+        """The word (there may be spaces in it) and the numbers of a line; `None` where these are too few or many."""
+        assert self.width is not None
+        fields = line.replace("\t", " ").rstrip().rsplit(" ", self.width)
+        if len(fields) <= self.width or (" " in fields[0] and _is_number(fields[0].rpartition(" ")[2])):
+            self.tally.add(f"with a vector of other than {self.width} numbers", number, line.partition(" ")[0])
+            return None
+        if not fields[0]:
+            self.tally.add("without a letter", number, line)
+            return None
+        return fields
+
+    def _vector(self, word: str, fields: List[str], number: int) -> FloatArray:
+        try:
+            vector = np.array([float(field) for field in fields])
+        except ValueError:
+            bad = next(field for field in fields if not _is_number(field))
+            problem = f"{shown(bad)} in the vector of {shown(word)}"
+            raise DataError(problem, path=self.path, line=number, expected="a number") from None
+        return self._finite(vector, word, f"line {number}")
+
+    def _finite(self, vector: npt.NDArray[Any], word: str, place: str) -> FloatArray:
+        # What float32 cannot hold is as bad.
+        if not np.all(np.abs(vector) <= np.finfo(np.float32).max):
+            problem = f"{place}: the vector of {shown(word)} holds infinite numbers, or what is no number"
+            raise DataError(problem, path=self.path, remedy="Correct the file, or make it again")
+        return vector.astype(np.float32)
+
+    def _say_undecodable(self, error: DataError, number: int, line: str) -> None:
+        """An error; but word2vec cuts long words in the middle of a character, so of its lines one is left out."""
+        looks_like = error.remedy if (error.remedy or "").startswith(_LOOKS_LIKE) else None
+        if looks_like is None and self.format == "word2vec_text":
+            self.tally.add("not in UTF-8", number, line.partition(" ")[0])
+            return
+        remedy = looks_like or "Save the file as UTF-8"
+        raise DataError(error.problem, path=self.path, line=number, expected="UTF-8 text", remedy=remedy)
+
+    # Binary: a header line, then for each word its letters, a space, and its numbers as little-endian float32.
+
+    def _binary(self, stream: BinaryIO, keep: Callable[[str], bool]) -> Iterator[Entry]:
+        assert self.width is not None and self._declared is not None
+        size = 4 * self.width
+        buffer, position = b"", 0
+        for number in range(self._declared + 1):
+            end = b"\n" if number == 0 else b" "
+            while True:  # until all of the word and its vector is in the buffer
+                cut = buffer.find(end, position)
+                if cut >= 0 and (number == 0 or len(buffer) > cut + size):
+                    break
+                if cut < 0 and len(buffer) - position > _LONGEST_WORD:
+                    problem = f"where word {number:,} should be there are {_LONGEST_WORD:,} bytes without a space"
+                    raise self._broken(problem)
+                with readable(self.path):
+                    block = stream.read(BLOCK_SIZE)
+                if not block:
+                    raise self._broken(f"it ends in the middle of word {number:,} of {self._declared:,}")
+                buffer, position = buffer[position:] + block, 0
+            if number:
+                start, position = position, cut + 1 + size
+                word = self._decoded(buffer[start:cut], number)
+                if word is not None:
+                    vector = np.frombuffer(buffer, "<f4", self.width, cut + 1) if keep(word) else None
+                    yield number, word, None if vector is None else self._finite(vector, word, f"word {number:,}")
+            else:
+                position = cut + 1
+        with readable(self.path):
+            more = (buffer[position:] + stream.read(BLOCK_SIZE)).strip()
+        if more:
+            self.tally.note(f"more bytes after the {self._declared:,} words that its first line says")
+
+    def _decoded(self, letters: bytes, number: int) -> Optional[str]:
+        """The word; some writers put an LF after each vector, which thus stands before the next word."""
+        letters = letters.lstrip(b"\n")
+        try:
+            word = letters.decode("utf-8")
+        except UnicodeDecodeError:
+            self.tally.add("not in UTF-8", number, letters.decode("utf-8", "replace"))
+            return None
+        if not word or word.isspace() or "\n" in word:
+            self.tally.add("without a letter or with a line break", number, word)
+            return None
+        return word
+
+    def _broken(self, problem: str) -> DataError:
+        return DataError(problem, path=self.path, remedy="It is damaged or was cut off: fetch or write it again")
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True

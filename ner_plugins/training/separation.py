@@ -1,0 +1,87 @@
+"""How well a stage has made the encoder tell entity types apart: the same tokens' vectors before and after it."""
+
+import logging
+from pathlib import Path
+from typing import Any, Iterable, Sequence
+
+import torch
+
+from ner_plugins.ranks import is_first_rank
+from ner_plugins.training.freezing import gradients_and_modes_kept
+from ner_plugins.training.stage_batches import Batch
+from ner_plugins.training.stage_log import StageLog
+from ner_plugins.training.updates import Precision
+
+logger = logging.getLogger(__name__)
+
+PICTURE = "tokens_by_type.png"
+SENTENCES = 500
+"""How many sentences are looked at."""
+
+
+@torch.no_grad()
+def token_vectors(model: Any, batches: Iterable[Batch], precision: Precision) -> dict[str, Any]:
+    """
+    The vectors of tokens of some batches, without dropout.
+
+    # Parameters
+
+    model : `NerModel`
+    batches : `Iterable[Batch]`
+    precision : `Precision`
+
+    # Returns
+
+    `dict[str, Any]`
+        `vectors`, shape (tokens, dim), and `types`, shape (tokens,), on the CPU; of many tokens a sample.
+    """
+    from ner_plugins.reports.scatter import TokenVectors, sample
+
+    with gradients_and_modes_kept(model):
+        model.eval()
+        encoded = []
+        for batch in batches:
+            with precision.autocast():
+                z, mask, types, *_ = model.encode_tokens(batch)
+            encoded.append((z.cpu(), mask.cpu(), types.cpu()))
+    found = TokenVectors.of_batches(encoded)
+    shown = sample(found.types)
+    return {"vectors": found.vectors[shown], "types": found.types[shown]}
+
+
+def report_separation(
+    before: dict[str, Any], after: dict[str, Any], types: Sequence[str], log: StageLog, folder: Path, picture: bool
+) -> None:
+    """
+    Log cosines within and between types before and after, and draw the tokens' principal components.
+
+    # Parameters
+
+    before, after : `dict[str, Any]`
+        What `token_vectors` gave.
+    types : `Sequence[str]`
+        The name of each type id.
+    log : `StageLog`
+    folder : `Path`
+        Where `tokens_by_type.png` is written.
+    picture : `bool`
+        Whether it is; nor is it where matplotlib is missing.
+    """
+    from ner_plugins.reports.scatter import TokenVectors, draw_scatter, separation
+
+    if not is_first_rank() or not bool((after["types"] >= 0).any()):
+        return
+    panels = {
+        "before": TokenVectors(before["vectors"], before["types"]),
+        "after": TokenVectors(after["vectors"], after["types"]),
+    }
+    for moment, tokens in panels.items():
+        log.add_figures(moment, separation(tokens))
+    if not picture:
+        return
+    try:
+        drawn = draw_scatter(panels, types, str(folder / PICTURE))
+    except ModuleNotFoundError as error:
+        logger.warning("no picture of the tokens was drawn: %s", error)
+        return
+    log.add_picture("tokens_by_type", drawn)

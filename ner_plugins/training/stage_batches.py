@@ -1,0 +1,113 @@
+"""Batches for a stage: of the trainer's instances, but apart from the trainer's loader and its state."""
+
+import math
+import random
+from typing import Any, Iterable, Iterator, Optional, Sequence
+
+import torch
+import torch.distributed as dist
+from allennlp.common.util import is_distributed
+from allennlp.data import DataLoader, Instance, Vocabulary, allennlp_collate
+from allennlp.nn.util import move_to_device
+
+from ner_plugins.errors import ConfigError
+
+DEFAULT_BATCH_SIZE = 32
+
+Batch = dict[str, Any]
+
+
+class StageBatches:
+    """
+    Batches of all instances of a loader, as often as they are asked for. The loader's own order and place stay as
+    they are. In distributed training the instances of a loader are its rank's share of the data.
+
+    # Parameters
+
+    loader : `DataLoader`
+        Its instances are held in memory, also where the loader reads them anew in every epoch.
+    vocab : `Vocabulary`
+    device : `torch.device`
+        Where batches go.
+    batch_size : `Optional[int]`
+        Sentences per batch. Left out: batches as the loader makes them, by its sampler if it has one.
+    shuffle : `bool`
+        Whether batches of `batch_size` are drawn at random, by torch's generator; else they are in order.
+
+    # Raises
+
+    `ConfigError` if there is no instance.
+    """
+
+    def __init__(
+        self,
+        loader: DataLoader,
+        vocab: Vocabulary,
+        device: torch.device,
+        batch_size: Optional[int] = None,
+        shuffle: bool = False,
+    ) -> None:
+        self.instances: list[Instance] = list(loader.iter_instances())
+        for instance in self.instances:
+            instance.index_fields(vocab)
+        if smallest_over_ranks(len(self.instances), device) == 0:
+            raise ConfigError("there is no instance to train on or to validate with (or fewer than processes)")
+        self._collate = getattr(loader, "collate_fn", allennlp_collate)
+        self._device = device
+        self._sampler = None if batch_size is not None else getattr(loader, "batch_sampler", None)
+        self._shuffle = shuffle
+        self._batch_size = batch_size or getattr(loader, "batch_size", None) or DEFAULT_BATCH_SIZE
+
+    def __len__(self) -> int:
+        """Batches of this rank."""
+        if self._sampler is not None:
+            return int(self._sampler.get_num_batches(self.instances))
+        return math.ceil(len(self.instances) / self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._batches(self._draw())
+
+    def epoch_for_all_ranks(self) -> tuple[int, Iterator[Batch]]:
+        """Batches as in iteration, and their number, of which every rank has the same; what is over is left out."""
+        drawn = list(self._draw())
+        number = smallest_over_ranks(len(drawn), self._device)
+        return number, self._batches(drawn[:number])
+
+    def sampled(self, number: int) -> Iterator[Batch]:
+        """Batches of at most `number` instances, the same each time; draws from no generator that others draw from."""
+        places = list(range(len(self.instances)))
+        if len(places) > number:
+            places = sorted(random.Random(0).sample(places, number))
+        return self._batches(places[i : i + DEFAULT_BATCH_SIZE] for i in range(0, len(places), DEFAULT_BATCH_SIZE))
+
+    def _batches(self, drawn: Iterable[Sequence[int]]) -> Iterator[Batch]:
+        for places in drawn:
+            batch = self._collate([self.instances[place] for place in places])
+            yield move_to_device(batch, self._device)
+
+    def _draw(self) -> Iterator[Sequence[int]]:
+        if self._sampler is not None:
+            yield from self._sampler.get_batch_indices(self.instances)
+            return
+        number = len(self.instances)
+        order = torch.randperm(number).tolist() if self._shuffle else list(range(number))
+        for start in range(0, number, self._batch_size):
+            yield order[start : start + self._batch_size]
+
+
+def smallest_over_ranks(value: int, device: torch.device) -> int:
+    """The smallest `value` of all ranks."""
+    if not is_distributed():
+        return value
+    smallest = torch.tensor(value, device=device)
+    dist.all_reduce(smallest, dist.ReduceOp.MIN)
+    return int(smallest)
+
+
+def sums_over_ranks(values: Sequence[float], device: torch.device) -> list[float]:
+    """Each value summed over all ranks."""
+    if not is_distributed():
+        return [float(value) for value in values]
+    sums = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(sums)
+    return [float(value) for value in sums.tolist()]

@@ -1,0 +1,299 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from allennlp.models import Model
+from staged_runs import NERCO, experiment, train
+from tiny_encoders import make_encoder
+
+from ner_plugins.compat import safe_load
+from ner_plugins.errors import ConfigError, NerError
+from ner_plugins.training import staged_training
+from ner_plugins.training.objectives import ContrastiveObjective
+from ner_plugins.training.stage import Stage
+
+
+def figures(folder: Path) -> list[dict[str, Any]]:
+    """What ordinary training's epochs gave."""
+    epochs = [json.loads(path.read_text()) for path in sorted(folder.glob("metrics_epoch_*.json"))]
+    return [{name: value for name, value in e.items() if "duration" not in name and "_MB" not in name} for e in epochs]
+
+
+def lines(folder: Path, name: str = "nerco") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / name / "losses.jsonl").read_text().splitlines()]
+
+
+def losses(folder: Path, stage: str = "contrastive", figure: str = "validation_loss") -> list[float]:
+    return [line[figure] for line in lines(folder) if line.get("stage") == stage]
+
+
+def same_weights(one: Model, other: Model) -> None:
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+STILL = {"type": "sgd", "lr": 0.0}
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        {**NERCO, "epochs": 0},
+        {**NERCO, "optimizer": STILL},
+        {**NERCO, "optimizer": STILL, "loss": {"type": "supcon", "projection_head": "mlp"}, "pictures": True},
+        {**NERCO, "optimizer": STILL, "head_only_epochs": 2, "head_only": {"optimizer": STILL}, "tensorboard": True},
+        {"type": "two_stage", "freeze": "embedder", "optimizer": STILL, "epochs": 2},
+    ],
+    ids=["no epochs", "still", "projection and picture", "head only", "two_stage"],
+)
+def test_ordinary_training_is_the_same_bit_by_bit_if_the_stages_change_nothing(callback, tmp_path) -> None:
+    alone = train(experiment(), tmp_path / "alone")
+    after = train(experiment(callback), tmp_path / "after")
+    assert figures(tmp_path / "alone") == figures(tmp_path / "after")
+    same_weights(alone, after)
+
+
+def test_one_line_in_a_config_is_enough(tmp_path) -> None:
+    train(experiment({"type": "nerco"}, num_epochs=1), tmp_path / "run")
+    assert 11 <= len(losses(tmp_path / "run")) <= 100  # as patience has it
+    assert (tmp_path / "run/nerco/tokens_by_type.png").stat().st_size > 1000
+    moments = [line for line in lines(tmp_path / "run") if "moment" in line]
+    assert [line["moment"] for line in moments] == ["before", "after"]
+    assert sorted(path.name for path in (tmp_path / "run/nerco").iterdir()) == ["losses.jsonl", "tokens_by_type.png"]
+
+
+def test_the_loss_falls_and_the_types_part(tmp_path) -> None:
+    callback = {**NERCO, "epochs": 12, "batch_size": 20, "optimizer": {"type": "adam", "lr": 0.02}}
+    settings = experiment(callback, num_epochs=1)
+    settings["dataset_reader"]["max_instances"] = 60
+    settings["validation_data_path"] = settings["train_data_path"]
+    train(settings, tmp_path / "run")
+    found = losses(tmp_path / "run")
+    assert found[-1] < 0.8 * found[0]
+    before, after = lines(tmp_path / "run")[-2:]
+    assert (before["moment"], after["moment"]) == ("before", "after")
+    assert after["silhouette"] > before["silhouette"] + 0.1
+    assert after["within"] - after["between"] > before["within"] - before["between"] + 0.1
+
+
+def test_the_best_state_of_the_encoder_is_carried_over_and_the_head_is_new(tmp_path, monkeypatch) -> None:
+    seen = {}
+    save = Stage._save
+
+    def note(self, is_best, line):
+        seen[line["epoch"]] = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        save(self, is_best, line)
+
+    monkeypatch.setattr(Stage, "_save", note)
+    scores = iter([-3.0, -1.0, -2.0, -2.5, -9.0])
+    monkeypatch.setattr(ContrastiveObjective, "score", lambda self, figures: next(scores))
+    callback = {**NERCO, "epochs": 9, "patience": 3, "save_to": str(tmp_path / "to/stage1.th")}
+    train(experiment(callback, num_epochs=1, optimizer=STILL), tmp_path / "run")
+    assert sorted(seen) == [0, 1, 2, 3, 4]
+    assert [line["best"] for line in lines(tmp_path / "run")[:-2]] == [True, True, False, False, False]
+    saved = safe_load.load(tmp_path / "to/stage1.th")
+    final = safe_load.load(tmp_path / "run/best.th")
+    for name, tensor in saved.items():
+        assert torch.equal(tensor, seen[1][name]) and torch.equal(tensor, final[name]), name
+        unchanged = torch.equal(seen[0][name], seen[4][name])
+        assert unchanged == name.startswith(("tag_projection", "crf")) or tensor.dtype == torch.bool, name
+
+
+def test_the_last_state_is_carried_over_if_asked_for(tmp_path, monkeypatch) -> None:
+    callback = {**NERCO, "select_on": "last", "patience": 1, "save_to": str(tmp_path / "last.th")}
+    train(experiment(callback, num_epochs=1), tmp_path / "run")
+    assert len(lines(tmp_path / "run")) == 5  # three epochs, "before" and "after"
+    assert "validation_loss" not in lines(tmp_path / "run")[0]
+
+
+def test_a_state_is_loaded_in_place_of_the_stage(tmp_path) -> None:
+    path = str(tmp_path / "stage1.th")
+    first = train(experiment({**NERCO, "save_to": path}), tmp_path / "first")
+    second = train(experiment({**NERCO, "load_from": path}), tmp_path / "second")
+    assert not (tmp_path / "second/nerco/losses.jsonl").exists()
+    assert figures(tmp_path / "first") == figures(tmp_path / "second")
+    same_weights(first, second)
+
+
+def test_a_state_of_another_model_is_refused(tmp_path) -> None:
+    path = str(tmp_path / "stage1.th")
+    train(experiment({**NERCO, "epochs": 1, "save_to": path}, num_epochs=1), tmp_path / "first")
+    settings = experiment({**NERCO, "load_from": path})
+    settings["model"]["encoder"]["hidden_size"] = 4
+    with pytest.raises(ConfigError, match=r"nerco.load_from.*of another shape are .*encoder"):
+        train(settings, tmp_path / "second")
+    with pytest.raises(ConfigError, match=r"nerco.load_from: there is no file"):
+        train(experiment({**NERCO, "load_from": str(tmp_path / "none.th")}), tmp_path / "third")
+
+
+def test_the_head_alone_learns_in_its_stage(tmp_path, monkeypatch) -> None:
+    states = []
+
+    def note(self, name, trainer):
+        states.append({name: tensor.clone() for name, tensor in trainer.model.named_parameters()})
+
+    monkeypatch.setattr("ner_plugins.training.nerco.NercoCallback.after_stage", note)
+    callback = {**NERCO, "epochs": 1, "head_only_epochs": 3, "head_only": {"patience": None}}
+    train(experiment(callback, num_epochs=1), tmp_path / "run")
+    before, after = states
+    for name, tensor in before.items():
+        head = name.startswith(("tag_projection", "crf"))
+        assert torch.equal(tensor, after[name]) != head, name
+    found = losses(tmp_path / "run", "head_only", "training_loss")
+    assert len(found) == 3 and found[-1] < found[0]
+
+
+@pytest.mark.parametrize("loss", [None, {"type": "supcon"}, {"positives": "same_type_other_entity"}])
+def test_over_a_pretrained_transformer(loss, tmp_path, capsys) -> None:
+    encoder = make_encoder(tmp_path / "encoder")
+    settings = experiment({"type": "nerco", "epochs": 2, "pictures": False, **({"loss": loss} if loss else {})})
+    settings["dataset_reader"]["token_indexers"] = {"tokens": {"type": "ner_transformer", "model_name": encoder}}
+    embedder = {"type": "ner_transformer", "model_name": encoder}
+    settings["model"]["text_field_embedder"]["token_embedders"]["tokens"] = embedder
+    del settings["model"]["encoder"]
+    train(settings, tmp_path / "whole")
+    assert "so it is not frozen" in capsys.readouterr().out
+    found = [line["learning_rates"] for line in lines(tmp_path / "whole") if "epoch" in line]
+    assert found == [[2e-5], [2e-5]]
+    # With a layer on top of it, it is frozen, as published.
+    settings["model"]["encoder"] = {"type": "lstm", "hidden_size": 4}
+    settings["trainer"]["callbacks"][0]["save_to"] = str(tmp_path / "stage1.th")
+    settings["trainer"]["num_epochs"] = 1
+    train(settings, tmp_path / "top")
+    assert "so it is not frozen" not in capsys.readouterr().out
+    pretrained = safe_load.load(tmp_path / "stage1.th")
+    from transformers import AutoModel
+
+    expected = dict(AutoModel.from_pretrained(encoder).named_parameters())
+    prefix = "text_field_embedder.token_embedder_tokens.encoder."
+    frozen = {name.removeprefix(prefix): tensor for name, tensor in pretrained.items() if name.startswith(prefix)}
+    assert len(frozen) > 20
+    for name, tensor in frozen.items():
+        assert name not in expected or torch.equal(expected[name], tensor), name
+
+
+def test_accumulated_batches_make_one_update(tmp_path) -> None:
+    callback = {**NERCO, "epochs": 1, "batch_size": 4, "num_gradient_accumulation_steps": 3}
+    steps = []
+    step = staged_training.Stage.run
+
+    def note(self, *args):
+        step(self, *args)
+        steps.append(self.updates.steps)
+
+    staged_training.Stage.run = note
+    try:
+        train(experiment(callback, num_epochs=1), tmp_path / "run")
+    finally:
+        staged_training.Stage.run = step
+    assert steps == [2]  # 14 sentences in 4 batches
+
+
+def test_the_moving_average_begins_with_the_new_weights(tmp_path) -> None:
+    settings = experiment(
+        {**NERCO, "save_to": str(tmp_path / "stage1.th")}, num_epochs=1, optimizer=STILL,
+        moving_average={"type": "exponential"},
+    )  # fmt: skip
+    train(settings, tmp_path / "run")
+    saved, best = safe_load.load(tmp_path / "stage1.th"), safe_load.load(tmp_path / "run/best.th")
+    for name, tensor in saved.items():
+        torch.testing.assert_close(best[name], tensor)
+
+
+def test_mixed_precision_on_a_cpu(tmp_path) -> None:
+    seen = set()
+    loss = ContrastiveObjective.loss
+
+    def note(self, batch):
+        handle = self.model.encoder.register_forward_hook(lambda m, i, output: seen.add(output.dtype))
+        found = loss(self, batch)
+        handle.remove()
+        assert found is None or found.dtype == torch.float32
+        return found
+
+    ContrastiveObjective.loss = note
+    try:
+        settings = experiment({**NERCO, "head_only_epochs": 1}, use_amp=True, amp_dtype="bfloat16")
+        train(settings, tmp_path / "run")
+    finally:
+        ContrastiveObjective.loss = loss
+    assert torch.bfloat16 in seen
+    assert all(numpy.isfinite(losses(tmp_path / "run")))
+
+
+def test_tensorboard_gets_figures_and_the_picture(tmp_path) -> None:
+    train(experiment({**NERCO, "pictures": True}, {"type": "tensorboard"}, num_epochs=1), tmp_path / "run")
+    [events] = (tmp_path / "run/log/nerco").iterdir()
+    written = events.read_bytes()
+    assert all(tag in written for tag in (b"contrastive/training_loss", b"contrastive/validation_loss"))
+    assert b"tokens_by_type" in written and b"PNG" in written
+
+
+def write_data(path: Path, sentences: list[tuple[str, dict[str, Any]]]) -> str:
+    path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in sentences))
+    return str(path)
+
+
+def test_a_batch_with_a_single_entity_token_is_passed_over_and_counted(tmp_path) -> None:
+    pair = ("王明去北京", {"name": {"王明": [[0, 1]]}})
+    single = ("王去北京", {"name": {"王": [[0, 0]]}})
+    settings = experiment({**NERCO, "batch_size": 1})
+    settings["train_data_path"] = write_data(tmp_path / "train.json", [pair, single, single, ("去北京", {})])
+    train(settings, tmp_path / "run")
+    for line in lines(tmp_path / "run"):
+        if "epoch" in line:
+            assert (line["batches"], line["skipped_batches"]) == (1, 3)
+
+
+def test_data_without_a_pair_of_tokens_are_refused(tmp_path) -> None:
+    settings = experiment({**NERCO, "batch_size": 1})
+    single = write_data(tmp_path / "data.json", [("王去北京", {"name": {"王": [[0, 0]]}})] * 3)
+    with pytest.raises(ConfigError, match="no batch of the training data has two tokens of one entity type"):
+        train({**settings, "train_data_path": single}, tmp_path / "a")
+    with pytest.raises(ConfigError, match=r"no batch of the validation data.*set select_on to .last."):
+        train({**settings, "validation_data_path": single}, tmp_path / "b")
+
+
+def test_without_validation_data_the_last_state_is_kept_with_a_word(tmp_path, capsys) -> None:
+    settings = experiment(NERCO)
+    del settings["validation_data_path"], settings["validation_data_loader"]
+    train(settings, tmp_path / "run")
+    assert "no validation data, so the last epoch's weights are kept" in capsys.readouterr().out
+    settings["trainer"]["callbacks"][0]["select_on"] = "dev_loss"
+    with pytest.raises(ConfigError, match=r"select_on .dev_loss. needs validation_data_path"):
+        train(settings, tmp_path / "asked")
+
+
+def test_a_loss_that_is_no_number_names_its_stage_and_sentences(tmp_path, monkeypatch) -> None:
+    loss = ContrastiveObjective.loss
+    calls = iter(range(100))
+
+    def diverge(self, batch):
+        found = loss(self, batch)
+        return found if next(calls) < 4 else found * float("nan")
+
+    monkeypatch.setattr(ContrastiveObjective, "loss", diverge)
+    with pytest.raises(NerError, match=r"contrastive: the loss is nan in epoch 1, step 1 \(sentences .*train.json:\d+"):
+        train(experiment({**NERCO, "select_on": "last"}), tmp_path / "run")
+    monkeypatch.setattr(ContrastiveObjective, "loss", loss)
+
+
+@pytest.mark.parametrize(
+    "callbacks, said",
+    [
+        ([NERCO, NERCO], "nerco twice"),
+        ([{**NERCO, "freeze": ["text_field_embedder", "^encoder"]}], "nerco.freeze leaves nothing to learn"),
+        ([{**NERCO, "freeze": "tokn_embedder"}], "nerco.freeze: .*matches no parameter"),
+        ([{**NERCO, "select_on": "f1"}], "select_on is 'f1'; it can be dev_loss, last"),
+        ([{**NERCO, "batch_size": 0}], "batch_size is 0"),
+        ([{**NERCO, "head_only": {"patience": 3}}], "no effect without nerco.head_only_epochs"),
+        ([{**NERCO, "temprature": 3}], "temprature"),
+        ([{**NERCO, "loss": {"temperature": 0}}], "temperature"),
+    ],
+)
+def test_mistakes_are_told(callbacks, said, tmp_path) -> None:
+    with pytest.raises(Exception, match=said):
+        train(experiment(*callbacks), tmp_path / "run")
