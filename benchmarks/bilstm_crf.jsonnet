@@ -7,4 +7,6 @@
     scheme: 'BMES',
     encoder: { type: 'lstm', hidden_size: 200, bidirectional: true },
   },
+  // Chosen on Weibo's dev: after 15 epochs 1e-3 had .525 at best, 3e-3 .562.
+  trainer+: { optimizer+: { lr: 3e-3 } },
 }

@@ -17,6 +17,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ALL_COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    allennlp ")]
 COMMANDS = [command for command in ALL_COMMANDS if " ner-data " not in command]
 DATA_COMMANDS = [command for command in ALL_COMMANDS if " ner-data " in command]
+SHORT = {"trainer.num_epochs": 1, "dataset_reader.max_instances": 40}
+SMALL = {"flat": SHORT, "nerco": {**SHORT, "trainer.callbacks.0.epochs": 1}}
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -30,14 +32,16 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_commands_run_in_order(allennlp, short: Path, tiny_overrides: str) -> None:
     assert [shlex.split(command)[1] for command in COMMANDS] == [
-        "train", "evaluate", "predict", "ner-report", "ner-threshold",
+        "train", "evaluate", "predict", "train", "train", "ner-report", "ner-threshold",
     ]  # fmt: skip
     for command in COMMANDS:
         command = command.replace("data/cluener", "fixtures/sample").replace("runs/mine", str(short / "mine"))
         command = command.replace("tuned.tar.gz", str(short / "tuned.tar.gz"))
         arguments = shlex.split(command.replace("input.txt", str(short / "input.txt")))[1:]
         if arguments[0] == "train":
-            arguments += ["-o", tiny_overrides]
+            config = Path(arguments[1]).stem
+            arguments += ["-o", json.dumps(json.loads(tiny_overrides) if config == "biaffine" else SMALL[config])]
+            arguments += [] if "-s" in arguments else ["-s", str(short / config)]
         done = allennlp(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         if arguments[0] == "predict":

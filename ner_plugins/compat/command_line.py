@@ -100,6 +100,8 @@ def describe(error: BaseException) -> Optional[str]:
         return f"not UTF-8: {error}"
     if isinstance(error, ModuleNotFoundError) and error.name in sys.argv:
         return f"--include-package names {error.name}, but there is no such module here"
+    if isinstance(error, ValueError) and str(error).startswith("overrides dict contains unused keys"):
+        return f"--overrides has keys whose parts the config does not have: {str(error).partition(': ')[2]}"
     if isinstance(error, ValueError) and str(error) == "nan loss encountered":
         return "the loss is not a number any more: lower the learning rate, or set trainer.grad_norm"
     if isinstance(error, RuntimeError):
