@@ -76,7 +76,7 @@ bench: $(READY) $(PEER)/.ready $(READERS)/.ready
 	$(BIN)/python benchmarks/readers.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/structured.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/span_decoding.py
-	$(BIN)/python benchmarks/lexicon.py
+	$(BIN)/python benchmarks/lexicon_matching.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/flat.py
 	$(BIN)/python benchmarks/cluener.py
 	$(BIN)/python benchmarks/corpora.py resume

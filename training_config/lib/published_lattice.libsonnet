@@ -7,7 +7,7 @@ local settings = import 'settings.libsonnet';
 
 local given = {
   data: if settings.no_data then error 'set NER_DATA to the corpus, as the first lines of this config say' else true,
-  lexicon: if std.extVar('NER_LEXICON') == '' then error 'set NER_LEXICON to a file of words, as the first lines of this config say' else true,
+  lexicon: if settings.no_lexicon then error 'set NER_LEXICON to a file of words, as the first lines of this config say' else true,
 };
 
 local experiment(heads, head_dim, scheme, batch_size, epochs, patience) = assert given.data && given.lexicon; lattice {

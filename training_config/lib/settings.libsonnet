@@ -10,8 +10,9 @@ local given(name, default) = local value = std.extVar(name); if value == '' then
   reader: local text = std.extVar('NER_READER');
           if std.member(text, '{') then std.parseJson(text) else { type: text },
   // Words for a lattice, vectors of them, and vectors of characters: files. Without the first the bundled sample's.
+  no_lexicon: std.extVar('NER_LEXICON') == '',  // but the bundled sample's
   lexicon: given('NER_LEXICON', 'fixtures/lexicon/words.vec'),
-  word_vectors: given('NER_WORD_VECTORS', if std.extVar('NER_LEXICON') == '' then self.lexicon else ''),
+  word_vectors: given('NER_WORD_VECTORS', if self.no_lexicon then self.lexicon else ''),
   character_vectors: std.extVar('NER_CHARACTER_VECTORS'),
   train: given('NER_TRAIN', self.data + '#train'),
   dev: given('NER_DEV', self.data + '#dev'),

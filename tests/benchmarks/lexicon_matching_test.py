@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("lexicon")
+    return importlib.import_module("lexicon_matching")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_section_is_written(benchmark, data: Path, tmp_path: Path, monkeypat
     results = tmp_path / "RESULTS.md"
     results.write_text("# Results\n\n## Z\n\nz\n")
     arguments = ["--repeats", "1", "--passes", "2", "--data", str(data), "--results", str(results)]
-    monkeypatch.setattr(sys, "argv", ["lexicon.py", *arguments])
+    monkeypatch.setattr(sys, "argv", ["lexicon_matching.py", *arguments])
     with pytest.raises(SystemExit) as done:
         benchmark.main()
     assert done.value.code == 0
@@ -58,6 +58,6 @@ def test_the_section_is_written(benchmark, data: Path, tmp_path: Path, monkeypat
 
 
 def test_data_that_is_not_there(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "benchmarks/lexicon.py"), "--data", str(tmp_path)]
+    command = [sys.executable, str(ROOT / "benchmarks/lexicon_matching.py"), "--data", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "train.json.gz: not found; --data names" in done.stderr

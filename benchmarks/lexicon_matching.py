@@ -15,7 +15,7 @@ that lexicon and matcher take above the imports while they are made and used.
 
 The section "Lexicon" of the results file is written anew.
 
-    python benchmarks/lexicon.py [--repeats 3] [--passes 3] [--data DIR] [--results FILE]
+    python benchmarks/lexicon_matching.py [--repeats 3] [--passes 3] [--data DIR] [--results FILE]
 """
 
 import argparse
@@ -184,8 +184,8 @@ def main() -> None:
     for file in (SENTENCES, WORDS):
         if not (arguments.data / file).exists():
             sys.exit(f"{arguments.data / file}: not found; --data names the folder of the corpora")
-    text = f"`python benchmarks/lexicon.py --repeats {arguments.repeats} --passes {arguments.passes}`, one core, each "
-    text += f"measurement in a process of its own. {machine()}; {versions('pyahocorasick')}.\n\n"
+    text = f"`python benchmarks/lexicon_matching.py --repeats {arguments.repeats} --passes {arguments.passes}`, one core, "
+    text += f"each measurement in a process of its own. {machine()}; {versions('pyahocorasick')}.\n\n"
     broken = []
     for min_length in (1, 2):
         part, bounds = compare(min_length, arguments)
