@@ -184,8 +184,9 @@ def main() -> None:
     for file in (SENTENCES, WORDS):
         if not (arguments.data / file).exists():
             sys.exit(f"{arguments.data / file}: not found; --data names the folder of the corpora")
-    text = f"`python benchmarks/lexicon_matching.py --repeats {arguments.repeats} --passes {arguments.passes}`, one core, "
-    text += f"each measurement in a process of its own. {machine()}; {versions('pyahocorasick')}.\n\n"
+    options = f"--repeats {arguments.repeats} --passes {arguments.passes}"
+    text = f"`python benchmarks/lexicon_matching.py {options}`, one core, each measurement in a process of its own. "
+    text += f"{machine()}; {versions('pyahocorasick')}.\n\n"
     broken = []
     for min_length in (1, 2):
         part, bounds = compare(min_length, arguments)
