@@ -133,3 +133,14 @@ def _weighted_block(typing_context: Any, x: Any, rows: Any, out: Any, column: An
         return context.get_dummy_value()
 
     return types.void(x, rows, out, column), generate
+
+
+@helper
+def are_numbers(transitions: Array, start: Array, end: Array) -> bool:
+    """Whether no score is NaN or plus infinity."""
+    others = 0
+    for s in range(len(start)):
+        others += not (start[s] < np.inf and end[s] < np.inf)
+        for t in range(len(start)):
+            others += not (transitions[s, t] < np.inf)
+    return others == 0

@@ -17,6 +17,7 @@ import numpy as np
 from ner_plugins.modules._kernels.arithmetic import (
     LOW,
     TINY,
+    are_numbers,
     dot,
     exponential,
     exponentials,
@@ -55,11 +56,7 @@ def forward_messages(
     batch, length, _ = emissions.shape
     arcs = _transposed(transitions)
     shift, rows = _exponential_rows(transitions, forward.shape[2])
-    numbers = True
-    for s in range(len(start)):
-        numbers &= start[s] < np.inf and end[s] < np.inf
-        for t in range(len(start)):
-            numbers &= transitions[s, t] < np.inf
+    numbers = are_numbers(transitions, start, end)
     row = np.full(forward.shape[2], LOW, np.float32)
     sums = np.empty(forward.shape[2], np.float32)
     for b in range(batch):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ner_plugins.modules._kernels.arithmetic import LANES, LOW, largest
+from ner_plugins.modules._kernels.arithmetic import LANES, LOW, are_numbers, largest
 from ner_plugins.modules._kernels.compiling import Array, Number, helper, kernel
 
 _ROWS = 4  # transitions from so many tags are looked at together
@@ -29,12 +29,10 @@ def viterbi(
     width = (number + LANES - 1) // LANES * LANES
     rows = np.full(((number + _ROWS - 1) // _ROWS * _ROWS, width), LOW, np.float32)
     columns = np.empty((number, number), np.float32)
-    numbers = True  # comparisons pass over what is none
     for s in range(number):
-        numbers &= start[s] < np.inf and end[s] < np.inf
         for t in range(number):
             rows[s, t] = columns[t, s] = transitions[s, t]
-            numbers &= transitions[s, t] < np.inf
+    numbers = are_numbers(transitions, start, end)  # comparisons pass over what is none
     # One row more, so that whole vectors can be read behind the last tag.
     best = np.full((length + 1, width), LOW, np.float32)
     incoming = np.empty(width, np.float32)
