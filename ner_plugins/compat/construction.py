@@ -19,7 +19,7 @@ def place_of(error: BaseException) -> str:
     place = ""
     for frame in _frames(error.__traceback__):
         name, values = frame.f_code.co_name, frame.f_locals
-        if not frame.f_code.co_filename.endswith(("from_params.py", "options.py")):
+        if not frame.f_code.co_filename.endswith("from_params.py"):
             continue
         if name == "construct_arg":
             argument = str(values.get("argument_name"))
