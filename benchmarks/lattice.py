@@ -8,8 +8,10 @@ What is compared, over the same vectors of characters, batches, optimizer and nu
 - `flat` with `bilstm_crf`, which knows characters and bigrams but no words;
 - `flat` with `flat_no_residual`, the mistake of the released code;
 - `flat_nerco`, which has `--contrastive-epochs` of contrastive learning before, with `flat_longer`, which has so many
-  ordinary epochs more;
-- `crf_tagger` over a pretrained encoder with `crf_tagger_nerco`.
+  ordinary epochs more; and with other ways of contrastive learning: `flat_nerco_published` by NerCo's SGD, slower
+  (`_gentle`), with embeddings that do not learn in it (`_frozen`), followed by epochs of the head alone (`_head`);
+- `flat_encoder`, with a pretrained encoder's vectors besides, with `flat_encoder_nerco`;
+- `crf_tagger` over that encoder with `crf_tagger_nerco`, and with `crf_tagger_longer`.
 
 MSRA has no dev file: a tenth of its train is dev. Resumable: each finished run leaves a JSON file and is not run again,
 one that was cut off is taken up where it was, and after `--minutes` none is begun.
@@ -33,10 +35,19 @@ CONFIGS = {
     "flat_no_residual": FLAT,
     "flat_longer": FLAT,
     "flat_nerco": FLAT,
+    "flat_nerco_published": FLAT,
+    "flat_nerco_gentle": FLAT,
+    "flat_nerco_frozen": FLAT,
+    "flat_nerco_head": FLAT,
+    "flat_encoder": FLAT,
+    "flat_encoder_longer": FLAT,
+    "flat_encoder_nerco": FLAT,
     "crf_tagger": TAGGER,
     "crf_tagger_longer": TAGGER,
     "crf_tagger_nerco": TAGGER,
 }
+# Of characters, bigrams and the lexicon's words
+EMBEDDINGS = r"(token_embedder_[^.]*|\.words\.embedding)\.weight$"
 LEXICON = SHARED / "data/lexicon"
 
 
@@ -44,17 +55,17 @@ def runs_of(corpus: Corpus, arguments: argparse.Namespace) -> Iterator[Run]:
     """The training of every model, seed by seed."""
     for seed in arguments.seeds:
         for model in arguments.models:
-            over_encoder = CONFIGS[model] == TAGGER
+            over_encoder = CONFIGS[model] == TAGGER or "encoder" in model
             epochs = arguments.epochs + (arguments.contrastive_epochs if model.endswith("_longer") else 0)
             overrides: dict[str, Any] = precision(arguments) if over_encoder else {}
             facts = {"encoder": Path(arguments.encoder).name if over_encoder else "", "seed": seed, "epochs": epochs}
             name = f"{model}-e{epochs}-s{seed}"
             if model == "flat_no_residual":
                 overrides["model.lattice_encoder.legacy_no_residual"] = True
-            if model.endswith("_nerco"):
+            if "_nerco" in model:
                 facts["contrastive_epochs"] = arguments.contrastive_epochs
                 name += f"-c{arguments.contrastive_epochs}"
-                overrides["trainer.callbacks"] = [nerco(arguments)]
+                overrides["trainer.callbacks"] = [nerco(model, arguments)]
             environment = corpus.environment(arguments.encoder if over_encoder else "", seed, epochs) | {
                 "NER_LEXICON": arguments.lexicon,
                 "NER_WORD_VECTORS": arguments.word_vectors,
@@ -64,10 +75,19 @@ def runs_of(corpus: Corpus, arguments: argparse.Namespace) -> Iterator[Run]:
             yield Run(model, name, CONFIGS[model], environment, overrides, facts, rate)
 
 
-def nerco(arguments: argparse.Namespace) -> dict[str, Any]:
+def nerco(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """The callback: so many epochs whatever comes of them, as many as `…_longer` trains more."""
-    found = {"type": "nerco", "epochs": arguments.contrastive_epochs, "patience": None}
-    return found | json.loads(arguments.nerco)
+    found: dict[str, Any] = {"type": "nerco", "epochs": arguments.contrastive_epochs, "patience": None}
+    if model.endswith("_published"):
+        return found  # its SGD is the default
+    rate = {"flat_nerco_gentle": 2e-4, "crf_tagger_nerco": arguments.encoder_rate}.get(model, 1e-3)
+    found["optimizer"] = {"type": "huggingface_adamw", "lr": rate, "eps": 1e-8}
+    if model.endswith("_frozen"):
+        found["freeze"] = EMBEDDINGS
+    if model.endswith("_head"):
+        optimizer = {"type": "huggingface_adamw", "lr": 1e-3, "eps": 1e-8}
+        found |= {"head_only_epochs": 3, "head_only": {"optimizer": optimizer}}
+    return found
 
 
 def corpus_of(arguments: argparse.Namespace) -> Corpus:
@@ -90,7 +110,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--contrastive-epochs", type=int, default=10)
-    parser.add_argument("--nerco", default="{}", help="options of the callback, as JSON")
     parser.add_argument("--models", nargs="+", choices=sorted(CONFIGS), default=list(CONFIGS))
     parser.add_argument("--minutes", type=float, help="start no further run after so long; what is left is 'not run'")
     parser.add_argument("--runs", type=Path)
