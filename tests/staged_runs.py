@@ -12,6 +12,7 @@ from typing import Any
 import ner_plugins  # noqa: F401  (before anything imports allennlp)
 
 ROOT = Path(__file__).resolve().parent.parent
+VECTORS = str(ROOT / "fixtures/lexicon/words.vec")
 
 SMALL: dict[str, Any] = {
     "random_seed": 5,
@@ -53,6 +54,36 @@ def experiment(*callbacks: dict[str, Any], **trainer: Any) -> dict[str, Any]:
     settings["trainer"] |= trainer
     if callbacks:
         settings["trainer"]["callbacks"] = deepcopy(list(callbacks))
+    return settings
+
+
+def experiment_over_flat(encoder: str | None = None, **callback: Any) -> dict[str, Any]:
+    """The small experiment with FLAT, a lexicon with vectors and the stages of NerCo; with or without a transformer."""
+    stages = {"type": "nerco", "epochs": 3, "batch_size": 6, "head_only_epochs": 2, "pictures": False}
+    settings = experiment(
+        {**stages, **callback},
+        optimizer={"type": "sgd", "lr": 0.001, "momentum": 0.9},
+        grad_clipping=5,
+        learning_rate_scheduler={"type": "warmup_inverse_decay"},
+    )
+    settings["dataset_reader"]["lexicon"] = {"path": VECTORS}
+    indexers: dict[str, Any] = {"characters": {"type": "single_id"}, "bigrams": {"type": "ner_bigrams"}}
+    embedders: dict[str, Any] = {
+        "characters": {"type": "ner_embedding", "embedding_dim": 6},
+        "bigrams": {"type": "ner_embedding", "embedding_dim": 4, "vocab_namespace": "bigrams"},
+    }
+    if encoder is not None:
+        indexers["bert"] = {"type": "ner_transformer", "model_name": encoder}
+        embedders["bert"] = {"type": "ner_transformer", "model_name": encoder}
+    settings["dataset_reader"]["token_indexers"] = indexers
+    dim = int(Path(VECTORS).read_text(encoding="utf-8").split(maxsplit=2)[1])
+    settings["model"] = {
+        "type": "flat",
+        "text_field_embedder": {"token_embedders": embedders},
+        "lattice_encoder": {
+            "heads": 2, "head_dim": 4, "feedforward_dim": 8, "words": {"dim": dim, "pretrained_file": VECTORS}
+        },
+    }  # fmt: skip
     return settings
 
 

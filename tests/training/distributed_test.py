@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from staged_runs import NERCO, experiment, train, train_distributed
+from staged_runs import NERCO, experiment, experiment_over_flat, train, train_distributed
 
 from ner_plugins.compat import safe_load
 
@@ -85,3 +85,11 @@ def test_parameters_thaw_in_distributed_training(options, tmp_path) -> None:
             saved = [safe_load.load(tmp_path / f"run/model_state_e{epoch}_b0.th")[name] for epoch in (1, 2, 3)]
             changes = [not torch.equal(a, b) for a, b in zip([tensor, *saved], saved, strict=False)]
             assert changes == ([False, True, True] if "token_embedder" in name else [False, False, True]), name
+
+
+def test_every_rank_knows_the_vectors_of_the_lexicon(tmp_path) -> None:
+    settings = prepared(experiment_over_flat(epochs=1, head_only_epochs=0), tmp_path / "run")
+    first, second = train_distributed(settings, tmp_path / "run")
+    assert_equal(first["before"], second["before"])
+    assert_equal(first["after"], second["after"])
+    assert len(second["before"]["lattice_encoder.words.lexicon_vectors"]) > 0
