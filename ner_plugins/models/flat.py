@@ -69,20 +69,22 @@ class FlatNer(Model):
 
         `ConfigError` if `head` is no model of this package, or says what has to be said here.
         """
-        shared: dict[str, Any] = {
+        # What is given to `construct` also reaches the head's own modules: plain options, which some of these have too
+        # (a projection's dropout), are said in the head's params.
+        options = {"dropout": dropout, "training_metrics": training_metrics, "thresholds": thresholds}
+        modules: dict[str, Any] = {
             "text_field_embedder": text_field_embedder,
             "lattice_encoder": lattice_encoder,
             "encoder": encoder,
-            "dropout": dropout,
             "metrics": metrics,
-            "training_metrics": training_metrics,
-            "thresholds": thresholds,
             "initializer": initializer,
             "regularizer": regularizer,
         }
-        _check(head, list(shared))
-        model: NerModel = head.construct(
-            vocab=vocab, serialization_dir=serialization_dir, ddp_accelerator=ddp_accelerator, **shared
+        _check(head, [*modules, *options])
+        said = Params({**head._params.params, **options}, head._params.history)
+        whole = Lazy(head._constructor, said, head._constructor_extras)
+        model: NerModel = whole.construct(
+            vocab=vocab, serialization_dir=serialization_dir, ddp_accelerator=ddp_accelerator, **modules
         )
         return model
 

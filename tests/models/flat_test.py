@@ -104,6 +104,28 @@ def test_defaults() -> None:
     assert model.lattice_encoder.token_projection.in_features == 16
 
 
+OF_HEADS = [
+    CRF,
+    {"type": "crf_tagger", "scheme": "BIO", "tag_head": "factored"},
+    {"type": "span", "head": "pointer"},
+    {"type": "span", "head": "enumeration"},
+    {"type": "biaffine"},
+    {"type": "biaffine", "projection": {"dim": 12}},
+]
+
+
+@pytest.mark.parametrize("head", OF_HEADS, ids=str)
+def test_it_is_the_head_with_a_lattice_encoder(words: Path, head: dict) -> None:
+    short, _ = build(words, lattice_encoder={"type": "flat"}, head=head, dropout=0.3)
+    embedder = Params.from_file(EXPERIMENT).pop("model").as_dict()["text_field_embedder"]
+    options = {"text_field_embedder": embedder, "lattice_encoder": {"type": "flat"}, "dropout": 0.3}
+    torch.manual_seed(1)
+    long = Model.from_params(Params({**deepcopy(head), **options}), vocab=short.vocab)
+    assert str(short) == str(long)
+    for name, tensor in long.state_dict().items():
+        assert torch.equal(tensor, short.state_dict()[name]), name
+
+
 def test_what_the_model_says_reaches_the_head(words: Path) -> None:
     encoder = {"type": "lstm", "hidden_size": 5}
     model, batch = build(words, head=CRF, dropout=0.1, thresholds={"name": 0.9}, encoder=encoder, metrics=["cluener"])
