@@ -120,6 +120,8 @@ class NerModel(Model):
         self.text_field_embedder = text_field_embedder
         self.lattice_encoder: Optional[LatticeEncoder] = None
         if lattice_encoder is not None:
+            if "input_dim" in lattice_encoder._params:
+                raise ConfigError("model.lattice_encoder.input_dim is the size of the embedder's vectors: leave it out")
             self.lattice_encoder = lattice_encoder.construct(
                 vocab=vocab, input_dim=text_field_embedder.get_output_dim(), serialization_dir=serialization_dir
             )

@@ -120,13 +120,15 @@ class ContrastiveLoss(torch.nn.Module, Registrable):
         gather_across_ranks: bool = False,
     ) -> None:
         super().__init__()
-        if not temperature > 0.0:
-            raise ConfigError(f"the temperature of a contrastive loss is more than 0, not {temperature}")
+        if not 0.0 < temperature < float("inf"):
+            raise ConfigError(f"the temperature of a contrastive loss is finite and more than 0, not {temperature}")
         _check_option("positives", positives, _POSITIVES)
         _check_option("projection_head", projection_head, _PROJECTION_HEADS)
+        if projection_dim < 1:
+            raise ConfigError(f"projection_dim of a contrastive loss has to be 1 or more, not {projection_dim}")
         if max_o_negatives is not None and max_o_negatives < 0:
             raise ConfigError(f"max_o_negatives is 0 or more, or left out for all, not {max_o_negatives}")
-        self.temperature = temperature
+        self.temperature = float(temperature)
         self.positives = positives
         self.anchors_include_o = anchors_include_o
         self.max_o_negatives = max_o_negatives

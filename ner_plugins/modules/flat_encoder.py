@@ -227,7 +227,7 @@ class FlatEncoder(LatticeEncoder):
 
     # Raises
 
-    `ConfigError` if a number of these is not positive, and as `RelativePositions` does.
+    `ConfigError` if a number of these is not positive, for a dropout that is none, and as `RelativePositions` does.
     """
 
     def __init__(
@@ -260,6 +260,10 @@ class FlatEncoder(LatticeEncoder):
         for name, size in sizes.items():
             if size < 1:
                 raise ConfigError(f"lattice_encoder.{name} is {size}, but must be at least 1")
+        dropouts = {"embedding": embedding_dropout, "feedforward": feedforward_dropout, "attention": attention_dropout}
+        for name, dropout in dropouts.items():
+            if not 0.0 <= dropout < 1.0:
+                raise ConfigError(f"lattice_encoder.{name}_dropout is {dropout}; it is 0 or more, and less than 1")
         self.words = words.construct(vocab=vocab, serialization_dir=serialization_dir)
         self.dropout = nn.Dropout(embedding_dropout)
         self.token_projection = nn.Linear(input_dim, dim)

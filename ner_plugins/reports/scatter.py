@@ -17,6 +17,12 @@ _OUTSIDE_COLOUR = "0.85"
 # Colours that eyes of all kinds tell apart, no grey among them (after Okabe & Ito and Tol); then other shapes.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e6ab02", "#56b4e9", "#882255", "#000000", "#999933")
 _SHAPES = "o^sDvP*X"
+_FIGURES = {
+    "within": "cosine within types",
+    "between": "between types",
+    "outside": "to O",
+    "silhouette": "silhouette",
+}
 
 
 class TokenVectors(NamedTuple):
@@ -81,6 +87,12 @@ def separation(tokens: TokenVectors) -> dict[str, float]:
     if len(number) > 1:
         figures["silhouette"] = float(_silhouettes(entity, place, sums, number).mean())
     return figures
+
+
+def caption(figures: Mapping[str, float]) -> str:
+    """What `separation` returns, in a line."""
+    # Plus 0.0, or -0.001 would be "-0.00"
+    return ", ".join(f"{name} {round(figures[key], 2) + 0.0:.2f}" for key, name in _FIGURES.items() if key in figures)
 
 
 def _silhouettes(entity: Tensor, place: Tensor, sums: Tensor, number: Tensor) -> Tensor:
@@ -200,23 +212,14 @@ def _draw_panel(axes: Any, title: str, tokens: TokenVectors) -> None:
     counts = Counter(types.tolist())
     for type_id in sorted(counts, key=lambda type_id: (type_id >= 0, -counts[type_id])):
         axes.scatter(*coordinates[types == type_id].T.numpy(), **_style(type_id))
-    figures = separation(tokens)
-    said = [f"{name} {figures[key]:.2f}" for key, name in _FIGURES.items() if key in figures]
+    said = caption(separation(tokens))
     number = f"{len(shown):,} of {len(tokens.types):,}" if len(shown) < len(tokens.types) else f"{len(shown):,}"
     axes.set_title(f"{title}: {number} tokens")
-    axes.text(0.5, -0.14, ", ".join(said), transform=axes.transAxes, ha="center", va="top", color="0.35", fontsize=9)
+    axes.text(0.5, -0.14, said, transform=axes.transAxes, ha="center", va="top", color="0.35", fontsize=9)
     axes.set_xlabel(f"1st component ({float(shares[0]):.0%} of the variance)")
     axes.set_ylabel(f"2nd component ({float(shares[1]):.0%} of the variance)")
     axes.tick_params(labelleft=True)
     axes.set_aspect("equal", adjustable="box")
-
-
-_FIGURES = {
-    "within": "cosine within types",
-    "between": "between types",
-    "outside": "to O",
-    "silhouette": "silhouette",
-}
 
 
 def _style(type_id: int) -> dict[str, Any]:

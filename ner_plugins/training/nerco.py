@@ -17,9 +17,10 @@ from ner_plugins.training.freezing import ENCODER_PARTS, freeze, gradients_and_m
 from ner_plugins.training.objectives import ContrastiveObjective
 from ner_plugins.training.stage import Stage, StageSettings
 from ner_plugins.training.stage_batches import StageBatches
-from ner_plugins.training.stage_checkpoint import save_weights
+from ner_plugins.training.stage_checkpoint import check_writable, save_weights
 from ner_plugins.training.stage_options import (
     StageOptions,
+    check_bounds,
     check_choice,
     check_numbers,
     frozen_by,
@@ -40,6 +41,34 @@ _WARM_UP = {"type": "warmup_inverse_decay", "warmup": 0.1, "decay": 0.0}
 _HEAD_ONLY = {
     "type": "sgd", "lr": 4e-4, "momentum": 0.9, "weight_decay": 0.05,
 }  # fmt: skip
+
+
+class HeadOnlyOptions(StageOptions):
+    """
+    How the head alone learns: by default as published for Weibo, with patience 15, SGD with rate 4e-4, momentum 0.9 and
+    weight decay 0.05, each gradient's values clipped at 5, and the encoder's dropout on.
+
+    # Parameters
+
+    patience, optimizer, grad_clipping, dropout_when_frozen, **kwargs
+        See `StageOptions`.
+    """
+
+    def __init__(
+        self,
+        patience: Optional[int] = 15,
+        optimizer: Optional[Lazy[Optimizer]] = None,
+        grad_clipping: Optional[float] = 5.0,
+        dropout_when_frozen: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            patience=patience,
+            optimizer=optimizer or Lazy(Optimizer, Params(dict(_HEAD_ONLY))),
+            grad_clipping=grad_clipping,
+            dropout_when_frozen=dropout_when_frozen,
+            **kwargs,
+        )
 
 
 @TrainerCallback.register("nerco")
@@ -83,13 +112,12 @@ class NercoCallback(StagedTraining):
         Batches per update. Tokens of different batches are not compared.
     head_only_epochs : `int`
         Of the stage in which the head alone learns, at most.
-    head_only : `Optional[StageOptions]`
-        Its other options; by default patience 15, SGD with 4e-4, momentum 0.9 and weight decay 0.05, values clipped at
-        5, the encoder's dropout on.
+    head_only : `Optional[HeadOnlyOptions]`
+        Its other options: see `HeadOnlyOptions`.
     save_to : `Optional[str]`
         A file for the whole model's weights after the contrastive stage.
     load_from : `Optional[str]`
-        Such a file, in place of the contrastive stage.
+        Such a file, in place of the contrastive stage; of a model with the same head.
     pictures : `bool`
         Whether tokens are drawn.
     tensorboard : `Optional[bool]`
@@ -119,7 +147,7 @@ class NercoCallback(StagedTraining):
         grad_norm: Optional[float] = None,
         num_gradient_accumulation_steps: int = 1,
         head_only_epochs: int = 0,
-        head_only: Optional[StageOptions] = None,
+        head_only: Optional[HeadOnlyOptions] = None,
         save_to: Optional[str] = None,
         load_from: Optional[str] = None,
         pictures: bool = True,
@@ -130,6 +158,7 @@ class NercoCallback(StagedTraining):
         check_numbers(
             patience=patience, batch_size=batch_size, num_gradient_accumulation_steps=num_gradient_accumulation_steps
         )
+        check_bounds(grad_norm=grad_norm, grad_clipping=grad_clipping)
         if epochs < 0 or head_only_epochs < 0:
             raise ConfigError("nerco.epochs and nerco.head_only_epochs have to be 0 or more")
         if head_only is not None and not head_only_epochs:
@@ -147,7 +176,9 @@ class NercoCallback(StagedTraining):
         self.grad_norm = grad_norm
         self.num_gradient_accumulation_steps = num_gradient_accumulation_steps
         self.head_only_epochs = head_only_epochs
-        self.head_only = head_only or _published_head_only()
+        self.head_only = head_only or HeadOnlyOptions()
+        if save_to is not None and (not epochs or load_from is not None):
+            raise ConfigError("nerco.save_to is for what the contrastive stage has learnt, and there is no such stage")
         self.save_to = save_to
         self.load_from = load_from
         self.pictures = pictures
@@ -175,10 +206,11 @@ class NercoCallback(StagedTraining):
             return False
         try:
             weights = safe_load.load(self.load_from, map_location="cpu")
-        except FileNotFoundError as error:
-            raise ConfigError(f"nerco.load_from: there is no file {self.load_from}") from error
+        except OSError as error:
+            raise ConfigError(f"nerco.load_from: {self.load_from} cannot be read ({error.strerror})") from error
         _check_weights(trainer.model.state_dict(), weights, self.load_from)
         trainer.model.load_state_dict(weights)
+        logger.info("nerco: weights of %s in place of the contrastive stage", self.load_from)
         return True
 
     def after_stage(self, name: str, trainer: Any) -> None:
@@ -187,6 +219,8 @@ class NercoCallback(StagedTraining):
             save_weights(trainer.model.state_dict(), self.save_to)
 
     def _contrastive_stage(self, trainer: Any) -> Stage:
+        if self.save_to is not None:
+            check_writable(self.save_to, "nerco.save_to")
         training = make_batches(trainer, self.batch_size)
         validation = None
         if select_by(self.select_on, "dev_loss", trainer, self.name) != "last":
@@ -230,17 +264,10 @@ class NercoCallback(StagedTraining):
         return set()
 
 
-def _published_head_only() -> StageOptions:
-    return StageOptions(
-        patience=15,
-        optimizer=Lazy(Optimizer, Params(dict(_HEAD_ONLY))),
-        grad_clipping=5.0,
-        dropout_when_frozen=True,
-    )
-
-
 def _check_weights(own: dict[str, torch.Tensor], given: dict[str, torch.Tensor], path: str) -> None:
     """`ConfigError` unless the weights are of a model with the same names and shapes."""
+    if not isinstance(given, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in given.values()):
+        raise ConfigError(f"nerco.load_from: {path} holds no weights of a model: give a file that save_to has written")
     missing, unknown = own.keys() - given.keys(), given.keys() - own.keys()
     other = [name for name in own.keys() & given.keys() if own[name].shape != given[name].shape]
     problems = [

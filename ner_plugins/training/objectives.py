@@ -1,6 +1,7 @@
 """What a stage learns: the contrastive loss of an encoder's tokens, or the model's own loss."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
@@ -16,6 +17,11 @@ from ner_plugins.training.separation import SENTENCES, report_separation, token_
 from ner_plugins.training.stage_batches import Batch, StageBatches, sums_over_ranks
 from ner_plugins.training.stage_log import StageLog
 from ner_plugins.training.updates import Precision
+
+_NO_VALIDATION_LOSS = (
+    "nerco: no batch of the validation data has two tokens of one entity type, so there is no validation loss to "
+    'select on: set select_on to "last", or give more labelled validation data'
+)
 
 
 class Objective(ABC):
@@ -56,8 +62,8 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def score(self, figures: Mapping[str, float]) -> float:
-        """Of `validate`'s figures the one by which epochs are compared: more is better."""
+    def score(self, figures: Mapping[str, float]) -> tuple[float, ...]:
+        """Of `validate`'s figures those by which epochs are compared: more is better, and the first counts most."""
 
     def end_training_epoch(self) -> None:  # noqa: B027
         """Called when all batches of an epoch are done."""
@@ -104,12 +110,16 @@ class ContrastiveObjective(Objective):
                 f"the callback nerco needs a model with encode_tokens, and {type(self.model).__name__} has none: "
                 "use a model of this package"
             )
+        if "input_dim" in loss._params:
+            raise ConfigError("nerco.loss.input_dim is the size of the model's vectors: leave it out")
         self.contrastive: ContrastiveLoss = loss.construct(input_dim=self.model.encoding_dim).to(trainer.cuda_device)
         if is_distributed():  # whose projection starts from one set of weights
             for parameter in self.contrastive.parameters():
                 dist.broadcast(parameter.data, 0)
         self.pictures = pictures
         self._shown = shown
+        if validation is not None:
+            _check_pairs(validation)
 
     @property
     def module(self) -> Optional[torch.nn.Module]:
@@ -119,13 +129,13 @@ class ContrastiveObjective(Objective):
     def learns(self, batch: Batch) -> bool:
         """Whether anything on the way to the vectors of a batch has a parameter that learns."""
         with self.precision.autocast():
-            vectors, *_ = self.model.encode_tokens(batch)
+            vectors, *_ = self.model.encode_tokens(_labelled(batch))
         return bool(vectors.requires_grad)
 
     def loss(self, batch: Batch) -> Optional[Tensor]:
         """`None` for a batch without a pair of tokens of one type."""
         with self.precision.autocast():
-            loss: Tensor = self.contrastive(*self.model.encode_tokens(batch))
+            loss: Tensor = self.contrastive(*self.model.encode_tokens(_labelled(batch)))
         return loss if self.contrastive.has_pairs else None
 
     def validate(self) -> dict[str, float]:
@@ -137,15 +147,12 @@ class ContrastiveObjective(Objective):
             [float(sum(float(loss) for loss in losses)), len(losses)], self.trainer.cuda_device
         )
         if number == 0:
-            raise ConfigError(
-                "nerco: no batch of the validation data has two tokens of one entity type, so there is no validation "
-                'loss to select on: set select_on to "last", or give labelled validation data'
-            )
+            raise ConfigError(_NO_VALIDATION_LOSS)
         return {"loss": total / number}
 
-    def score(self, figures: Mapping[str, float]) -> float:
+    def score(self, figures: Mapping[str, float]) -> tuple[float, ...]:
         """The less the loss the better."""
-        return -figures["loss"]
+        return (-figures["loss"],)
 
     def before(self) -> dict[str, Any]:
         """Vectors of some tokens."""
@@ -156,7 +163,7 @@ class ContrastiveObjective(Objective):
         report_separation(before, self._vectors(), self.model.types, log, folder, self.pictures)
 
     def _vectors(self) -> dict[str, Any]:
-        return token_vectors(self.model, self._shown.sampled(SENTENCES), self.precision)
+        return token_vectors(self.model, map(_labelled, self._shown.sampled(SENTENCES)), self.precision)
 
 
 class SupervisedObjective(Objective):
@@ -205,8 +212,36 @@ class SupervisedObjective(Objective):
         figures: dict[str, float] = self.model.get_metrics(reset=True)
         return {**figures, "loss": total / max(number, 1.0)}
 
-    def score(self, figures: Mapping[str, float]) -> float:
-        """By the trainer's `validation_metric`, or by the loss, of which less is better."""
+    def score(self, figures: Mapping[str, float]) -> tuple[float, ...]:
+        """
+        By the trainer's `validation_metric`, where that is equal (as 0 is while a head finds nothing yet) by the loss;
+        or by the loss alone, of which less is better.
+        """
         if self.select_on == "loss":
-            return -figures["loss"]
-        return float(self.trainer._metric_tracker.combined_score(figures))
+            return (-figures["loss"],)
+        return float(self.trainer._metric_tracker.combined_score(figures)), -figures["loss"]
+
+
+def _labelled(batch: Batch) -> Batch:
+    """The batch; `ConfigError` if its sentences have no labels."""
+    if "entities" not in batch:
+        sentence = next(iter(batch.get("metadata", [{}])))
+        place = sentence.get("source") or sentence.get("id")
+        raise ConfigError(
+            f"nerco compares labelled tokens, and there is no label at {place}: give labelled data (of validation data "
+            'without labels nothing can be selected: leave them out, and set select_on to "last")'
+        )
+    return batch
+
+
+def _check_pairs(validation: StageBatches) -> None:
+    """`ConfigError` if no batch can have two tokens of one type: better now than after an epoch."""
+    tokens: Counter[str] = Counter()
+    for instance in validation.instances:
+        field = instance.fields.get("entities")
+        if field is None:
+            return  # which `_labelled` tells
+        for start, end, type_ in field.entities:  # type: ignore[attr-defined]
+            tokens[type_] += end - start
+    if not is_distributed() and all(number < 2 for number in tokens.values()):
+        raise ConfigError(_NO_VALIDATION_LOSS)

@@ -67,7 +67,7 @@ def report_separation(
     picture : `bool`
         Whether it is; nor is it where matplotlib is missing.
     """
-    from ner_plugins.reports.scatter import TokenVectors, draw_scatter, separation
+    from ner_plugins.reports.scatter import TokenVectors, caption, draw_scatter, separation
 
     if not is_first_rank() or not bool((after["types"] >= 0).any()):
         return
@@ -76,7 +76,9 @@ def report_separation(
         "after": TokenVectors(after["vectors"], after["types"]),
     }
     for moment, tokens in panels.items():
-        log.add_figures(moment, separation(tokens))
+        figures = separation(tokens)
+        log.add_figures(moment, figures)
+        logger.info("tokens %s the stage: %s", moment, caption(figures))
     if not picture:
         return
     try:

@@ -76,17 +76,17 @@ class Progress:
 
     epochs : `int`
         That are done.
-    best : `Optional[float]`
-        The best score, of which more is better.
+    best : `Optional[tuple[float, ...]]`
+        The best score, of which more is better; of those with equal first figures the next one counts.
     best_epochs : `int`
         After how many epochs it was reached.
     """
 
     epochs: int = 0
-    best: Optional[float] = None
+    best: Optional[tuple[float, ...]] = None
     best_epochs: int = 0
 
-    def add(self, score: Optional[float]) -> bool:
+    def add(self, score: Optional[tuple[float, ...]]) -> bool:
         """Count an epoch; returns whether it is the best so far, as each is where there is no score."""
         self.epochs += 1
         is_best = score is None or self.best is None or score > self.best
@@ -161,6 +161,12 @@ class Stage:
             self._go_on(resumed)
         while not self._is_over():
             self._epoch()
+        if self.progress.epochs < self.settings.epochs:
+            logger.info(
+                "%s: over after %d of %d epochs, since the last %d were no better than epoch %d",
+                self.settings.name, self.progress.epochs, self.settings.epochs,
+                self.progress.epochs - self.progress.best_epochs, self.progress.best_epochs - 1,
+            )  # fmt: skip
         if self.settings.restore_best and self.progress.best_epochs not in (0, self.progress.epochs):
             self._load(self._best_file)
         kept = random_states()
@@ -195,7 +201,7 @@ class Stage:
             score = self._finite(self.objective.score(found), epoch)
             figures |= {f"validation_{name}": value for name, value in found.items()}
         figures |= {"learning_rates": self.updates.learning_rates, "seconds": round(time.monotonic() - start, 3)}
-        self.updates.end_epoch(score)
+        self.updates.end_epoch(None if score is None else score[0])
         figures["best"] = is_best = self.progress.add(score)
         self._save(is_best, {"stage": self.settings.name, "epoch": epoch, **figures})
         self._log.add_epoch(self.settings.name, epoch, figures)
@@ -256,8 +262,8 @@ class Stage:
             )
         return value
 
-    def _finite(self, score: float, epoch: int) -> float:
-        if score != score:
+    def _finite(self, score: tuple[float, ...], epoch: int) -> tuple[float, ...]:
+        if any(figure != figure for figure in score):
             raise NerError(
                 f"{self.settings.name}: the validation of epoch {epoch} gives a figure that is no number. {_DIVERGED}"
             )

@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 from allennlp.common.util import is_distributed
 from allennlp.data import DataLoader, Instance, Vocabulary, allennlp_collate
+from allennlp.data.fields import SequenceField
 from allennlp.nn.util import move_to_device
 
 from ner_plugins.errors import ConfigError
@@ -77,7 +78,8 @@ class StageBatches:
         """Batches of at most `number` instances, the same each time; draws from no generator that others draw from."""
         places = list(range(len(self.instances)))
         if len(places) > number:
-            places = sorted(random.Random(0).sample(places, number))
+            places = random.Random(0).sample(places, number)
+        places.sort(key=lambda place: (_length(self.instances[place]), place))  # so that little of a batch is padding
         return self._batches(places[i : i + DEFAULT_BATCH_SIZE] for i in range(0, len(places), DEFAULT_BATCH_SIZE))
 
     def _batches(self, drawn: Iterable[Sequence[int]]) -> Iterator[Batch]:
@@ -93,6 +95,12 @@ class StageBatches:
         order = torch.randperm(number).tolist() if self._shuffle else list(range(number))
         for start in range(0, number, self._batch_size):
             yield order[start : start + self._batch_size]
+
+
+def _length(instance: Instance) -> int:
+    """Of its longest sequence."""
+    sequences = (field for field in instance.fields.values() if isinstance(field, SequenceField))
+    return max((field.sequence_length() for field in sequences), default=0)
 
 
 def smallest_over_ranks(value: int, device: torch.device) -> int:

@@ -10,7 +10,7 @@ from allennlp.common.util import is_distributed
 from torch import Tensor
 
 from ner_plugins.compat import safe_load
-from ner_plugins.errors import ArchiveError
+from ner_plugins.errors import ArchiveError, ConfigError
 from ner_plugins.ranks import is_first_rank
 from ner_plugins.training.random_states import random_states, restore_random_states
 
@@ -130,6 +130,25 @@ def save_weights(model: Mapping[str, Tensor], path: str) -> None:
         safe_load.save(dict(model), path)
     if is_distributed():
         dist.barrier()
+
+
+def check_writable(path: str, key: str) -> None:
+    """
+    Make the folder of a file that is to be written later.
+
+    # Raises
+
+    `ConfigError` if the file could not be written.
+    """
+    target = Path(path)
+    try:
+        if not path or (target.exists() and not target.is_file()):
+            raise OSError(0, "it is no regular file")
+        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(target.absolute().parent, os.W_OK):
+            raise OSError(0, "its folder cannot be written to")
+    except OSError as error:
+        raise ConfigError(f"{key}: {path!r} cannot be written ({error.strerror}): name another file") from error
 
 
 def of_all_ranks(value: State) -> list[State]:

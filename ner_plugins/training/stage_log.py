@@ -54,7 +54,6 @@ class StageLog:
         """Add figures of no epoch, such as those from before the first."""
         self.lines.append({"moment": moment, **figures})
         self._write()
-        logger.info("%s: %s", moment, ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
 
     def add_picture(self, name: str, picture: Any) -> None:
         """Add a picture, an array of uint8, shape (height, width, 3), to TensorBoard."""

@@ -27,8 +27,9 @@ class StageOptions(FromParams):
     patience : `Optional[int]`
         The stage ends after so many epochs without a better figure.
     select_on : `Optional[str]`
-        Which epoch is the best one: by `metric`, the trainer's `validation_metric`; by the validation `loss`; or the
-        `last`, whatever it is. Left out: `metric`, or where there is no validation data `last`.
+        Which epoch is the best one: by `metric`, the trainer's `validation_metric`, and where that is equal by the
+        validation loss; by the `loss` alone; or the `last`, whatever it is. Left out: `metric`, or where there is no
+        validation data `last`.
     restore_best : `bool`
         Whether the best epoch's weights are put back; if not, patience alone looks at `select_on`.
     optimizer : `Optional[Lazy[Optimizer]]`
@@ -65,6 +66,7 @@ class StageOptions(FromParams):
         check_numbers(
             patience=patience, batch_size=batch_size, num_gradient_accumulation_steps=num_gradient_accumulation_steps
         )
+        check_bounds(grad_norm=grad_norm, grad_clipping=grad_clipping)
         self.patience = patience
         self.select_on = select_on
         self.restore_best = restore_best
@@ -149,3 +151,10 @@ def check_numbers(**numbers: Optional[int]) -> None:
     for name, number in numbers.items():
         if number is not None and number < 1:
             raise ConfigError(f"{name} is {number}; it has to be 1 or more")
+
+
+def check_bounds(**bounds: Optional[float]) -> None:
+    """`ConfigError` unless each bound of gradients is more than 0, or left out."""
+    for name, bound in bounds.items():
+        if bound is not None and not bound > 0.0:
+            raise ConfigError(f"{name} is {bound}; it has to be more than 0, or left out for no bound")

@@ -37,9 +37,10 @@ class UnfreezeCallback(TrainerCallback):
         on; if found in several, from the earliest. All others learn from the start.
     from_top : `bool`
         Whether pretrained transformers learn layer by layer: the uppermost from `first_epoch` on, the embeddings last.
-    first_epoch : `int`
-    epochs_per_layer : `int`
-        How many epochs lie between two layers.
+    first_epoch : `Optional[int]`
+        1 if left out.
+    epochs_per_layer : `Optional[int]`
+        How many epochs lie between two layers; 1 if left out.
     dropout_when_frozen : `bool`
         Whether modules all of whose parameters are frozen keep their dropout. If not they are in evaluation mode.
 
@@ -54,18 +55,20 @@ class UnfreezeCallback(TrainerCallback):
         serialization_dir: str,
         schedule: Optional[dict[str, list[str]]] = None,
         from_top: bool = False,
-        first_epoch: int = 1,
-        epochs_per_layer: int = 1,
+        first_epoch: Optional[int] = None,
+        epochs_per_layer: Optional[int] = None,
         dropout_when_frozen: bool = True,
     ) -> None:
         super().__init__(serialization_dir)
         if (schedule is None) == (not from_top):
             raise ConfigError("ner_unfreeze takes either a schedule, or from_top")
-        if first_epoch < 0 or epochs_per_layer < 1:
-            raise ConfigError("ner_unfreeze.first_epoch has to be 0 or more, and epochs_per_layer 1 or more")
+        if schedule is not None and (first_epoch, epochs_per_layer) != (None, None):
+            raise ConfigError("ner_unfreeze.first_epoch and epochs_per_layer are for from_top; a schedule has its own")
         self.schedule = None if schedule is None else _checked(schedule)
-        self.first_epoch = first_epoch
-        self.epochs_per_layer = epochs_per_layer
+        self.first_epoch = 1 if first_epoch is None else first_epoch
+        self.epochs_per_layer = 1 if epochs_per_layer is None else epochs_per_layer
+        if self.first_epoch < 0 or self.epochs_per_layer < 1:
+            raise ConfigError("ner_unfreeze.first_epoch has to be 0 or more, and epochs_per_layer 1 or more")
         self.dropout_when_frozen = dropout_when_frozen
         self._first_epochs: dict[str, int] = {}
         self._asleep: list[Module] = []
@@ -81,6 +84,7 @@ class UnfreezeCallback(TrainerCallback):
         else:
             self._first_epochs = first_epochs_of(model, self.schedule)
         self._check_optimizer(trainer)
+        self._check_epochs(trainer)
         if not self.dropout_when_frozen:
             self._hook = model.register_forward_pre_hook(self._put_to_sleep)
         self._enter(trainer, trainer._start_after_epochs_completed)
@@ -89,7 +93,8 @@ class UnfreezeCallback(TrainerCallback):
         self, trainer: Any, metrics: dict[str, Any], epoch: int, is_primary: bool = True, **kwargs: Any
     ) -> None:
         """Let those learn whose turn it is in the next epoch."""
-        self._enter(trainer, epoch + 1)
+        if epoch + 1 < trainer._num_epochs:
+            self._enter(trainer, epoch + 1)
 
     def on_end(self, trainer: Any, **kwargs: Any) -> None:
         """Let the model go."""
@@ -101,6 +106,9 @@ class UnfreezeCallback(TrainerCallback):
         frozen = {name for name, first in self._first_epochs.items() if first > epoch}
         if frozen == self._frozen:
             return
+        joining = [] if self._frozen is None else sorted(self._frozen - frozen)
+        if joining:
+            logger.info("epoch %d: %s and %d more learn from here on", epoch, joining[0], len(joining) - 1)
         if self._frozen is not None or frozen:
             logger.info("epoch %d: %d parameters are frozen", epoch, len(frozen))
         self._frozen = frozen
@@ -131,6 +139,18 @@ class UnfreezeCallback(TrainerCallback):
                 f"ner_unfreeze is to let {lost[0]} learn, but the optimizer does not have it: take it out of "
                 "trainer.no_grad, and out of parameter groups without requires_grad"
             )
+
+
+    def _check_epochs(self, trainer: Any) -> None:
+        """Say what will not learn at all, since its epoch does not come."""
+        late = [name for name, first in self._first_epochs.items() if first >= trainer._num_epochs]
+        if late:
+            logger.warning(
+                "ner_unfreeze: %d parameters, such as %s, would learn from epoch %d on, but there are only %d epochs "
+                "(counted from 0), so they never do: train longer%s",
+                len(late), late[0], self._first_epochs[late[0]], trainer._num_epochs,
+                ", or begin with first_epoch 0" if self.schedule is None else "",
+            )  # fmt: skip
 
 
 def first_epochs_of(model: Module, schedule: Mapping[int, Sequence[str]]) -> dict[str, int]:

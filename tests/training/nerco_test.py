@@ -5,6 +5,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
+from allennlp.common import Params
 from allennlp.models import Model
 from staged_runs import NERCO, experiment, train
 from tiny_encoders import make_encoder
@@ -12,6 +13,7 @@ from tiny_encoders import make_encoder
 from ner_plugins.compat import safe_load
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training import staged_training
+from ner_plugins.training.nerco import HeadOnlyOptions
 from ner_plugins.training.objectives import ContrastiveObjective
 from ner_plugins.training.stage import Stage
 
@@ -88,7 +90,7 @@ def test_the_best_state_of_the_encoder_is_carried_over_and_the_head_is_new(tmp_p
         save(self, is_best, line)
 
     monkeypatch.setattr(Stage, "_save", note)
-    scores = iter([-3.0, -1.0, -2.0, -2.5, -9.0])
+    scores = iter([(-3.0,), (-1.0,), (-2.0,), (-2.5,), (-9.0,)])
     monkeypatch.setattr(ContrastiveObjective, "score", lambda self, figures: next(scores))
     callback = {**NERCO, "epochs": 9, "patience": 3, "save_to": str(tmp_path / "to/stage1.th")}
     train(experiment(callback, num_epochs=1, optimizer=STILL), tmp_path / "run")
@@ -125,8 +127,30 @@ def test_a_state_of_another_model_is_refused(tmp_path) -> None:
     settings["model"]["encoder"]["hidden_size"] = 4
     with pytest.raises(ConfigError, match=r"nerco.load_from.*of another shape are .*encoder"):
         train(settings, tmp_path / "second")
-    with pytest.raises(ConfigError, match=r"nerco.load_from: there is no file"):
+    with pytest.raises(ConfigError, match=r"nerco.load_from: .*none.th cannot be read \(No such file"):
         train(experiment({**NERCO, "load_from": str(tmp_path / "none.th")}), tmp_path / "third")
+
+
+@pytest.mark.parametrize("holds", [[1, 2], {"weight": 3}], ids=["a list", "numbers"])
+def test_a_file_without_weights_is_refused(holds, tmp_path) -> None:
+    torch.save(holds, tmp_path / "other.th")
+    with pytest.raises(ConfigError, match=r"nerco.load_from: .*other.th holds no weights of a model"):
+        train(experiment({**NERCO, "load_from": str(tmp_path / "other.th")}), tmp_path / "run")
+
+
+def test_where_nothing_can_be_saved_is_told_before_anything_is_learnt(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path, tmp_path / "file/weights.th", "/dev/null", ""):
+        with pytest.raises(ConfigError, match=r"nerco.save_to: .* cannot be written"):
+            train(experiment({**NERCO, "save_to": str(path)}), tmp_path / f"run{len(str(path))}")
+    assert not list(tmp_path.glob("run*/nerco/losses.jsonl"))
+
+
+def test_what_head_only_does_not_say_is_as_published() -> None:
+    given = HeadOnlyOptions.from_params(Params({"optimizer": {"type": "adam", "lr": 0.1}, "batch_size": 3}))
+    assert (given.patience, given.grad_clipping, given.dropout_when_frozen, given.batch_size) == (15, 5.0, True, 3)
+    assert given.optimizer._params.as_dict() == {"type": "adam", "lr": 0.1}
+    assert HeadOnlyOptions().optimizer._params.as_dict()["lr"] == 4e-4
 
 
 def test_the_head_alone_learns_in_its_stage(tmp_path, monkeypatch) -> None:
@@ -257,6 +281,24 @@ def test_data_without_a_pair_of_tokens_are_refused(tmp_path) -> None:
         train({**settings, "validation_data_path": single}, tmp_path / "b")
 
 
+def test_validation_data_without_labels_are_told_before_anything_is_learnt(tmp_path) -> None:
+    unlabelled = tmp_path / "unlabelled.json"
+    unlabelled.write_text('{"text": "王去北京"}\n')
+    for name, data in (("unlabelled", unlabelled), ("nothing", write_data(tmp_path / "none.json", [("去", {})]))):
+        said = {"unlabelled": r"no label at .*unlabelled.json:1.*select_on", "nothing": "no batch of the validation"}
+        with pytest.raises(ConfigError, match=said[name]):
+            train({**experiment(NERCO), "validation_data_path": str(data)}, tmp_path / name)
+        assert not (tmp_path / name / "nerco/losses.jsonl").exists()
+
+
+def test_the_end_by_patience_is_told(tmp_path, monkeypatch, capsys) -> None:
+    scores = iter([(-1.0,), (-2.0,), (-3.0,)])
+    monkeypatch.setattr(ContrastiveObjective, "score", lambda self, figures: next(scores))
+    train(experiment({**NERCO, "epochs": 9, "patience": 2}, num_epochs=1), tmp_path / "run")
+    said = capsys.readouterr().out
+    assert "contrastive: over after 3 of 9 epochs, since the last 2 were no better than epoch 0" in said
+
+
 def test_without_validation_data_the_last_state_is_kept_with_a_word(tmp_path, capsys) -> None:
     settings = experiment(NERCO)
     del settings["validation_data_path"], settings["validation_data_loader"]
@@ -292,6 +334,11 @@ def test_a_loss_that_is_no_number_names_its_stage_and_sentences(tmp_path, monkey
         ([{**NERCO, "head_only": {"patience": 3}}], "no effect without nerco.head_only_epochs"),
         ([{**NERCO, "temprature": 3}], "temprature"),
         ([{**NERCO, "loss": {"temperature": 0}}], "temperature"),
+        ([{**NERCO, "loss": {"input_dim": 7}}], "nerco.loss.input_dim is the size of the model's vectors"),
+        ([{**NERCO, "loss": {"projection_head": "mlp", "projection_dim": 0}}], "projection_dim .* 1 or more"),
+        ([{**NERCO, "grad_clipping": -1}], "grad_clipping is -1; it has to be more than 0"),
+        ([{**NERCO, "grad_norm": 0}], "grad_norm is 0"),
+        ([{**NERCO, "epochs": 0, "save_to": "weights.th"}], "there is no such stage"),
     ],
 )
 def test_mistakes_are_told(callbacks, said, tmp_path) -> None:

@@ -106,6 +106,15 @@ def test_patience_and_what_is_restored(select_on, best, epochs, restore, tmp_pat
     assert not torch.equal(seen[0]["tag_projection.weight"], after["tag_projection.weight"])
 
 
+def test_of_epochs_with_one_metric_the_one_of_the_lower_loss_is_better(tmp_path, monkeypatch) -> None:
+    """A head that finds nothing yet has an F1 of 0 in every epoch."""
+    found = iter([{"seqeval/micro_f1": 0.0, "loss": loss} for loss in (9.0, 7.0, 5.0, 6.0)])
+    monkeypatch.setattr("ner_plugins.training.objectives.SupervisedObjective.validate", lambda self: next(found))
+    callback = {"type": "two_stage", "epochs": 9, "freeze": "embedder"}
+    train(experiment(callback, num_epochs=1, validation_metric="+seqeval/micro_f1"), tmp_path / "run")
+    assert [line["best"] for line in lines(tmp_path / "run")] == [True, True, True, False]
+
+
 def test_the_validation_is_that_of_the_trainer(tmp_path) -> None:
     """With nothing frozen, and the trainer's settings, the stage's epochs are those of ordinary training."""
     optimizer = {"type": "adam", "lr": 0.01}

@@ -116,11 +116,20 @@ def test_layers_thaw_from_the_top(tmp_path) -> None:
         ({"schedule": {"1": ["."]}}, "freezes all parameters in epoch 0"),
         ({"from_top": True}, "needs a pretrained transformer"),
         ({"from_top": True, "epochs_per_layer": 0}, "epochs_per_layer 1 or more"),
+        ({"schedule": {"1": ["encoder"]}, "first_epoch": 2}, "first_epoch and epochs_per_layer are for from_top"),
     ],
 )
 def test_mistakes_are_told(options, said, tmp_path) -> None:
     with pytest.raises(ConfigError, match=said):
         train(experiment({"type": "ner_unfreeze", **options}), tmp_path / "run")
+
+
+def test_what_never_learns_is_told(tmp_path, capsys) -> None:
+    train(experiment({"type": "ner_unfreeze", "schedule": {"1": ["encoder"], "2": ["embedder"]}}), tmp_path / "run")
+    said = capsys.readouterr().out
+    assert "1 parameters, such as text_field_embedder.token_embedder_tokens.weight, would learn from epoch 2 on" in said
+    assert "there are only 2 epochs" in said
+    assert "epoch 1: encoder." in said and "epoch 2:" not in said
 
 
 def test_what_the_optimizer_does_not_have_cannot_thaw(tmp_path) -> None:

@@ -90,3 +90,11 @@ def test_each_parameter_has_the_rate_of_its_part(kind, parts, tmp_path, caplog) 
             undecayed = part == "crf" or (part != "embeddings" and re.search("bias|norm", name.lower()))
             assert decay == (0.0 if undecayed else 0.01 if weight_decay is None else weight_decay), name
         assert {part_of(name) for name in found} >= rates.keys()
+
+
+@pytest.mark.parametrize(
+    "rates, said", [({"encodr": 1e-5, "head": 1e-3}, "no part encodr"), ({"crf": 1e-2}, "head a rate")]
+)
+def test_mistakes_are_told(rates, said, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=said):
+        optimizer_settings(tmp_path, rates, None)

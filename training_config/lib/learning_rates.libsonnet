@@ -26,9 +26,14 @@ local groups(rates, decays) =
 {
   // `rates`: { head, encoder, embeddings, crf }, the last three as the model has them. What it gives is added to an
   // optimizer's type.
-  of(rates, weight_decay=0.01):: {
-    lr: rates.head,
-    weight_decay: weight_decay,
-    parameter_groups: groups(rates, weight_decay > 0),
-  },
+  of(rates, weight_decay=0.01)::
+    local unknown = [name for name in std.objectFields(rates) if !std.objectHas(parts { head: '' }, name)];
+    assert unknown == [] : 'learning_rates.of: there is no part ' + unknown[0] + '; there are head, ' +
+                           std.join(', ', std.objectFields(parts));
+    assert std.objectHas(rates, 'head') : 'learning_rates.of: give head a rate; it is of all that is no other part';
+    {
+      lr: rates.head,
+      weight_decay: weight_decay,
+      parameter_groups: groups(rates, weight_decay > 0),
+    },
 }

@@ -9,9 +9,10 @@ local given(name, default) = local value = std.extVar(name); if value == '' then
   // A name such as 'msra', or a JSON object with a type and options.
   reader: local text = std.extVar('NER_READER');
           if std.member(text, '{') then std.parseJson(text) else { type: text },
-  // Words for a lattice, vectors of them, and vectors of characters: files. Without the first the bundled sample's.
+  // Words for a lattice, vectors of them, and vectors of characters: files. The bundled sample has its own.
   no_lexicon: std.extVar('NER_LEXICON') == '',  // but the bundled sample's
-  lexicon: given('NER_LEXICON', 'fixtures/lexicon/words.vec'),
+  lexicon: if self.no_lexicon && !self.no_data then error 'set NER_LEXICON to a file of words, or of vectors of words'
+           else given('NER_LEXICON', 'fixtures/lexicon/words.vec'),
   word_vectors: given('NER_WORD_VECTORS', if self.no_lexicon then self.lexicon else ''),
   character_vectors: std.extVar('NER_CHARACTER_VECTORS'),
   train: given('NER_TRAIN', self.data + '#train'),
