@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 CONTRASTIVE = "contrastive"
 HEAD_ONLY = "head_only"
+PART_SIZE = 8
+"""How many sentences go through the encoder together on a CPU."""
 
 _SELECT_ON = ("dev_loss", "last")
 _SGD = {"type": "sgd", "lr": 8e-4, "momentum": 0.9, "weight_decay": 0.05}
@@ -221,11 +223,14 @@ class NercoCallback(StagedTraining):
     def _contrastive_stage(self, trainer: Any) -> Stage:
         if self.save_to is not None:
             check_writable(self.save_to, "nerco.save_to")
-        training = make_batches(trainer, self.batch_size)
+        # A GPU would rather have few large steps.
+        part_size = PART_SIZE if torch.device(trainer.cuda_device).type == "cpu" else None
+        training = make_batches(trainer, self.batch_size, part_size)
         validation = None
         if select_by(self.select_on, "dev_loss", trainer, self.name) != "last":
             loader = trainer._validation_data_loader
-            validation = StageBatches(loader, trainer.model.vocab, trainer.cuda_device, max(self.batch_size // 2, 1))
+            number = max(self.batch_size // 2, 1)
+            validation = StageBatches(loader, trainer.model.vocab, trainer.cuda_device, number, part_size=part_size)
         objective = ContrastiveObjective(trainer, validation, validation or training, self.loss, self.pictures)
         frozen = self._frozen(trainer, objective, training)
         optimizer = self.optimizer

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.contrastive import ContrastiveLoss
+from ner_plugins.training.encoded_batches import encoded
 from ner_plugins.training.separation import SENTENCES, report_separation, token_vectors
 from ner_plugins.training.stage_batches import Batch, StageBatches, sums_over_ranks
 from ner_plugins.training.stage_log import StageLog
@@ -129,13 +130,13 @@ class ContrastiveObjective(Objective):
     def learns(self, batch: Batch) -> bool:
         """Whether anything on the way to the vectors of a batch has a parameter that learns."""
         with self.precision.autocast():
-            vectors, *_ = self.model.encode_tokens(_labelled(batch))
+            vectors, *_ = encoded(self.model, batch)
         return bool(vectors.requires_grad)
 
     def loss(self, batch: Batch) -> Optional[Tensor]:
         """`None` for a batch without a pair of tokens of one type."""
         with self.precision.autocast():
-            loss: Tensor = self.contrastive(*self.model.encode_tokens(_labelled(batch)))
+            loss: Tensor = self.contrastive(*encoded(self.model, batch))
         return loss if self.contrastive.has_pairs else None
 
     def validate(self) -> dict[str, float]:
@@ -163,7 +164,7 @@ class ContrastiveObjective(Objective):
         report_separation(before, self._vectors(), self.model.types, log, folder, self.pictures)
 
     def _vectors(self) -> dict[str, Any]:
-        return token_vectors(self.model, map(_labelled, self._shown.sampled(SENTENCES)), self.precision)
+        return token_vectors(self.model, self._shown.sampled(SENTENCES), self.precision)
 
 
 class SupervisedObjective(Objective):
@@ -190,8 +191,9 @@ class SupervisedObjective(Objective):
 
     def loss(self, batch: Batch) -> Optional[Tensor]:
         """With the model's regularization, as in ordinary training."""
+        (sentences,) = batch
         with self.precision.autocast():
-            loss: Tensor = self.model(**batch)["loss"]
+            loss: Tensor = self.model(**sentences)["loss"]
             penalty = self.model.get_regularization_penalty()
         return loss if penalty is None else loss + penalty
 
@@ -203,9 +205,9 @@ class SupervisedObjective(Objective):
         """The model's figures, and `loss`, the mean over batches."""
         assert self.validation is not None
         losses = []
-        for batch in self.validation:
+        for (sentences,) in self.validation:
             with self.precision.autocast():
-                output = self.model(**batch)
+                output = self.model(**sentences)
             if "loss" in output:  # else there is no gold, of which the metrics complain
                 losses.append(float(output["loss"]))
         total, number = sums_over_ranks([sum(losses), len(losses)], self.trainer.cuda_device)
@@ -222,25 +224,13 @@ class SupervisedObjective(Objective):
         return float(self.trainer._metric_tracker.combined_score(figures)), -figures["loss"]
 
 
-def _labelled(batch: Batch) -> Batch:
-    """The batch; `ConfigError` if its sentences have no labels."""
-    if "entities" not in batch:
-        sentence = next(iter(batch.get("metadata", [{}])))
-        place = sentence.get("source") or sentence.get("id")
-        raise ConfigError(
-            f"nerco compares labelled tokens, and there is no label at {place}: give labelled data (of validation data "
-            'without labels nothing can be selected: leave them out, and set select_on to "last")'
-        )
-    return batch
-
-
 def _check_pairs(validation: StageBatches) -> None:
     """`ConfigError` if no batch can have two tokens of one type: better now than after an epoch."""
     tokens: Counter[str] = Counter()
     for instance in validation.instances:
         field = instance.fields.get("entities")
         if field is None:
-            return  # which `_labelled` tells
+            return  # which `encoded` tells
         for start, end, type_ in field.entities:  # type: ignore[attr-defined]
             tokens[type_] += end - start
     if not is_distributed() and all(number < 2 for number in tokens.values()):

@@ -7,6 +7,7 @@ from typing import Any, Iterable, Sequence
 import torch
 
 from ner_plugins.ranks import is_first_rank
+from ner_plugins.training.encoded_batches import encoded
 from ner_plugins.training.freezing import gradients_and_modes_kept
 from ner_plugins.training.stage_batches import Batch
 from ner_plugins.training.stage_log import StageLog
@@ -39,12 +40,12 @@ def token_vectors(model: Any, batches: Iterable[Batch], precision: Precision) ->
 
     with gradients_and_modes_kept(model):
         model.eval()
-        encoded = []
+        seen = []
         for batch in batches:
             with precision.autocast():
-                z, mask, types, *_ = model.encode_tokens(batch)
-            encoded.append((z.cpu(), mask.cpu(), types.cpu()))
-    found = TokenVectors.of_batches(encoded)
+                z, mask, types, *_ = encoded(model, batch)
+            seen.append((z.cpu(), mask.cpu(), types.cpu()))
+    found = TokenVectors.of_batches(seen)
     shown = sample(found.types)
     return {"vectors": found.vectors[shown], "types": found.types[shown]}
 

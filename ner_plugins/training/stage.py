@@ -255,7 +255,7 @@ class Stage:
         value = float(loss.detach())
         overflow = value in (float("inf"), float("-inf"))
         if value != value or (overflow and not self.objective.precision.scales):
-            sentences = [str(one.get("source") or one.get("id")) for one in batch.get("metadata", [])]
+            sentences = [str(one.get("source") or one.get("id")) for part in batch for one in part.get("metadata", [])]
             listed = f" (sentences {', '.join(sentences[:8])}{', …' if len(sentences) > 8 else ''})"
             raise NerError(
                 f"{self.settings.name}: the loss is {value} in epoch {epoch}, step {step}{listed}. " + _DIVERGED

@@ -15,7 +15,10 @@ from ner_plugins.errors import ConfigError
 
 DEFAULT_BATCH_SIZE = 32
 
-Batch = dict[str, Any]
+Part = dict[str, Any]
+"""Sentences that go through the model together: what its `forward` takes."""
+Batch = list[Part]
+"""Sentences of which there is one loss."""
 
 
 class StageBatches:
@@ -34,6 +37,9 @@ class StageBatches:
         Sentences per batch. Left out: batches as the loader makes them, by its sampler if it has one.
     shuffle : `bool`
         Whether batches of `batch_size` are drawn at random, by torch's generator; else they are in order.
+    part_size : `Optional[int]`
+        Sentences per part of a batch. Parts are of about one length each, so that little of them is padding, which a
+        CPU takes its time for. Left out: a batch is one part.
 
     # Raises
 
@@ -47,6 +53,7 @@ class StageBatches:
         device: torch.device,
         batch_size: Optional[int] = None,
         shuffle: bool = False,
+        part_size: Optional[int] = None,
     ) -> None:
         self.instances: list[Instance] = list(loader.iter_instances())
         for instance in self.instances:
@@ -57,6 +64,7 @@ class StageBatches:
         self._device = device
         self._sampler = None if batch_size is not None else getattr(loader, "batch_sampler", None)
         self._shuffle = shuffle
+        self._part_size = part_size
         self._batch_size = batch_size or getattr(loader, "batch_size", None) or DEFAULT_BATCH_SIZE
 
     def __len__(self) -> int:
@@ -76,16 +84,28 @@ class StageBatches:
 
     def sampled(self, number: int) -> Iterator[Batch]:
         """Batches of at most `number` instances, the same each time; draws from no generator that others draw from."""
-        places = list(range(len(self.instances)))
-        if len(places) > number:
-            places = random.Random(0).sample(places, number)
-        places.sort(key=lambda place: (_length(self.instances[place]), place))  # so that little of a batch is padding
+        every = range(len(self.instances))
+        places = self._by_length(every if len(every) <= number else random.Random(0).sample(every, number))
         return self._batches(places[i : i + DEFAULT_BATCH_SIZE] for i in range(0, len(places), DEFAULT_BATCH_SIZE))
 
     def _batches(self, drawn: Iterable[Sequence[int]]) -> Iterator[Batch]:
         for places in drawn:
-            batch = self._collate([self.instances[place] for place in places])
-            yield move_to_device(batch, self._device)
+            batch = []
+            for part in self._parts(places):
+                tensors = self._collate([self.instances[place] for place in part])
+                batch.append(move_to_device(tensors, self._device))
+            yield batch
+
+    def _parts(self, places: Sequence[int]) -> Iterator[Sequence[int]]:
+        if self._part_size is None or len(places) <= self._part_size:
+            yield places
+            return
+        by_length = self._by_length(places)
+        for start in range(0, len(places), self._part_size):
+            yield by_length[start : start + self._part_size]
+
+    def _by_length(self, places: Iterable[int]) -> list[int]:
+        return sorted(places, key=lambda place: (_length(self.instances[place]), place))
 
     def _draw(self) -> Iterator[Sequence[int]]:
         if self._sampler is not None:

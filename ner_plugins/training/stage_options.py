@@ -110,12 +110,12 @@ class StageOptions(FromParams):
         return Stage(settings, trainer, SupervisedObjective(trainer, validation, select_on), training, frozen)
 
 
-def make_batches(trainer: Any, batch_size: Optional[int]) -> StageBatches:
+def make_batches(trainer: Any, batch_size: Optional[int], part_size: Optional[int] = None) -> StageBatches:
     """The training data, drawn at random; a loader of another kind of batches keeps those without `batch_size`."""
     loader = trainer.data_loader
     if batch_size is None and getattr(loader, "batch_sampler", None) is None:
         batch_size = getattr(loader, "batch_size", None)
-    return StageBatches(loader, trainer.model.vocab, trainer.cuda_device, batch_size, shuffle=True)
+    return StageBatches(loader, trainer.model.vocab, trainer.cuda_device, batch_size, shuffle=True, part_size=part_size)
 
 
 def select_by(asked: Optional[str], default: str, trainer: Any, name: str) -> str:

@@ -41,7 +41,9 @@ def flat(batches: list[list[str]]) -> list[str]:
 
 
 def ids(batches) -> list[list[str]]:
-    return [[one["source"] for one in batch["metadata"]] for batch in batches]
+    """Of the sentences of each batch, which is a dict of a loader or has parts."""
+    parts = [batch if isinstance(batch, list) else [batch] for batch in batches]
+    return [[one["source"] for part in batch for one in part["metadata"]] for batch in parts]
 
 
 def test_batches_are_drawn_anew_and_hold_every_sentence_once() -> None:
@@ -88,6 +90,19 @@ def test_a_sample_is_the_same_each_time_and_draws_nothing() -> None:
     found = [lengths[place] for place in flat(ids(batches.sampled(100)))]
     assert found == sorted(found) and len(set(found)) > 1  # little is padding
     assert states == (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+
+
+def test_parts_of_a_batch_are_of_about_one_length() -> None:
+    settings = {"batch_size": 10, "shuffle": True}
+    kept = random_states()
+    whole = ids(StageBatches(loader(batch_size=4), VOCAB, CPU, **settings))
+    restore_random_states(kept)
+    batches = list(StageBatches(loader(batch_size=4), VOCAB, CPU, **settings, part_size=4))
+    assert [sorted(batch) for batch in ids(batches)] == [sorted(batch) for batch in whole]
+    assert [[len(part["metadata"]) for part in batch] for batch in batches] == [[4, 4, 2], [4, 3]]
+    for batch in batches:
+        lengths = [part["tokens"]["tokens"]["tokens"].size(1) for part in batch]
+        assert lengths == sorted(lengths)
 
 
 def test_no_instances_are_refused() -> None:
