@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 import zlib
 from contextlib import contextmanager
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Iterator, Union
 
 from ner_plugins.errors import ArchiveError, NerError
 
@@ -67,37 +67,6 @@ def name_archive_in_errors() -> None:
 
     load_archive.names_archive = True  # type: ignore[attr-defined]
     archival.load_archive = load_archive
-
-
-def carry_assets() -> None:
-    """
-    AllenNLP 2.10.1 archives weights and vocabulary, and what the user thought of listing in `include_in_archive`.
-
-    `ner_assets/`, without which a model of ours cannot be built on another machine, goes in by itself.
-    """
-    from allennlp.models import archival
-
-    original = archival.archive_model
-    if hasattr(original, "carries_assets"):
-        return
-
-    @functools.wraps(original)
-    def archive_model(
-        serialization_dir: Any,
-        weights: str = archival._DEFAULT_WEIGHTS,
-        archive_path: Any = None,
-        include_in_archive: Optional[list[str]] = None,
-    ) -> str:
-        from ner_plugins.archive_assets import ASSETS_FOLDER
-
-        carried = list(include_in_archive or [])
-        if ASSETS_FOLDER not in carried:
-            carried.append(ASSETS_FOLDER)
-        path: str = original(serialization_dir, weights, archive_path, carried)
-        return path
-
-    archive_model.carries_assets = True  # type: ignore[attr-defined]
-    archival.archive_model = archive_model
 
 
 def extract_safely() -> None:

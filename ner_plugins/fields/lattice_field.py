@@ -112,7 +112,10 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
         return {"num_words": len(self._rows) // 3}
 
     def as_tensor(self, padding_lengths: Dict[str, int]) -> Dict[str, torch.Tensor]:
-        """`words`, `heads`, `tails` and `mask`, each of shape (`padding_lengths["num_words"]`,)."""
+        """
+        `words`, `heads`, `tails` and `mask`, each of shape (`padding_lengths["num_words"]`,); and `lexicon`, the digest
+        of the lexicon, a scalar.
+        """
         length = padding_lengths["num_words"]
         rows = torch.zeros(3, length, dtype=torch.int64)
         number = min(len(self._rows) // 3, length)
@@ -120,10 +123,12 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
             found = np.frombuffer(self._rows, dtype=np.intc).reshape(3, -1)[:, :number]
             rows[:, :number] = torch.from_numpy(found.astype(np.int64))
         words, heads, tails = rows.unbind(0)
-        return {"words": words, "heads": heads, "tails": tails, "mask": torch.arange(length) < number}
+        digest = torch.tensor(0 if self.lexicon is None else self.lexicon.digest)
+        mask = torch.arange(length) < number
+        return {"words": words, "heads": heads, "tails": tails, "mask": mask, "lexicon": digest}
 
     def batch_tensors(self, tensor_list: List[Dict[str, torch.Tensor]]) -> Dict[str, torch.Tensor]:
-        """Those of several texts, of shape (batch, max_words)."""
+        """Those of several texts, of shape (batch, max_words); `lexicon` of shape (batch,)."""
         tensors: Dict[str, torch.Tensor] = batch_tensor_dicts(tensor_list)
         return tensors
 

@@ -1,6 +1,8 @@
 """What a lexicon is to readers, fields and models."""
 
+import zlib
 from abc import abstractmethod
+from functools import cached_property
 from typing import List, Sequence, Tuple
 
 from allennlp.common import Registrable
@@ -29,6 +31,11 @@ class Lexicon(Registrable):
     def words(self) -> Sequence[str]:
         """The words, each once, as `match` compares them with the normalised text."""
 
+    @cached_property
+    def digest(self) -> int:
+        """A check sum of `words` and their order, by which models know the lexicon again; never 0."""
+        return digest_of(self.words)
+
     @abstractmethod
     def normalize(self, text: str) -> str:
         """A text, or a word of another file, as it is compared with the words; as long as before."""
@@ -47,3 +54,8 @@ class Lexicon(Registrable):
         `List[Match]`
             Half-open characters of `text` and the word's place in `words`, in order of start, then of length.
         """
+
+
+def digest_of(words: Sequence[str]) -> int:
+    """A check sum of words and their order, never 0."""
+    return zlib.crc32("\n".join(words).encode("utf-8", "surrogatepass")) or 1

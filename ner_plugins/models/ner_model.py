@@ -146,6 +146,23 @@ class NerModel(Model):
         modules = (self.encoder, self.lattice_encoder, self.text_field_embedder)
         return int(next(module for module in modules if module is not None).get_output_dim())
 
+    def extend_embedder_vocab(self, embedding_sources_mapping: Optional[dict[str, str]] = None) -> None:
+        """
+        Model.extend_embedder_vocab: for the tokens of new data (`from_archive`).
+
+        # Raises
+
+        `ConfigError` if the new data hold entity types that the model does not know.
+        """
+        types = self.vocab.get_token_to_index_vocabulary(ENTITY_NAMESPACE)
+        unknown = [name for name in types if name not in self.types]
+        if unknown:
+            raise ConfigError(
+                f"the data hold the entity type {unknown[0]!r}, which the archive's model cannot learn: it knows "
+                f"{', '.join(self.types)}. Leave other types out (the reader's entity_types), or train a new model"
+            )
+        super().extend_embedder_vocab(embedding_sources_mapping)
+
     def initialize(self) -> None:
         """Apply the configured initializer; a subclass calls it when all its parameters are there."""
         if self._initializer is not None:

@@ -288,6 +288,7 @@ class FlatEncoder(LatticeEncoder):
 
     def forward(self, encoded: Tensor, mask: Tensor, lattice: Lattice) -> Tensor:
         """`LatticeEncoder.forward`."""
+        self.words.check_lexicon(lattice.get("lexicon"))
         several = len(self.layers) > 1
         layout = lay_out(mask, lattice, group_words=several)
         tables = position_tables(layout, self.positions)

@@ -15,7 +15,7 @@ from torch import Tensor, distributed, nn
 from ner_plugins.archive_assets import is_loading
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.lattice_field import LATTICE_NAMESPACE
-from ner_plugins.lexicon.lexicon import Lexicon
+from ner_plugins.lexicon.lexicon import Lexicon, digest_of
 from ner_plugins.lexicon.normalisation import Normalisation
 from ner_plugins.lexicon.word_lexicon import SavedLexicon, saved_lexicon
 from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, vector_width
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _NO_ROW = -1
 _BUFFERS = ("lexicon_rows", "lexicon_vectors")
+_ANY = 0  # the digest of no lexicon
 
 
 class WordEmbedding(nn.Module, FromParams):
@@ -73,6 +74,7 @@ class WordEmbedding(nn.Module, FromParams):
     embedding: Embedding
     lexicon_rows: Tensor
     lexicon_vectors: Tensor
+    lexicon_digest: Tensor
 
     def __init__(
         self,
@@ -113,10 +115,37 @@ class WordEmbedding(nn.Module, FromParams):
         self.register_buffer("lexicon_rows", rows)
         # Shape: (words of the lexicon that have a vector and are not in the vocabulary, dim)
         self.register_buffer("lexicon_vectors", F.normalize(frozen, dim=1) if normalize else frozen)
+        # Which lexicon the rows are of
+        self.register_buffer("lexicon_digest", torch.tensor(digest_of(others) if len(frozen) else _ANY))
+        self._checked = False
 
     def get_output_dim(self) -> int:
         """How many numbers a vector has."""
         return int(self.embedding.get_output_dim())
+
+    def check_lexicon(self, digests: Optional[Tensor]) -> None:
+        """
+        Ids beyond the vocabulary are places in the lexicon: another one would give every word another's vector. The
+        first texts are looked at, since a run has one lexicon.
+
+        # Parameters
+
+        digests : `Optional[torch.LongTensor]`
+            What `Lexicon.digest` is for each text; `None` if it is not known. Shape: (batch,)
+
+        # Raises
+
+        `ConfigError` if the vectors are of the words of another lexicon.
+        """
+        if self._checked or digests is None:
+            return
+        expected = int(self.lexicon_digest)
+        if expected != _ANY and bool((digests != expected).any()):
+            raise ConfigError(
+                "dataset_reader.lexicon is another one than that of the model, whose vectors belong to its words by "
+                "place: give the same file, with the same min_length, max_length and normalize"
+            )
+        self._checked = True
 
     def forward(self, words: Tensor) -> Tensor:
         """

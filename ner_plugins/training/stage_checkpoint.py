@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from pathlib import Path
 from typing import Any, Collection, Mapping, Optional
 
@@ -21,6 +22,9 @@ PROGRESS = "checkpoint.th"
 FINISHED = "finished.th"
 
 State = dict[str, Any]
+
+# Other files in the folder are the user's.
+_OWN = re.compile(r"(checkpoint|finished|\w+_constant|\w+_after_\d+)\.th(\.partial-.*)?")
 
 
 class StageCheckpoints:
@@ -119,7 +123,7 @@ class StageCheckpoints:
         if not is_first_rank() or not self.folder.is_dir():
             return
         for path in self.folder.iterdir():
-            if path.name not in names and (path.suffix == ".th" or ".th.partial-" in path.name):
+            if path.name not in names and _OWN.fullmatch(path.name):
                 path.unlink()
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from allennlp.commands.train import train_model
 from allennlp.common import Params
 from allennlp.common.testing import ModelTestCase
 from allennlp.data import DatasetReader, Instance, Vocabulary
@@ -183,6 +184,21 @@ def test_texts_without_words(words: Path) -> None:
 def test_bad_heads(words: Path, head: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(words, head=head)
+
+
+def test_a_model_trained_further_with_another_lexicon_is_refused(tmp_path: Path) -> None:
+    config = Params.from_file(EXPERIMENT).as_dict()
+    vectors = (ROOT / "fixtures/lexicon/words.vec").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "words.vec").write_text("".join(vectors), encoding="utf-8")
+    (tmp_path / "turned.vec").write_text("".join([vectors[0], *reversed(vectors[1:])]), encoding="utf-8")
+    config["dataset_reader"]["lexicon"] = {"path": str(tmp_path / "words.vec")}
+    config["model"]["lattice_encoder"]["words"] = {"pretrained_file": str(tmp_path / "words.vec")}
+    train_model(Params(deepcopy(config)), str(tmp_path / "run"))
+    config["model"] = {"type": "from_archive", "archive_file": str(tmp_path / "run/model.tar.gz")}
+    train_model(Params(deepcopy(config)), str(tmp_path / "same"))
+    config["dataset_reader"]["lexicon"]["path"] = str(tmp_path / "turned.vec")
+    with pytest.raises(ConfigError, match=r"dataset_reader.lexicon is another one than that of the model"):
+        train_model(Params(deepcopy(config)), str(tmp_path / "other"))
 
 
 def test_an_archive_needs_no_lexicon_file(words: Path, tmp_path: Path) -> None:

@@ -53,6 +53,21 @@ def test_vectors(vocab, files, normalize):
     assert torch.equal(look_up(embedding, V + 2, V + 5, 1), unknown)
 
 
+def test_another_lexicon_is_refused(vocab, files):
+    embedding = WordEmbedding(vocab, **files)
+    own, other = WordLexicon(files["serialization_dir"] + "/../words.txt"), WordLexicon(files["pretrained_file"])
+    loaded = WordEmbedding(vocab, dim=2)
+    loaded.load_state_dict(embedding.state_dict())
+    for made in (embedding, loaded):
+        for _ in range(2):
+            with pytest.raises(ConfigError, match=r"dataset_reader.lexicon is another one than that of the model"):
+                made.check_lexicon(torch.tensor([other.digest]))
+        made.check_lexicon(None)
+        made.check_lexicon(torch.tensor([own.digest, own.digest]))
+    # Without vectors of words that were not met, no id means a place in the lexicon.
+    WordEmbedding(vocab, dim=2).check_lexicon(torch.tensor([other.digest]))
+
+
 def test_what_is_trained(vocab, files):
     embedding = WordEmbedding(vocab, **files, word_dropout=0.0)
     assert [name for name, _ in embedding.named_parameters()] == ["embedding.weight"]
