@@ -15,6 +15,7 @@ from ner_plugins.dataset_readers.remarks import Remark
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.lexicon.normalisation import Normalisation
 from ner_plugins.lexicon.word_files import FloatArray, WordFile
+from ner_plugins.ranks import is_first_rank
 
 logger = logging.getLogger(__name__)
 
@@ -131,8 +132,32 @@ def read_vectors(
             if vector is not None:
                 table[place], found[place] = vector, True
                 break
-    _say_found(path, int(found.sum()), len(words))
     return torch.from_numpy(table), torch.from_numpy(found)
+
+
+def say_found(path: str, unit: str, met: Tensor, others: Optional[Tensor] = None) -> None:
+    """
+    Tell for how many words a file has a vector; if for none, as a warning.
+
+    # Parameters
+
+    path : `str`
+        The file.
+    unit : `str`
+        What `met` are: `words` or `tokens`.
+    met : `Tensor`
+        Which words of the data have one; padding and the unknown word may be left out. Shape: (words,)
+    others : `Optional[Tensor]`
+        Which of the lexicon's other words have one. Shape: (words,)
+    """
+    if not is_first_rank():
+        return
+    found, more = int(met.sum()), 0 if others is None else int(others.sum())
+    if not found and not more:
+        logger.warning("%s", Remark(f"a vector of none of the {len(met):,} {unit} of the data", path=path))
+        return
+    further = f", and of {more:,} of the lexicon's {len(others):,} others" if others is not None else ""
+    logger.info("%s", f"{path}: vectors of {found:,} of the {len(met):,} different {unit} of the data{further}")
 
 
 def initial_table(vectors: Tensor, found: Tensor, normalize: bool) -> Tensor:
@@ -176,10 +201,3 @@ def _width_of(file: WordFile) -> int:
 def _forms(word: str) -> List[str]:
     half = _HALF_WIDTH(word)
     return [word] if half == word == word.lower() else list(dict.fromkeys((word, half, half.lower())))
-
-
-def _say_found(path: str, found: int, number: int) -> None:
-    if found:
-        logger.info("%s: vectors of %d of %d words", path, found, number)
-    else:
-        logger.warning("%s", Remark(f"a vector of none of the {number:,} words of the vocabulary", path=path))

@@ -3,6 +3,7 @@
 from typing import Any, Optional
 
 from allennlp.common import Lazy, Params
+from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.models import Model
 from allennlp.modules import Seq2SeqEncoder, TextFieldEmbedder
@@ -80,8 +81,8 @@ class FlatNer(Model):
             "initializer": initializer,
             "regularizer": regularizer,
         }
-        _check(head, [*modules, *options])
-        said = Params({**head._params.params, **options}, head._params.history)
+        said = _checked(head, [*modules, *options])
+        said.params.update(options)
         whole = Lazy(head._constructor, said, head._constructor_extras)
         model: NerModel = whole.construct(
             vocab=vocab, serialization_dir=serialization_dir, ddp_accelerator=ddp_accelerator, **modules
@@ -89,15 +90,21 @@ class FlatNer(Model):
         return model
 
 
-def _check(head: Lazy[Model], shared: list[str]) -> None:
-    """That the head is one of ours, and says nothing of what the model says."""
-    name = head._params.get("type")
+def _checked(head: Lazy[Model], shared: list[str]) -> Params:
+    """What the head says, a copy; it has to be one of ours, and to say nothing of what the model says."""
+    given: Any = head._params  # a string is a type
+    said = Params({"type": given} if isinstance(given, str) else dict(given.params), "model.head.")
+    name = said.get("type")
     if name is not None:
-        kind, _ = Model.resolve_class_name(name)
+        try:
+            kind, _ = Model.resolve_class_name(name)
+        except ConfigurationError:
+            kind = Model
         if not issubclass(kind, NerModel):
             raise ConfigError(
                 f"model.head is {name!r}, which is not one of this package's models: use crf_tagger, span or biaffine"
             )
     for key in shared:
-        if key in head._params:
+        if key in said:
             raise ConfigError(f"model.head.{key} belongs to the whole model: write it as model.{key}")
+    return said

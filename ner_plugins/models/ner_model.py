@@ -135,6 +135,7 @@ class NerModel(Model):
         self._training_metrics = training_metrics
         self._unlabelled: Optional[str] = None
         self._told_of_unreachable = False
+        self._told_of_unused = False
         self._initializer = initializer
         self.register_buffer("thresholds", threshold_tensor(thresholds, self.types), persistent=False)
         if serialization_dir is not None:
@@ -227,12 +228,21 @@ class NerModel(Model):
     def encode(self, tokens: TextFieldTensors, mask: Tensor, lattice: Optional[Lattice] = None) -> Tensor:
         """Vectors of the tokens in context. Shape: (batch, tokens, encoding_dim)."""
         encoded: Tensor = self.text_field_embedder(tokens)
-        if self.lattice_encoder is not None:  # which has a dropout of its own for what goes into it
+        if self.lattice_encoder is None:
+            self._tell_of_unused(lattice)
+        else:  # which has a dropout of its own for what goes into it
             encoded = self.lattice_encoder(encoded, mask, self._checked_lattice(lattice))
         encoded = self.dropout(encoded)
         if self.encoder is not None:
             encoded = self.dropout(self.encoder(encoded, mask))
         return encoded
+
+    def _tell_of_unused(self, lattice: Optional[Lattice]) -> None:
+        if lattice is not None and not self._told_of_unused:
+            self._told_of_unused = True
+            logger.warning(
+                "dataset_reader.lexicon has no effect on this model: give it a lattice_encoder, or take the model flat"
+            )
 
     def _checked_lattice(self, lattice: Optional[Lattice]) -> Lattice:
         if lattice is None:

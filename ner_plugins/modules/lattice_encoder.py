@@ -7,8 +7,8 @@ import torch
 from allennlp.common import Registrable
 from torch import Tensor
 
-# `words`, `heads`, `tails` and `mask`, as `LatticeField` gives them. Shape of each: (batch, words). And `lexicon`, a check
-# sum of the lexicon that they are of. Shape: (batch,)
+# `words`, `heads`, `tails` and `mask`, as `LatticeField` gives them. Shape of each: (batch, words). And `lexicon`, the
+# digest of the lexicon that they are of. Shape: (batch,)
 Lattice = Dict[str, Tensor]
 
 

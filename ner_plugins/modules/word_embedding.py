@@ -18,14 +18,16 @@ from ner_plugins.fields.lattice_field import LATTICE_NAMESPACE
 from ner_plugins.lexicon.lexicon import Lexicon, digest_of
 from ner_plugins.lexicon.normalisation import Normalisation
 from ner_plugins.lexicon.word_lexicon import SavedLexicon, saved_lexicon
-from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, vector_width
+from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, say_found, vector_width
 from ner_plugins.modules.token_dropout import drop_tokens
+from ner_plugins.ranks import is_first_rank
 
 logger = logging.getLogger(__name__)
 
 _NO_ROW = -1
 _BUFFERS = ("lexicon_rows", "lexicon_vectors")
 _ANY = 0  # the digest of no lexicon
+_SPECIAL = 2  # padding and the unknown word
 
 
 class WordEmbedding(nn.Module, FromParams):
@@ -104,6 +106,14 @@ class WordEmbedding(nn.Module, FromParams):
             others = [] if saved.only_seen else saved.words
             vectors, found = read_vectors(
                 pretrained_file, [*known, *others], dim, "the words' dim", pretrained_format, saved.normalize
+            )
+            met = set(known)
+            unmet = torch.tensor([word not in met for word in others], dtype=torch.bool)
+            say_found(pretrained_file, "words", found[_SPECIAL : len(known)], found[len(known) :][unmet])
+        if len(known) <= _SPECIAL and not is_loading() and is_first_rank():
+            logger.warning(
+                "no word of the lexicon stands in the data that the vocabulary is of, so the model learns from "
+                "characters alone: check dataset_reader.lexicon (NER_LEXICON)"
             )
         table = initial_table(vectors[: len(known)], found[: len(known)], normalize)
         # AllenNLP's own, which grows with the vocabulary in transfer learning.

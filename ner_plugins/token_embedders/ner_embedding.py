@@ -10,7 +10,7 @@ from allennlp.modules.token_embedders import Embedding, TokenEmbedder
 from torch import Tensor
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, vector_width
+from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, say_found, vector_width
 from ner_plugins.modules.token_dropout import drop_tokens
 
 
@@ -94,6 +94,8 @@ class NerEmbedding(Embedding):
             vectors, found = read_vectors(
                 pretrained_file, names, width, "ner_embedding.embedding_dim", pretrained_format
             )
+            special = 2 if vocab.is_padded(vocab_namespace) else 0  # padding and the unknown token
+            say_found(pretrained_file, f"tokens ({vocab_namespace})", found[special:])
         super().__init__(
             width,
             projection_dim=projection_dim,

@@ -161,6 +161,8 @@ class NercoCallback(StagedTraining):
             patience=patience, batch_size=batch_size, num_gradient_accumulation_steps=num_gradient_accumulation_steps
         )
         check_bounds(grad_norm=grad_norm, grad_clipping=grad_clipping)
+        if batch_size is None:
+            raise ConfigError("nerco.batch_size is null; it is how many sentences are compared with each other")
         if epochs < 0 or head_only_epochs < 0:
             raise ConfigError("nerco.epochs and nerco.head_only_epochs have to be 0 or more")
         if head_only is not None and not head_only_epochs:

@@ -53,7 +53,7 @@ class UnfreezeCallback(TrainerCallback):
     def __init__(
         self,
         serialization_dir: str,
-        schedule: Optional[dict[str, list[str]]] = None,
+        schedule: Optional[dict[str, Any]] = None,  # lists: checked by hand, since of a string letters would be made
         from_top: bool = False,
         first_epoch: Optional[int] = None,
         epochs_per_layer: Optional[int] = None,
@@ -188,12 +188,12 @@ def first_epochs_from_top(model: Module, first_epoch: int, epochs_per_layer: int
     return first
 
 
-def _checked(schedule: Mapping[str, list[str]]) -> dict[int, list[str]]:
+def _checked(schedule: Mapping[str, Any]) -> dict[int, list[str]]:
     checked = {}
     for epoch, patterns in schedule.items():
         if not str(epoch).isdecimal():
             raise ConfigError(f"ner_unfreeze.schedule: {epoch!r} is no epoch; they are counted from 0")
-        if isinstance(patterns, str) or not patterns:
+        if not isinstance(patterns, list) or not patterns:
             raise ConfigError(f"ner_unfreeze.schedule[{epoch}] has to be a list of regular expressions")
         checked[int(epoch)] = list(patterns)
     if not checked:

@@ -6,7 +6,7 @@ import torch
 
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.lexicon import Normalisation
-from ner_plugins.lexicon.word_vectors import initial_table, read_vectors
+from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, say_found
 
 
 def vectors_of(tmp_path, words, content, **options):
@@ -44,17 +44,28 @@ def test_words_that_were_normalised(tmp_path):
     assert vectors_of(tmp_path, ["0000年"], lines("1998年")) == [None]
 
 
-def test_errors(tmp_path, caplog):
+def test_errors(tmp_path):
     path = tmp_path / "v.txt"
     path.write_text(lines("a"), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"model\.dim is 4, but .*v\.txt have 3 numbers: set it to that"):
         read_vectors(str(path), ["a"], 4, "model.dim")
-    with caplog.at_level(logging.WARNING):
-        read_vectors(str(path), ["b", "c"], 3, "model.dim")
-    assert "v.txt: a vector of none of the 2 words" in caplog.text
     path.write_text("a\nb\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"no vectors in it \(it was read as words\)"):
         read_vectors(str(path), ["a"], 3, "model.dim")
+
+
+def test_what_was_found_is_told(caplog):
+    none, some = torch.tensor([False] * 3), torch.tensor([True, False])
+    with caplog.at_level(logging.INFO):
+        say_found("v.txt", "words", some, none)
+        say_found("v.txt", "tokens (characters)", some)
+        say_found("v.txt", "words", none)
+    assert caplog.messages == [
+        "v.txt: vectors of 1 of the 2 different words of the data, and of 0 of the lexicon's 3 others",
+        "v.txt: vectors of 1 of the 2 different tokens (characters) of the data",
+        "v.txt: a vector of none of the 3 words of the data",
+    ]
+    assert caplog.records[-1].levelname == "WARNING"
 
 
 @pytest.mark.parametrize("normalize", [False, True])

@@ -201,6 +201,20 @@ def test_a_model_trained_further_with_another_lexicon_is_refused(tmp_path: Path)
         train_model(Params(deepcopy(config)), str(tmp_path / "other"))
 
 
+def test_the_name_of_a_head_is_enough(words: Path) -> None:
+    model, _ = build(words, head="biaffine")
+    assert isinstance(model, BiaffineNer)
+
+
+def test_a_lexicon_without_a_lattice_encoder_is_told(words: Path, caplog: pytest.LogCaptureFixture) -> None:
+    over_lattice, batch = build(words)
+    embedder = Params.from_file(EXPERIMENT).pop("model").as_dict()["text_field_embedder"]
+    model = Model.from_params(Params({**CRF, "text_field_embedder": embedder}), vocab=over_lattice.vocab)
+    for _ in range(2):
+        model(**batch)
+    assert caplog.text.count("dataset_reader.lexicon has no effect on this model") == 1
+
+
 def test_an_archive_needs_no_lexicon_file(words: Path, tmp_path: Path) -> None:
     config = Params.from_file(EXPERIMENT).as_dict()
     config["dataset_reader"]["lexicon"]["path"] = str(words)

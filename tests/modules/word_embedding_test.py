@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 import torch
 from allennlp.common import Params
@@ -66,6 +68,17 @@ def test_another_lexicon_is_refused(vocab, files):
         made.check_lexicon(torch.tensor([own.digest, own.digest]))
     # Without vectors of words that were not met, no id means a place in the lexicon.
     WordEmbedding(vocab, dim=2).check_lexicon(torch.tensor([other.digest]))
+
+
+def test_what_of_the_lexicon_is_in_the_data_is_told(vocab, files, caplog):
+    with caplog.at_level(logging.INFO):
+        WordEmbedding(vocab, **files)
+    # 上海 and 旧词 of 上海, 北京 and 旧词; 南京 and 重庆 of 南京, 天津 and 重庆.
+    assert "vectors of 2 of the 3 different words of the data, and of 2 of the lexicon's 3 others" in caplog.text
+    assert "no word of the lexicon" not in caplog.text
+    with caplog.at_level(logging.INFO):
+        WordEmbedding(Vocabulary(counter={"lattice_words": {}}), **files)
+    assert "no word of the lexicon stands in the data" in caplog.text
 
 
 def test_what_is_trained(vocab, files):

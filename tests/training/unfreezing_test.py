@@ -114,6 +114,7 @@ def test_layers_thaw_from_the_top(tmp_path) -> None:
         ({"schedule": {"soon": ["encoder"]}}, "'soon' is no epoch"),
         ({"schedule": {"1": ["token_embeddr"]}}, r"ner_unfreeze.schedule\[1\].*matches no parameter.*did you mean"),
         ({"schedule": {"1": ["."]}}, "freezes all parameters in epoch 0"),
+        ({"schedule": {"1": "crf"}}, r"schedule\[1\] has to be a list"),
         ({"from_top": True}, "needs a pretrained transformer"),
         ({"from_top": True, "epochs_per_layer": 0}, "epochs_per_layer 1 or more"),
         ({"schedule": {"1": ["encoder"]}, "first_epoch": 2}, "first_epoch and epochs_per_layer are for from_top"),
