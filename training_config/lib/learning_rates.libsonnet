@@ -24,6 +24,9 @@ local groups(rates, decays) =
   std.flatMap(of_part, given) + (if decays then [[[of_head], { weight_decay: 0.0 }]] else []);
 
 {
+  // Where vectors of tokens and words are, for a callback's `freeze`.
+  embeddings:: parts.embeddings,
+
   // `rates`: { head, encoder, embeddings, crf }, the last three as the model has them. What it gives is added to an
   // optimizer's type.
   of(rates, weight_decay=0.01)::
