@@ -107,14 +107,8 @@ class WordEmbedding(nn.Module, FromParams):
             vectors, found = read_vectors(
                 pretrained_file, [*known, *others], dim, "the words' dim", pretrained_format, saved.normalize
             )
-            met = set(known)
-            unmet = torch.tensor([word not in met for word in others], dtype=torch.bool)
-            say_found(pretrained_file, "words", found[_SPECIAL : len(known)], found[len(known) :][unmet])
-        if len(known) <= _SPECIAL and not is_loading() and is_first_rank():
-            logger.warning(
-                "no word of the lexicon stands in the data that the vocabulary is of, so the model learns from "
-                "characters alone: check dataset_reader.lexicon (NER_LEXICON)"
-            )
+            say_found(pretrained_file, "words", found[_SPECIAL : len(known)], _of_others(found, known, others))
+        _warn_of_nothing(known)
         table = initial_table(vectors[: len(known)], found[: len(known)], normalize)
         # AllenNLP's own, which grows with the vocabulary in transfer learning.
         self.embedding = Embedding(
@@ -188,6 +182,21 @@ class WordEmbedding(nn.Module, FromParams):
             if saved is not None and saved.shape[1:] == buffer.shape[1:]:
                 setattr(self, name, buffer.new_empty(saved.shape))
         super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+
+def _of_others(found: Tensor, known: Sequence[str], others: Sequence[str]) -> Tensor:
+    """Of which words were found, those of the lexicon that are not among the known ones. Shape: (words,)."""
+    met = set(known)
+    return found[len(known) :][torch.tensor([word not in met for word in others], dtype=torch.bool)]
+
+
+def _warn_of_nothing(known: Sequence[str]) -> None:
+    """Say it if the data hold no word of the lexicon."""
+    if len(known) <= _SPECIAL and not is_loading() and is_first_rank():
+        logger.warning(
+            "no word of the lexicon stands in the data that the vocabulary is of, so the model learns from characters "
+            "alone: check dataset_reader.lexicon (NER_LEXICON)"
+        )
 
 
 def _words_of(vocab: Vocabulary, namespace: str) -> List[str]:
