@@ -316,8 +316,8 @@ def report(device: str, tokens: int, repeats: int, data: Path) -> tuple[str, lis
     head = f"{name}: {number} sentences of {tokens} characters and {words:.0f} words each ({kind}).\n\n"
     if number < BATCH:
         more = [f"{in_child(side, BATCH, tokens, device, data)[0]:,.0f} MB" for side in SIDES if side.ours]
-        text += f"\nFor {BATCH} sentences the literal one needs more memory than there is; ours takes {' and '.join(more)}, "
-        text += "with two and with four distances.\n"
+        taken = f"ours takes {' and '.join(more)}, with two and with four distances"
+        text += f"\nFor {BATCH} sentences the literal one needs more memory than there is; {taken}.\n"
     return f"{head}{text}\n", broken
 
 
