@@ -10,7 +10,7 @@ What is compared, over the same vectors of characters, batches, optimizer and nu
 - `flat_nerco`, which has `--contrastive-epochs` of contrastive learning before, with `flat_longer`, which has so many
   ordinary epochs more; and with other ways of contrastive learning: `flat_nerco_published` by NerCo's SGD, slower
   (`_gentle`), with embeddings that do not learn in it (`_frozen`), followed by epochs of the head alone (`_head`);
-- `flat_encoder`, with a pretrained encoder's vectors besides, with `flat_encoder_nerco`;
+- `flat_encoder`, with a pretrained encoder's vectors besides, with `flat_encoder_nerco`, frozen in the same way;
 - `crf_tagger` over that encoder with `crf_tagger_nerco`, and with `crf_tagger_longer`.
 
 MSRA has no dev file: a tenth of its train is dev. Resumable: each finished run leaves a JSON file and is not run again,
@@ -84,6 +84,8 @@ def nerco(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
     found["optimizer"] = {"type": "huggingface_adamw", "lr": rate, "eps": 1e-8}
     if model.endswith("_frozen"):
         found["freeze"] = EMBEDDINGS
+    if model == "flat_encoder_nerco":
+        found["freeze"] = [EMBEDDINGS, "token_embedder_transformer"]
     if model.endswith("_head"):
         optimizer = {"type": "huggingface_adamw", "lr": 1e-3, "eps": 1e-8}
         found |= {"head_only_epochs": 3, "head_only": {"optimizer": optimizer}}
