@@ -133,6 +133,9 @@ def _words() -> type:
         def get_output_dim(self) -> int:
             return WORD_DIM
 
+        def check_lexicon(self, digests: Any) -> None:
+            """There is none."""
+
     return Words
 
 
