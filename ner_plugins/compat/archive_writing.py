@@ -17,7 +17,7 @@ from ner_plugins.errors import NerError
 logger = logging.getLogger(__name__)
 
 COMPRESSION = 6
-"""Of gzip: tarfile's own 9 takes six times as long, for weights that are hardly smaller."""
+"""Of gzip: tarfile's own 9 takes far longer, for weights that are hardly smaller."""
 
 StrPath = Union[str, "os.PathLike[str]"]
 

@@ -8,6 +8,7 @@ import os
 import tarfile
 from typing import Any, Dict, Mapping
 
+from ner_plugins.compat.archive_writing import COMPRESSION
 from ner_plugins.errors import ArchiveError
 
 _CONFIG = "config.json"
@@ -38,8 +39,8 @@ def copy_with_thresholds(archive: str, copied: str, thresholds: Mapping[str, flo
     with (
         tarfile.open(archive, "r:*") as source,
         open(copied, "wb") as file,
-        # Level 6 rather than tarfile's 9: weights hardly compress at any. No time in it.
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as compressed,
+        # No time in it.
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=COMPRESSION, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w") as target,
     ):
         for member in source:

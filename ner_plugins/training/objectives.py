@@ -12,6 +12,7 @@ from allennlp.common.util import is_distributed
 from torch import Tensor
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.modules.contrastive import ContrastiveLoss
 from ner_plugins.training.encoded_batches import encoded
 from ner_plugins.training.separation import SENTENCES, report_separation, token_vectors
@@ -229,9 +230,9 @@ def _check_pairs(validation: StageBatches) -> None:
     tokens: Counter[str] = Counter()
     for instance in validation.instances:
         field = instance.fields.get("entities")
-        if field is None:
+        if not isinstance(field, EntitiesField):
             return  # which `encoded` tells
-        for start, end, type_ in field.entities:  # type: ignore[attr-defined]
+        for start, end, type_ in field.entities:
             tokens[type_] += end - start
     if not is_distributed() and all(number < 2 for number in tokens.values()):
         raise ConfigError(_NO_VALIDATION_LOSS)
