@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup train lint test test-transformers4 bench clean
+.PHONY: help setup train lint test golden test-transformers4 bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make lint    ruff and mypy"
+	@echo "make golden BASE=<commit>   losses and predictions of every config beside a commit's, bit for bit"
 	@echo "make bench   every measurement of benchmarks/ (hours)"
 	@echo "make test-transformers4   the tests on Transformers 4.49, in .venv-transformers4"
 
@@ -36,6 +37,10 @@ lint: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+golden: $(READY)
+	@test -n "$(BASE)" || { echo "name the commit to compare with: make golden BASE=<commit>"; exit 2; }
+	$(BIN)/python scripts/golden.py against $(BASE)
 
 # The older line of Transformers, in an environment of its own.
 OLD := .venv-transformers4
