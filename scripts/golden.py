@@ -4,9 +4,9 @@ Golden numbers: the losses of twenty training steps of each config, and the pred
     python scripts/golden.py run FOLDER [--encoder ENCODER] [--only PART] [--double]
     python scripts/golden.py against COMMIT [--only PART]
 
-`run` writes a JSON file per config of the tree in the current directory. `against` (`make golden BASE=COMMIT`) runs this
-tree and a commit on this machine, and expects equality, bit for bit. This script uses AllenNLP's interface alone, so it
-runs on any commit. `tests/golden` holds the figures of `run tests/golden --double`, which `tests/golden_test.py`
+`run` writes a JSON file per config of the tree in the current directory. `against` (`make golden BASE=COMMIT`) runs
+this tree and a commit on this machine, and expects equality, bit for bit. This script uses AllenNLP's interface alone,
+so it runs on any commit. `tests/golden` holds the figures of `run tests/golden --double`, which `tests/golden_test.py`
 compares with a tolerance.
 """
 
@@ -168,7 +168,7 @@ def file_name(name: str) -> str:
 
 def differences(a: Path, b: Path) -> list[str]:
     """What is not the same in two folders, bit for bit."""
-    files = [{path.name: json.loads(path.read_text(encoding="utf-8")) for path in folder.iterdir()} for folder in (a, b)]
+    files = [{path.name: json.loads(path.read_text("utf-8")) for path in folder.iterdir()} for folder in (a, b)]
     rows = [f"{name}: only on one side" for name in sorted(files[0].keys() ^ files[1].keys())]
     for name in sorted(files[0].keys() & files[1].keys()):
         for what in ("losses", "predictions"):
