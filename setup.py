@@ -46,7 +46,7 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["ner_plugins", "ner_plugins.*"]),
-    package_data={"ner_plugins": [HOOK, "py.typed", "data_tools/*.json", "reports/page.*"]},
+    package_data={"ner_plugins": [HOOK, "py.typed", "data_tools/download/*.json", "reports/page.*"]},
     cmdclass={"build_py": BuildWithHook},
     # AllenNLP and allennlp-models are not listed: their own pins (torch < 1.13, transformers < 4.21) contradict
     # everything below. They are installed with --no-deps (README.md), and what they import is listed here.

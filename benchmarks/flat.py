@@ -3,9 +3,9 @@ The lattice encoder `flat` against FLAT computed as its formulas read: time and 
 
 One layer of the published size (8 heads of 16) over sentences of 300 characters: MSRA's, put together to that length,
 with the words of jieba's dictionary, if the real data are at hand; and generated lattices with about a word for each
-character, as larger lexica give. With two distances and with four. The peer is `tests/literal_flat.py`, which looks the
-distances of all pairs of spans up, concatenates their vectors and puts them through two linear layers, as the authors'
-first releases do. The results of the two are compared before anything is measured.
+character, as larger lexica give. With two distances and with four. The peer is `tests/helpers/literal_flat.py`, which
+looks the distances of all pairs of spans up, concatenates their vectors and puts them through two linear layers, as the
+authors' first releases do. The results of the two are compared before anything is measured.
 
 Time: a step is a forward and a backward pass, dropout on; the sides take turns, and figures are medians, and medians of
 ratios in one turn. On a CPU one thread and processor time. Memory: the most that a step adds to parameters, gradients
@@ -70,7 +70,7 @@ def texts_of(data: Path, number: int, tokens: int) -> list[str]:
     """MSRA's training sentences one after another, cut into so many pieces; of one longer text, the longest of test."""
     from allennlp.data import DatasetReader
 
-    import ner_plugins.dataset_readers.conll  # noqa: F401  (they are registered)
+    import ner_plugins.dataset_readers.columns.conll  # noqa: F401  (they are registered)
 
     reader = DatasetReader.by_name("msra")()
     if tokens > TOKENS:
@@ -145,7 +145,7 @@ def encoder_of(side: Side, tokens: int, device: str) -> Any:
     from allennlp.common import Lazy
     from allennlp.data import Vocabulary
 
-    from ner_plugins.modules.flat_encoder import FlatEncoder
+    from ner_plugins.modules.lattice.flat_encoder import FlatEncoder
 
     torch.manual_seed(0)
     encoder = FlatEncoder(Vocabulary(), INPUT_DIM, Lazy(lambda **_: _words()()), distances=side.distances)
@@ -343,7 +343,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/RESULTS.md")
     parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests/helpers")]
     importlib.import_module("ner_plugins")
     if arguments.child:
         ours, distances, number, tokens, device = arguments.child

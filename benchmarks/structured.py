@@ -126,7 +126,7 @@ def sides_of(size: Size, device: str, exact: bool = False) -> tuple[Sides, Any, 
     import torchcrf
     from allennlp.modules.conditional_random_field import ConditionalRandomField as AllenNlpCrf
 
-    from ner_plugins.modules.crf import ConditionalRandomField
+    from ner_plugins.modules.crf.crf import ConditionalRandomField
 
     torch.manual_seed(sum(size))
     ours = ConditionalRandomField(size.tags, reduction="sum").to(device)
@@ -171,7 +171,7 @@ def compare(size: Size, sides: Sides, exact: Sides, crf: Any, batch: Any) -> int
     """Exit where a peer computes anything else; the number of sentences that tie for their best tagging."""
     import torch
 
-    from ner_plugins.modules import semiring
+    from ner_plugins.modules.crf import semiring
 
     scores, gold, mask = batch
     loss, gradient = sides["loss", "ours"]()
@@ -299,7 +299,7 @@ def first_use() -> str:
 
 
 def print_first_use() -> None:
-    from ner_plugins.modules import crf_compiled
+    from ner_plugins.modules.crf import compiled as crf_compiled
 
     started = time.perf_counter()
     if not (crf_compiled.is_available("viterbi") and crf_compiled.is_available("messages")):

@@ -197,7 +197,7 @@ def against(commit: str, only: Optional[str]) -> list[str]:
 
 
 def _make_encoder(folder: Path) -> str:
-    sys.path.append(str(ROOT / "tests"))
+    sys.path.append(str(ROOT / "tests/helpers"))
     from tiny_encoders import make_encoder
 
     return make_encoder(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_plugins.compat.settings import SETTINGS
+from ner_plugins.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -56,10 +56,10 @@ def report_from_args(args: argparse.Namespace) -> None:
 
     `ConfigError` if the model is not of this package, or if the folder is not empty and there is no `--force`.
     """
+    from ner_plugins.commands.loading import load_ours
     from ner_plugins.commands.ner_data.arguments import print_report
     from ner_plugins.metrics.report import format_table
     from ner_plugins.reports.collect import run_model
-    from ner_plugins.reports.loading import load_ours
 
     _check_folder(Path(args.output), args.force)
     if args.examples < 0:
@@ -90,7 +90,7 @@ def write_report(run: Any, about: Dict[str, Any], folder: Path, examples: int) -
     """
     import json
 
-    from ner_plugins.data_tools.output_files import open_output
+    from ner_plugins.files.output_files import open_output
     from ner_plugins.reports.confusion_files import confusion_csv, confusion_png, confusion_svg
     from ner_plugins.reports.figures import report_figures
     from ner_plugins.reports.page import report_page

@@ -85,9 +85,9 @@ def _improve(
     `Tuple[Dict[str, float], Dict[str, float], Dict[str, float], bool]`
         The metrics of the archive given, those of the one written, its thresholds, and whether these are others.
     """
-    from ner_plugins.reports.archive_copy import copy_with_thresholds
+    from ner_plugins.archives.copying import copy_with_thresholds
+    from ner_plugins.commands.loading import load_ours
     from ner_plugins.reports.collect import run_model
-    from ner_plugins.reports.loading import load_ours
     from ner_plugins.reports.thresholds import best_thresholds
 
     loaded = load_ours(archive, args.cuda_device)
@@ -119,7 +119,7 @@ def format_comparison(
     before: Mapping[str, float], after: Mapping[str, float], thresholds: Mapping[str, float]
 ) -> List[str]:
     """A table: each type's threshold, and its figures with the archive given and with the one written."""
-    from ner_plugins.data_tools.tables import format_columns, printable
+    from ner_plugins.data_tools.statistics.tables import format_columns, printable
     from ner_plugins.metrics.report import display_width
 
     rates = ("precision", "recall", "f1")

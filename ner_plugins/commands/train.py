@@ -13,9 +13,9 @@ from typing import Any
 from allennlp.commands.train import Train, train_model
 from allennlp.common import Params
 
-from ner_plugins.compat.settings import SETTINGS
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
+from ner_plugins.settings import SETTINGS
 
 BEST = "best_validation_"
 LEFT_BY_A_FAILED_START = {"config.json", "meta.json", "out.log", "err.log", "vocabulary", "ner_assets"}

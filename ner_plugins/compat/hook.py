@@ -13,50 +13,50 @@ import sys
 from types import ModuleType
 from typing import Any, Callable, Iterator, Optional, Sequence
 
-# (module that triggers, when, module of ours, function). A function "before" or "after" the import takes nothing; one
-# "around" it takes the module's name and gives a context. Order matters within a trigger.
+# (module that triggers, when, module below ner_plugins, function). A function "before" or "after" the import takes
+# nothing; one "around" it takes the module's name and returns a context. Order matters within a trigger.
 MENDS: tuple[tuple[str, str, str, str], ...] = (
-    ("allennlp", "before", "requirements", "check_allennlp_requirements"),
-    ("allennlp", "before", "stand_ins", "supply_torchvision"),
-    ("allennlp", "before", "stand_ins", "supply_fairscale"),
-    ("allennlp", "before", "stand_ins", "supply_spacy"),
-    ("allennlp.common.push_to_hf", "before", "transformers_names", "supply_hub_names"),
-    ("allennlp.modules.transformer", "before", "transformers_names", "supply_file_utils"),
-    ("allennlp.training.optimizers", "before", "transformers_names", "supply_adamw"),
-    ("allennlp.training.optimizers", "after", "deferred", "leave_compiler_alone"),
+    ("allennlp", "before", "compat.requirements", "check_allennlp_requirements"),
+    ("allennlp", "before", "compat.stand_ins", "supply_torchvision"),
+    ("allennlp", "before", "compat.stand_ins", "supply_fairscale"),
+    ("allennlp", "before", "compat.stand_ins", "supply_spacy"),
+    ("allennlp.common.push_to_hf", "before", "compat.names", "supply_hub_names"),
+    ("allennlp.modules.transformer", "before", "compat.names", "supply_file_utils"),
+    ("allennlp.training.optimizers", "before", "compat.names", "supply_adamw"),
+    ("allennlp.training.optimizers", "after", "compat.deferred", "leave_compiler_alone"),
     ("allennlp.common.logging", "after", "console", "keep_details_in_log_files"),
     ("allennlp.common.from_params", "after", "options", "refuse_unknown_options"),
     ("allennlp.common.params", "after", "settings", "supply_external_variables"),
     ("allennlp.common.params", "after", "options", "name_few_choices"),
     ("allennlp.common.params", "after", "options", "merge_nested_overrides"),
-    ("allennlp.common.registrable", "after", "plugins", "complete_registries_on_demand"),
-    ("allennlp.common.registrable", "after", "plugins", "let_this_package_win"),
-    ("allennlp.common.plugins", "after", "plugins", "import_plugins_on_demand"),
-    ("allennlp_models.rc.tools.narrativeqa", "around", "plugins", "nltk_kept_offline"),
-    ("allennlp.models.model", "after", "archives", "announce_loading_model"),
-    ("allennlp.models.archival", "after", "archives", "announce_loading_readers"),
-    ("allennlp.models.archival", "after", "archive_writing", "write_whole_archives"),
-    ("allennlp.models.archival", "after", "archives", "extract_safely"),
-    ("allennlp.models.archival", "after", "archives", "name_archive_in_errors"),
-    ("allennlp.common.cached_transformers", "after", "safe_load", "load_weights_only"),
-    ("allennlp.common.file_utils", "after", "safe_load", "load_weights_only"),
-    ("allennlp.nn.initializers", "after", "safe_load", "load_weights_only"),
-    ("allennlp.nn.util", "after", "safe_load", "load_weights_only"),
-    ("allennlp.training.checkpointer", "after", "safe_load", "load_weights_only"),
-    ("allennlp.training.checkpointer", "after", "checkpoints", "recover_from_whole_checkpoints"),
-    ("allennlp.training.gradient_descent_trainer", "after", "safe_load", "load_weights_only"),
-    ("allennlp.training.gradient_descent_trainer", "after", "mixed_precision", "offer_amp_dtype"),
-    ("allennlp.training.learning_rate_schedulers.pytorch_lr_schedulers", "after", "schedulers", "drop_verbose"),
+    ("allennlp.common.registrable", "after", "compat.plugins", "complete_registries_on_demand"),
+    ("allennlp.common.registrable", "after", "compat.plugins", "let_this_package_win"),
+    ("allennlp.common.plugins", "after", "compat.plugins", "import_plugins_on_demand"),
+    ("allennlp_models.rc.tools.narrativeqa", "around", "compat.plugins", "nltk_kept_offline"),
+    ("allennlp.models.model", "after", "archives.reading", "announce_loading_model"),
+    ("allennlp.models.archival", "after", "archives.reading", "announce_loading_readers"),
+    ("allennlp.models.archival", "after", "archives.writing", "write_whole_archives"),
+    ("allennlp.models.archival", "after", "archives.reading", "extract_safely"),
+    ("allennlp.models.archival", "after", "archives.reading", "name_archive_in_errors"),
+    ("allennlp.common.cached_transformers", "after", "archives.weights", "load_weights_only"),
+    ("allennlp.common.file_utils", "after", "archives.weights", "load_weights_only"),
+    ("allennlp.nn.initializers", "after", "archives.weights", "load_weights_only"),
+    ("allennlp.nn.util", "after", "archives.weights", "load_weights_only"),
+    ("allennlp.training.checkpointer", "after", "archives.weights", "load_weights_only"),
+    ("allennlp.training.checkpointer", "after", "compat.checkpoints", "recover_from_whole_checkpoints"),
+    ("allennlp.training.gradient_descent_trainer", "after", "archives.weights", "load_weights_only"),
+    ("allennlp.training.gradient_descent_trainer", "after", "training.mixed_precision", "offer_amp_dtype"),
+    ("allennlp.training.learning_rate_schedulers.pytorch_lr_schedulers", "after", "compat.schedulers", "drop_verbose"),
     ("allennlp.training.util", "after", "console", "shorten_progress_descriptions"),
-    ("allennlp.data.data_loaders.data_collator", "around", "deferred", "offered"),
-    ("allennlp.data.data_loaders.multiprocess_data_loader", "after", "workers", "share_locks_with_spawned_workers"),
-    ("allennlp.modules.token_embedders.pretrained_transformer_embedder", "around", "deferred", "offered"),
-    ("allennlp.modules.transformer.activation_layer", "around", "deferred", "offered"),
-    ("allennlp.training.metrics.auc", "around", "deferred", "offered"),
-    ("allennlp.training.metrics.evalb_bracketing_scorer", "around", "deferred", "offered"),
-    ("allennlp.training.metrics.spearman_correlation", "around", "deferred", "offered"),
-    ("allennlp.commands", "after", "command_line", "register_commands"),
-    ("allennlp.commands", "after", "command_line", "report_mistakes_in_one_message"),
+    ("allennlp.data.data_loaders.data_collator", "around", "compat.deferred", "offered"),
+    ("allennlp.data.data_loaders.multiprocess_data_loader", "after", "compat.workers", "share_locks"),
+    ("allennlp.modules.token_embedders.pretrained_transformer_embedder", "around", "compat.deferred", "offered"),
+    ("allennlp.modules.transformer.activation_layer", "around", "compat.deferred", "offered"),
+    ("allennlp.training.metrics.auc", "around", "compat.deferred", "offered"),
+    ("allennlp.training.metrics.evalb_bracketing_scorer", "around", "compat.deferred", "offered"),
+    ("allennlp.training.metrics.spearman_correlation", "around", "compat.deferred", "offered"),
+    ("allennlp.commands", "after", "commands.command_line", "register_commands"),
+    ("allennlp.commands", "after", "commands.command_line", "report_mistakes_in_one_message"),
 )
 
 
@@ -108,7 +108,7 @@ def mends(name: str, moment: str) -> Iterator[Callable[..., Any]]:
     """The functions listed for module `name` at `moment` (`before`, `around` or `after` its import), in order."""
     for trigger, when, module, function in MENDS:
         if trigger == name and when == moment:
-            yield getattr(importlib.import_module(f"ner_plugins.compat.{module}"), function)
+            yield getattr(importlib.import_module(f"ner_plugins.{module}"), function)
 
 
 def run_mends(name: str, moment: str) -> None:

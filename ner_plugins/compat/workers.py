@@ -16,7 +16,7 @@ class _ContextLocks(ModuleType):
         return getattr(self.__dict__["_multiprocessing"], name)
 
 
-def share_locks_with_spawned_workers() -> None:
+def share_locks() -> None:
     """
     AllenNLP 2.10.1 hands workers a lock of the default start method; Python 3.11 refuses to give that of fork to spawn.
     """

@@ -14,10 +14,10 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader
 
 from ner_plugins.data_tools.guess import archives_among, guess_reader, ner_readers
-from ner_plugins.dataset_readers.data_paths import SPLITS, DataPath, names_in, splits_in
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.files.data_paths import SPLITS, DataPath, names_in, splits_in
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from allennlp.data import DatasetReader
 
 from ner_plugins import dataset_readers
 from ner_plugins.data_tools.unrecognised import unrecognised
-from ner_plugins.dataset_readers.data_paths import SPLITS, DataPath, names_in, open_streams
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.dataset_readers.text_lines import readable
 from ner_plugins.errors import DataError, NerError
+from ner_plugins.files.data_paths import SPLITS, DataPath, names_in, open_streams
+from ner_plugins.files.text_lines import readable
 from ner_plugins.tag_schemes import is_tag
 
 HEAD_SIZE = 64 << 10

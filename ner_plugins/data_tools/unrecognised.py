@@ -4,8 +4,8 @@ import json
 from collections import Counter
 from typing import List, NamedTuple, Optional
 
-from ner_plugins.dataset_readers.encodings import conversion, likely_encoding
 from ner_plugins.errors import shown
+from ner_plugins.files.encodings import conversion, likely_encoding
 from ner_plugins.tag_schemes import is_tag
 
 _START = 30  # characters that are shown of it

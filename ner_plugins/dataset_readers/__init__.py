@@ -1,15 +1,9 @@
 """Dataset readers: from a data path to sentences, and from sentences to instances."""
 
 from ner_plugins.dataset_readers.brackets import BracketsReader
-from ner_plugins.dataset_readers.ccks_address import CcksAddressReader
-from ner_plugins.dataset_readers.cluener import CluenerReader
-from ner_plugins.dataset_readers.conll import ConllReader
-from ner_plugins.dataset_readers.datasets_rows import DatasetsRowsReader
-from ner_plugins.dataset_readers.docbin import SpacyReader
-from ner_plugins.dataset_readers.klp import KlpReader
-from ner_plugins.dataset_readers.kmou import KmouReader
-from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.dataset_readers.presets import (
+from ner_plugins.dataset_readers.columns.ccks_address import CcksAddressReader
+from ner_plugins.dataset_readers.columns.conll import ConllReader
+from ner_plugins.dataset_readers.columns.presets import (
     Conll2003Reader,
     GermevalReader,
     MsraReader,
@@ -18,6 +12,12 @@ from ner_plugins.dataset_readers.presets import (
     ResumeReader,
     WeiboReader,
 )
+from ner_plugins.dataset_readers.docbin import SpacyReader
+from ner_plugins.dataset_readers.json.cluener import CluenerReader
+from ner_plugins.dataset_readers.json.datasets_rows import DatasetsRowsReader
+from ner_plugins.dataset_readers.klp import KlpReader
+from ner_plugins.dataset_readers.kmou import KmouReader
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 
 __all__ = [
     "BracketsReader",

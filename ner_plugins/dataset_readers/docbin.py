@@ -6,9 +6,9 @@ from typing import Any, BinaryIO, Callable, ClassVar, Iterator, Mapping, Optiona
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.dataset_readers.text_lines import readable
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.files.text_lines import readable
 
 SPANS_KEY = "sc"  # spaCy's own default for the spans of a document
 

@@ -7,10 +7,10 @@ from typing import Any, Iterator, List, NoReturn, Optional, Sequence, Tuple, Uni
 from allennlp.data import DatasetReader
 
 from ner_plugins.brackets import UnescapedBrackets
-from ner_plugins.dataset_readers.data_paths import COMPRESSION_SUFFIXES, choose_by_name
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.files.data_paths import COMPRESSION_SUFFIXES, choose_by_name
 from ner_plugins.tag_schemes import ILLEGAL_RULES, illegal_tags, tags_to_spans
 
 TYPES = ("PER", "LOC", "ORG", "POH", "DAT", "TIM", "DUR", "MNY", "PNT", "NOH")

@@ -28,11 +28,9 @@ from allennlp.nn.util import is_distributed
 
 from ner_plugins.dataset_readers.alignment import BOUNDARIES
 from ner_plugins.dataset_readers.collector import collector_at_rest
-from ner_plugins.dataset_readers.data_paths import DataPath, SplitFiles, choose_by_name, open_streams
 from ner_plugins.dataset_readers.draw import share_of
 from ner_plugins.dataset_readers.guarded import guarded
 from ner_plugins.dataset_readers.remarks import Remark
-from ner_plugins.dataset_readers.text_lines import ENCODING_ERRORS, read_lines
 from ner_plugins.dataset_readers.token_spans import token_offsets, token_spans
 from ner_plugins.dataset_readers.type_selection import TypeSelection
 from ner_plugins.entities import Entity, Sentence
@@ -40,6 +38,8 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.fields.lattice_field import LatticeField
 from ner_plugins.fields.tokens_field import TokensField
+from ner_plugins.files.data_paths import DataPath, SplitFiles, choose_by_name, open_streams
+from ner_plugins.files.text_lines import ENCODING_ERRORS, read_lines
 from ner_plugins.lexicon.lexicon import Lexicon
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
 

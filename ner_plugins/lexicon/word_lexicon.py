@@ -8,7 +8,7 @@ from array import array
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from ner_plugins.archive_assets import Assets, is_loading
+from ner_plugins.archives.assets import Assets, is_loading
 from ner_plugins.errors import ArchiveError, ConfigError, DataError
 from ner_plugins.lexicon.lexicon import Lexicon, Match
 from ner_plugins.lexicon.normalisation import Normalisation

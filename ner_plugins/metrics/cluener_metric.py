@@ -5,10 +5,10 @@ from typing import AbstractSet, Dict, List, Optional, Sequence
 
 from allennlp.training.metrics import Metric
 
+from ner_plugins.distributed import is_first_rank
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.metrics.entity_metric import EntityMetric, TypeCounts, macro_figures, type_figures
-from ner_plugins.ranks import is_first_rank
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, Optional, Tu
 
 from allennlp.training.metrics import Metric
 
+from ner_plugins.distributed import is_first_rank
 from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.metrics.entity_metric import EntityMetric
-from ner_plugins.ranks import is_first_rank
 
 logger = logging.getLogger(__name__)
 

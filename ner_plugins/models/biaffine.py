@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
+from ner_plugins.heads.band import reachable_spans
+from ner_plugins.heads.biaffine import BiaffineSpanScorer, SpanProjection, span_mask
+from ner_plugins.heads.decoding import MODES, SCORES, DecodedSpans, decode_spans
+from ner_plugins.heads.span_scorer import SpanScorer
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.modules.biaffine import BiaffineSpanScorer, SpanProjection, span_mask
-from ner_plugins.modules.decoding import MODES, SCORES, DecodedSpans, decode_spans
-from ner_plugins.modules.losses import CrossEntropySpanLoss, SpanLoss, span_targets
-from ner_plugins.modules.negative_sampling import NegativeSampling
-from ner_plugins.modules.span_band import reachable_spans
-from ner_plugins.modules.span_scorer import SpanScorer
+from ner_plugins.modules.losses.sampling import NegativeSampling
+from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss, SpanLoss, span_targets
 
 
 @Model.register("biaffine")
@@ -46,7 +46,7 @@ class BiaffineNer(NerModel):
     negative_sampling : `Optional[NegativeSampling]`
         Which spans that are no entity count in a training step: `ratio` or `per_positive`; by default all.
     decoding : `str`
-        `flat_greedy`, `flat_optimal` or `nested` (`ner_plugins.modules.decoding.decode_spans`).
+        `flat_greedy`, `flat_optimal` or `nested` (`ner_plugins.heads.decoding.decode_spans`).
     decoding_score : `str`
         What the greedy ones rank by: `margin` over "not an entity", `logit` or `probability`.
     **kwargs
@@ -105,7 +105,7 @@ class BiaffineNer(NerModel):
         return loss
 
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
-        """`ner_plugins.modules.span_band.reachable_spans` of the gold, in tokens."""
+        """`ner_plugins.heads.band.reachable_spans` of the gold, in tokens."""
         return reachable_spans(entities, self.scorer.max_span_width, self.decoding == "nested")
 
     def decode(self, scores: Tensor, mask: Tensor) -> DecodedSpans:

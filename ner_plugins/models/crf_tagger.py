@@ -10,14 +10,17 @@ from torch import Tensor
 
 from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ConfigError
+from ner_plugins.heads.decoding import DecodedSpans
+from ner_plugins.heads.tag_scorers import make_tag_head
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.modules import span_losses  # noqa: F401  (they are registered)
-from ner_plugins.modules.crf import ConditionalRandomField
-from ner_plugins.modules.decoding import DecodedSpans
-from ner_plugins.modules.losses import CrossEntropySpanLoss, SpanLoss
-from ner_plugins.modules.negative_sampling import NegativeSampling
-from ner_plugins.modules.tag_head import make_tag_head
-from ner_plugins.modules.tagging import TagSet
+from ner_plugins.modules.crf.crf import ConditionalRandomField
+from ner_plugins.modules.crf.tagging import TagSet
+from ner_plugins.modules.losses import span_losses  # noqa: F401  (they are registered)
+from ner_plugins.modules.losses.sampling import NegativeSampling
+from ner_plugins.modules.losses.span_loss import (
+    CrossEntropySpanLoss,
+    SpanLoss,
+)
 
 _DECODERS = ("crf", "softmax")
 # Probabilities of one or zero have no finite log-odds.

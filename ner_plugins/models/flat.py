@@ -14,8 +14,8 @@ from allennlp.training.metrics import Metric
 from ner_plugins.errors import ConfigError
 from ner_plugins.models.crf_tagger import CrfTagger
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.modules.flat_encoder import FlatEncoder
-from ner_plugins.modules.lattice_encoder import LatticeEncoder
+from ner_plugins.modules.lattice.flat_encoder import FlatEncoder
+from ner_plugins.modules.lattice.lattice_encoder import LatticeEncoder
 
 
 @Model.register("flat", constructor="over_lattice")

@@ -15,16 +15,16 @@ from allennlp.nn.util import get_text_field_mask
 from allennlp.training.metrics import Metric
 from torch import Tensor
 
-from ner_plugins.archive_assets import Assets, is_loading
+from ner_plugins.archives.assets import Assets, is_loading
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
+from ner_plugins.heads.decoding import DecodedSpans, not_numbers
 from ner_plugins.metrics import EntityMetric, SeqevalMetric
 from ner_plugins.models.gold_count import GoldCount
 from ner_plugins.models.thresholds import threshold_tensor
-from ner_plugins.modules import flat_encoder  # noqa: F401  (it is registered)
-from ner_plugins.modules.decoding import DecodedSpans, not_numbers
-from ner_plugins.modules.lattice_encoder import Lattice, LatticeEncoder
+from ner_plugins.modules.lattice import flat_encoder  # noqa: F401  (it is registered)
+from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
 from ner_plugins.modules.token_types import TokenTypes
 
 logger = logging.getLogger(__name__)

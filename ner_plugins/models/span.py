@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
+from ner_plugins.heads.decoding import SCORES, DecodedSpans
+from ner_plugins.heads.span_head import SpanHead
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.modules.decoding import SCORES, DecodedSpans
-from ner_plugins.modules.losses import CrossEntropySpanLoss, SpanLoss
-from ner_plugins.modules.negative_sampling import NegativeSampling
-from ner_plugins.modules.span_head import SpanHead
+from ner_plugins.modules.losses.sampling import NegativeSampling
+from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss, SpanLoss
 
 
 @Model.register("span")
@@ -38,7 +38,7 @@ class SpanNer(NerModel):
     negative_sampling : `Optional[NegativeSampling]`
         Which spans (with `pointer`: tokens) that are no entity count in a training step; by default all.
     decoding : `str`
-        `flat_optimal`, `flat_greedy`, `nested` (not with `pointer`), see `ner_plugins.modules.decoding.decode_spans`;
+        `flat_optimal`, `flat_greedy`, `nested` (not with `pointer`), see `ner_plugins.heads.decoding.decode_spans`;
         or `published` (only with `pointer`).
     decoding_score : `str`
         What `flat_greedy` and `nested` rank by: `margin` over "not an entity", `logit` or `probability`.

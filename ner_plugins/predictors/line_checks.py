@@ -6,8 +6,8 @@ import os
 import re
 from typing import Iterator, Tuple
 
-from ner_plugins.dataset_readers.data_paths import DataPath
 from ner_plugins.errors import DataError
+from ner_plugins.files.data_paths import DataPath
 
 logger = logging.getLogger(__name__)
 

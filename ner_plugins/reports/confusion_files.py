@@ -5,7 +5,7 @@ import io
 import warnings
 from typing import Any, Dict, List, Mapping, Sequence
 
-from ner_plugins.data_tools.plots import _Labels
+from ner_plugins.data_tools.statistics.plots import _Labels
 from ner_plugins.reports.markup import visible
 
 # What rows and columns that are no type are called; parentheses, since a type could be called "missed".

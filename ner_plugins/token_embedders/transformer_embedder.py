@@ -10,11 +10,11 @@ from allennlp.modules.scalar_mix import ScalarMix
 from allennlp.modules.token_embedders import TokenEmbedder
 from torch import Tensor
 
-from ner_plugins.archive_assets import is_loading
+from ner_plugins.archives.assets import is_loading
 from ner_plugins.errors import ConfigError
-from ner_plugins.pretrained import build_encoder, read_encoder
+from ner_plugins.pretrained.encoder import build_encoder, read_encoder
+from ner_plugins.pretrained.tokenizer import length_limit, load_config, load_tokenizer, special_ids
 from ner_plugins.token_embedders.windows import WindowPlan, plan_windows
-from ner_plugins.token_indexers.pretrained_tokenizer import length_limit, load_config, load_tokenizer, special_ids
 
 
 @TokenEmbedder.register("ner_transformer")

@@ -12,7 +12,7 @@ from allennlp.data.token_indexers.token_indexer import IndexedTokenList
 from allennlp.data.tokenizers import Token
 from allennlp.data.vocabulary import Vocabulary
 
-from ner_plugins.token_indexers.pretrained_tokenizer import load_tokenizer, needs_lowercase, pieces_of_words
+from ner_plugins.pretrained.tokenizer import load_tokenizer, needs_lowercase, pieces_of_words
 from ner_plugins.tokenizers.ner_subwords import SubwordToken
 
 logger = logging.getLogger(__name__)

@@ -58,7 +58,7 @@ class NerSubwordTokenizer(NerTokenizer):
     def __init__(
         self, model_name: str, lowercase: Optional[bool] = None, serialization_dir: Optional[str] = None
     ) -> None:
-        from ner_plugins.token_indexers.pretrained_tokenizer import load_tokenizer, needs_lowercase
+        from ner_plugins.pretrained.tokenizer import load_tokenizer, needs_lowercase
 
         self.model_name = model_name
         self.lowercase = lowercase

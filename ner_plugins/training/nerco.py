@@ -9,16 +9,15 @@ from allennlp.training.callbacks import TrainerCallback
 from allennlp.training.learning_rate_schedulers import LearningRateScheduler
 from allennlp.training.optimizers import Optimizer
 
-from ner_plugins.compat import safe_load
+from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ConfigError
-from ner_plugins.modules.contrastive import ContrastiveLoss
+from ner_plugins.modules.losses.contrastive import ContrastiveLoss
 from ner_plugins.training import schedules  # noqa: F401  (they are registered)
 from ner_plugins.training.freezing import ENCODER_PARTS, freeze, gradients_and_modes_kept, pretrained_parameters
-from ner_plugins.training.objectives import ContrastiveObjective
-from ner_plugins.training.stage import Stage, StageSettings
-from ner_plugins.training.stage_batches import StageBatches
-from ner_plugins.training.stage_checkpoint import check_writable, save_weights
-from ner_plugins.training.stage_options import (
+from ner_plugins.training.stages.batches import StageBatches
+from ner_plugins.training.stages.checkpoint import check_writable, save_weights
+from ner_plugins.training.stages.objectives import ContrastiveObjective
+from ner_plugins.training.stages.options import (
     StageOptions,
     check_bounds,
     check_choice,
@@ -27,7 +26,8 @@ from ner_plugins.training.stage_options import (
     make_batches,
     select_by,
 )
-from ner_plugins.training.staged_training import StagedTraining, StageMaker
+from ner_plugins.training.stages.stage import Stage, StageSettings
+from ner_plugins.training.stages.staged_training import StagedTraining, StageMaker
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from typing import Any, Iterable, Sequence
 
 import torch
 
-from ner_plugins.ranks import is_first_rank
-from ner_plugins.training.encoded_batches import encoded
+from ner_plugins.distributed import is_first_rank
 from ner_plugins.training.freezing import gradients_and_modes_kept
-from ner_plugins.training.stage_batches import Batch
-from ner_plugins.training.stage_log import StageLog
-from ner_plugins.training.updates import Precision
+from ner_plugins.training.stages.batches import Batch
+from ner_plugins.training.stages.encoded_batches import encoded
+from ner_plugins.training.stages.log import StageLog
+from ner_plugins.training.stages.updates import Precision
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def token_vectors(model: Any, batches: Iterable[Batch], precision: Precision) ->
     `dict[str, Any]`
         `vectors`, shape (tokens, dim), and `types`, shape (tokens,), on the CPU; of many tokens a sample.
     """
-    from ner_plugins.reports.scatter import TokenVectors, sample
+    from ner_plugins.training.scatter import TokenVectors, sample
 
     with gradients_and_modes_kept(model):
         model.eval()
@@ -68,7 +68,7 @@ def report_separation(
     picture : `bool`
         Whether it is; nor is it where matplotlib is missing.
     """
-    from ner_plugins.reports.scatter import TokenVectors, caption, draw_scatter, separation
+    from ner_plugins.training.scatter import TokenVectors, caption, draw_scatter, separation
 
     if not is_first_rank() or not bool((after["types"] >= 0).any()):
         return

@@ -9,9 +9,9 @@ from allennlp.training.optimizers import Optimizer
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.freezing import pretrained_parameters
-from ner_plugins.training.stage import Stage
-from ner_plugins.training.stage_options import StageOptions, frozen_by
-from ner_plugins.training.staged_training import StagedTraining, StageMaker
+from ner_plugins.training.stages.options import StageOptions, frozen_by
+from ner_plugins.training.stages.stage import Stage
+from ner_plugins.training.stages.staged_training import StagedTraining, StageMaker
 
 STAGE = "frozen_encoder"
 

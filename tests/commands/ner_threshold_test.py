@@ -10,11 +10,11 @@ from allennlp.commands.subcommand import Subcommand
 from allennlp.models.archival import load_archive
 from fitted_archive import DATA, fitted_archive, run_here
 
+from ner_plugins.archives.copying import copy_with_thresholds
 from ner_plugins.commands.ner_threshold import NerThresholdCommand, format_comparison
 from ner_plugins.commands.predict import PredictCommand
 from ner_plugins.errors import NerError
 from ner_plugins.reports import thresholds as found_thresholds
-from ner_plugins.reports.archive_copy import copy_with_thresholds
 from ner_plugins.reports.collect import run_model
 
 

@@ -68,7 +68,7 @@ def test_a_package_imported_late_mends_what_is_there() -> None:
         print(Subcommand.by_name("train").__module__, torch.load.__module__)
         """
     )
-    assert out == "ner_plugins.commands.train ner_plugins.compat.safe_load"
+    assert out == "ner_plugins.commands.train ner_plugins.archives.weights"
 
 
 def test_install_is_idempotent() -> None:
@@ -83,7 +83,7 @@ def test_every_mend_exists_says_which_version_and_may_run_again(
 ) -> None:
     import importlib
 
-    mend = getattr(importlib.import_module(f"ner_plugins.compat.{module}"), function)
+    mend = getattr(importlib.import_module(f"ner_plugins.{module}"), function)
     assert mend.__doc__, f"{function} does not say why it is needed"
     if moment != "around":
         importlib.import_module(trigger)

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reader_fixtures import data_files, fixtures, readers
 
-from ner_plugins.dataset_readers.text_lines import ENCODING_ERRORS
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import NerError
+from ner_plugins.files.text_lines import ENCODING_ERRORS
 
 SECONDS = 20  # for one small file; nothing takes a tenth of it
 # Where spaCy is not installed, the one that reads its files says so, which tests little else.

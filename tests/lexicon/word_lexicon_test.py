@@ -11,7 +11,7 @@ from allennlp.common import Params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ner_plugins.archive_assets import loading
+from ner_plugins.archives.assets import loading
 from ner_plugins.errors import ArchiveError, ConfigError, DataError
 from ner_plugins.lexicon import Lexicon, WordLexicon
 from ner_plugins.lexicon.word_lexicon import saved_lexicon

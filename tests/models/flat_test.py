@@ -18,7 +18,7 @@ from ner_plugins.models.biaffine import BiaffineNer
 from ner_plugins.models.crf_tagger import CrfTagger
 from ner_plugins.models.ner_model import NerModel
 from ner_plugins.models.span import SpanNer
-from ner_plugins.modules.flat_encoder import FlatEncoder
+from ner_plugins.modules.lattice.flat_encoder import FlatEncoder
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENT = ROOT / "fixtures/experiments/flat.json"

@@ -14,8 +14,8 @@ from toy_models import GOLD, TEXTS, fit, found
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
-from ner_plugins.modules.decoding import MODES
-from ner_plugins.modules.span_head import SpanHead
+from ner_plugins.heads.decoding import MODES
+from ner_plugins.heads.span_head import SpanHead
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENT = ROOT / "fixtures/experiments/span.json"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ner_plugins.dataset_readers.text_lines import read_lines
 from ner_plugins.errors import DataError
+from ner_plugins.files.text_lines import read_lines
 from ner_plugins.predictors.line_checks import check_is_file, not_utf8, with_warnings
 
 COLUMNS = ["张 O", "三\tB-PER.NAM", "在0 0 O", ""]

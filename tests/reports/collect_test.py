@@ -10,7 +10,7 @@ from allennlp.data.data_loaders import SimpleDataLoader
 from allennlp.evaluation import SimpleEvaluator
 from allennlp.models import Model
 
-from ner_plugins.dataset_readers.cluener import CluenerReader
+from ner_plugins.dataset_readers.json.cluener import CluenerReader
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.models.ner_model import NerModel

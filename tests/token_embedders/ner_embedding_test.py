@@ -11,7 +11,7 @@ from allennlp.data import Batch, Vocabulary
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.modules import TokenEmbedder
 
-from ner_plugins.archive_assets import loading
+from ner_plugins.archives.assets import loading
 from ner_plugins.dataset_readers import CluenerReader
 from ner_plugins.errors import ConfigError
 from ner_plugins.lexicon.word_files import WordFile

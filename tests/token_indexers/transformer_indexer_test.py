@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_encoders import FAMILIES, HAN, HANGUL, LETTERS, SYMBOLS, make_encoder
 
-from ner_plugins.archive_assets import asset_name
+from ner_plugins.archives.assets import asset_name
 from ner_plugins.token_indexers import TransformerIndexer, transformer_indexer
 
 ALPHABET = HAN[:6] + HANGUL[:6] + LETTERS[:4] + SYMBOLS[:4] + "AÉé \t\u3000\x00\u200b🙂龘"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from staged_runs import NERCO, experiment, experiment_over_flat, train, train_distributed
 
-from ner_plugins.compat import safe_load
+from ner_plugins.archives import weights as safe_load
 
 
 def prepared(settings: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 from staged_runs import experiment_over_flat, train, train_and_kill
 from tiny_encoders import make_encoder
 
-from ner_plugins.compat import safe_load
+from ner_plugins.archives import weights as safe_load
 
 
 @pytest.mark.parametrize("with_bert", [False, True], ids=["alone", "with a transformer"])

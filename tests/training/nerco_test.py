@@ -10,12 +10,12 @@ from allennlp.models import Model
 from staged_runs import NERCO, experiment, train
 from tiny_encoders import make_encoder
 
-from ner_plugins.compat import safe_load
+from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ConfigError, NerError
-from ner_plugins.training import staged_training
 from ner_plugins.training.nerco import HeadOnlyOptions
-from ner_plugins.training.objectives import ContrastiveObjective
-from ner_plugins.training.stage import Stage
+from ner_plugins.training.stages import staged_training
+from ner_plugins.training.stages.objectives import ContrastiveObjective
+from ner_plugins.training.stages.stage import Stage
 
 
 def figures(folder: Path) -> list[dict[str, Any]]:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from staged_runs import NERCO, experiment, train, train_and_kill
 
-from ner_plugins.compat import safe_load
+from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ArchiveError
-from ner_plugins.training.stage import Stage
+from ner_plugins.training.stages.stage import Stage
 
 NERCO_AND_HEAD = {**NERCO, "epochs": 3, "patience": 2, "head_only_epochs": 2, "loss": {"projection_head": "mlp"}}
 TWO_STAGE = {"type": "two_stage", "freeze": "embedder", "epochs": 3}

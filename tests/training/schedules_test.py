@@ -5,7 +5,7 @@ from allennlp.training.learning_rate_schedulers import LearningRateScheduler
 from staged_runs import experiment, train
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from ner_plugins.compat import safe_load
+from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.schedules import WarmupInverseDecay
 

@@ -7,7 +7,7 @@ from staged_runs import experiment, train
 from tiny_encoders import make_encoder
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.training.stage import Stage
+from ner_plugins.training.stages.stage import Stage
 
 PREFIX = "text_field_embedder.token_embedder_tokens.encoder."
 TWO_STAGE = {"type": "two_stage", "epochs": 3, "patience": None}
@@ -96,7 +96,8 @@ def test_patience_and_what_is_restored(select_on, best, epochs, restore, tmp_pat
     monkeypatch.setattr(Stage, "_save", note)
     monkeypatch.setattr(Stage, "run", keep)
     figures = iter(dict(zip(FIGURES, pair, strict=True)) for pair in zip(*FIGURES.values(), strict=True))
-    monkeypatch.setattr("ner_plugins.training.objectives.SupervisedObjective.validate", lambda self: next(figures))
+    objective = "ner_plugins.training.stages.objectives.SupervisedObjective"
+    monkeypatch.setattr(f"{objective}.validate", lambda self: next(figures))
     callback = {"type": "two_stage", "epochs": 6, "freeze": "embedder", "patience": 2, "restore_best": restore}
     callback |= {} if select_on is None else {"select_on": select_on}
     train(experiment(callback, num_epochs=1, validation_metric="+seqeval/micro_f1"), tmp_path / "run")
@@ -109,7 +110,7 @@ def test_patience_and_what_is_restored(select_on, best, epochs, restore, tmp_pat
 def test_of_epochs_with_one_metric_the_one_of_the_lower_loss_is_better(tmp_path, monkeypatch) -> None:
     """A head that finds nothing yet has an F1 of 0 in every epoch."""
     found = iter([{"seqeval/micro_f1": 0.0, "loss": loss} for loss in (9.0, 7.0, 5.0, 6.0)])
-    monkeypatch.setattr("ner_plugins.training.objectives.SupervisedObjective.validate", lambda self: next(found))
+    monkeypatch.setattr("ner_plugins.training.stages.objectives.SupervisedObjective.validate", lambda self: next(found))
     callback = {"type": "two_stage", "epochs": 9, "freeze": "embedder"}
     train(experiment(callback, num_epochs=1, validation_metric="+seqeval/micro_f1"), tmp_path / "run")
     assert [line["best"] for line in lines(tmp_path / "run")] == [True, True, True, False]

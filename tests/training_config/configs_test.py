@@ -9,7 +9,7 @@ from allennlp.commands.train import train_model_from_file
 from allennlp.common import Params
 from tiny_encoders import make_encoder
 
-from ner_plugins.compat.settings import SETTINGS
+from ner_plugins.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "training_config").rglob("*.jsonnet"))
@@ -105,7 +105,7 @@ def test_each_parameter_is_in_one_group(name: str, tmp_path: Path, monkeypatch: 
     from allennlp.models import Model
     from allennlp.training.optimizers import Optimizer
 
-    from ner_plugins.dataset_readers.cluener import CluenerReader
+    from ner_plugins.dataset_readers.json.cluener import CluenerReader
 
     monkeypatch.setenv("NER_ENCODER", make_encoder(tmp_path / "encoder"))
     config = Params.from_file(f"training_config/{name}.jsonnet")

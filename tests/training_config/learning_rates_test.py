@@ -14,7 +14,7 @@ from allennlp.models import Model
 from allennlp.training.optimizers import Optimizer
 from tiny_encoders import make_encoder
 
-from ner_plugins.dataset_readers.cluener import CluenerReader
+from ner_plugins.dataset_readers.json.cluener import CluenerReader
 
 ROOT = Path(__file__).resolve().parents[2]
 LSTM = {"type": "lstm", "hidden_size": 4}

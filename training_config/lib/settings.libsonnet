@@ -1,5 +1,5 @@
 // The environment variables that a user may set, read here and nowhere else. Their defaults are supplied wherever
-// ner_plugins reads a config (ner_plugins/compat/settings.py).
+// ner_plugins reads a config (ner_plugins/settings.py).
 local given(name, default) = local value = std.extVar(name); if value == '' then default else value;
 
 {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Iterator
 
 if TYPE_CHECKING:
-    from ner_plugins.data_tools.public_corpora import PublicCorpus
+    from ner_plugins.data_tools.download.public_corpora import PublicCorpus
 
 NAME = "download"
 HELP = "Fetch public corpora, from their documented addresses, with a check of every byte."
@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> None:
 
     `ConfigError` for names that are not there and licences not accepted, before anything is fetched. `DownloadError`.
     """
-    from ner_plugins.data_tools.download import check_permission, download
-    from ner_plugins.data_tools.public_corpora import choose_corpora, load_catalogue
+    from ner_plugins.data_tools.download.download import check_permission, download
+    from ner_plugins.data_tools.download.public_corpora import choose_corpora, load_catalogue
     from ner_plugins.errors import ConfigError
 
     catalogue = load_catalogue(args.catalogue)

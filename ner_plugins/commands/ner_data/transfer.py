@@ -73,8 +73,8 @@ class Input:
 
     def refuse_as_output(self, path: str) -> None:
         """`ConfigError` where `path` is the very file that is read."""
-        from ner_plugins.dataset_readers.data_paths import DataPath
         from ner_plugins.errors import ConfigError
+        from ner_plugins.files.data_paths import DataPath
 
         source = DataPath.parse(self.path).path
         if os.path.isfile(path) and os.path.isfile(source) and os.path.samefile(path, source):
@@ -116,7 +116,7 @@ def print_summary(line: str, output: str) -> None:
 
 def how_to_read(format: str, tokens: str) -> str:
     """The `--reader` argument that reads what was written."""
-    from ner_plugins.data_tools.formats import reader_for
+    from ner_plugins.data_tools.formats.formats import reader_for
 
     spec = reader_for(format, tokens)
     return f"--reader {spec['type'] if len(spec) == 1 else shlex.quote(json.dumps(spec))}"

@@ -1,0 +1,1 @@
+"""What a model archive is: its assets, reading and writing it, its weights."""

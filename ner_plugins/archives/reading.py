@@ -1,0 +1,152 @@
+"""Archives: safe extraction, and telling components that they are being loaded rather than trained."""
+
+import functools
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+import zlib
+from contextlib import contextmanager
+from typing import Any, Iterator, Union
+
+from ner_plugins.errors import ArchiveError, NerError
+
+MAX_MEMBERS = 10_000
+MAX_BYTES = 64 * 2**30
+_PREFIX = "ner-archive-"
+
+
+def announce_loading_model() -> None:
+    """Components built by `Model.load` read their assets from the archive (`ner_plugins.archives.assets`)."""
+    from allennlp.models.model import Model
+
+    original = Model.load.__func__
+    if not hasattr(original, "announces_loading"):
+        Model.load = classmethod(_announcing(original))
+
+
+def announce_loading_readers() -> None:
+    """The same for the dataset readers of an archive."""
+    from allennlp.models import archival
+
+    if not hasattr(archival._load_dataset_readers, "announces_loading"):
+        archival._load_dataset_readers = _announcing(archival._load_dataset_readers)
+
+
+def _announcing(original: Any) -> Any:
+    @functools.wraps(original)
+    def load(*args: Any, **kwargs: Any) -> Any:
+        from ner_plugins.archives.assets import loading
+
+        with loading():
+            return original(*args, **kwargs)
+
+    load.announces_loading = True  # type: ignore[attr-defined]
+    return load
+
+
+def name_archive_in_errors() -> None:
+    """Errors in loading name the archive that the user named, not the temporary folder it was extracted to."""
+    from allennlp.common.checks import ConfigurationError
+    from allennlp.models import archival
+
+    original = archival.load_archive
+    if hasattr(original, "names_archive"):
+        return
+
+    @functools.wraps(original)
+    def load_archive(archive_file: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(archive_file, *args, **kwargs)
+        except (NerError, ConfigurationError, OSError) as error:
+            message, folders = str(error), re.compile(rf"{re.escape(tempfile.gettempdir())}/{_PREFIX}\w+")
+            if not folders.search(message):
+                raise
+            raise ArchiveError(folders.sub(str(archive_file).replace("\\", "/"), message)) from error
+
+    load_archive.names_archive = True  # type: ignore[attr-defined]
+    archival.load_archive = load_archive
+
+
+def extract_safely() -> None:
+    """AllenNLP 2.10.1 extracts archives without looking at their members (CVE-2007-4559)."""
+    from allennlp.models import archival
+
+    archival.extracted_archive = extracted_archive
+
+
+@contextmanager
+def extracted_archive(resolved_archive_file: Union[str, os.PathLike[str]], cleanup: bool = True) -> Iterator[str]:
+    """
+    Extract a model archive into a fresh temporary folder, whose path this context yields.
+
+    # Parameters
+
+    resolved_archive_file : `str`
+        A gzipped tar, as `allennlp train` writes it.
+    cleanup : `bool`
+        Whether to delete the folder on leaving. On an error it is deleted in any case.
+
+    # Raises
+
+    `ArchiveError` if the file is no archive, is cut short, or has a member that an archive of a model has no need for:
+    a link, a device, an absolute path, one that climbs out of the folder, or more than the caps of this module.
+    """
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    done = False
+    try:
+        try:
+            with tarfile.open(resolved_archive_file, "r:*") as archive:
+                _extract(archive, folder, str(resolved_archive_file))
+                _read_to_the_end(archive)
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            raise ArchiveError(
+                f"{resolved_archive_file}: not a whole model archive ({error}). "
+                "It should be the model.tar.gz that `allennlp train` wrote; copy it again"
+            ) from error
+        yield folder
+        done = True
+    finally:
+        if cleanup or not done:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _extract(archive: tarfile.TarFile, folder: str, name: str) -> None:
+    room = shutil.disk_usage(folder).free
+    total = 0
+    for count, member in enumerate(archive, start=1):
+        problem = _problem(member, folder)
+        total += member.size
+        if problem is None and count > MAX_MEMBERS:
+            problem = f"is one of more than {MAX_MEMBERS} members"
+        if problem is None and total > MAX_BYTES:
+            problem = f"brings the extracted size to {total} bytes, more than {MAX_BYTES}"
+        if problem is not None:
+            raise ArchiveError(f"{name}: member {member.name!r} {problem}. Refused; do not trust this file")
+        if total > room:
+            raise ArchiveError(
+                f"{name}: extracting it takes more than the {room} bytes that are free in {tempfile.gettempdir()}. "
+                "Make room there, or name another folder in the environment variable TMPDIR"
+            )
+        if hasattr(tarfile, "data_filter"):
+            archive.extract(member, folder, filter="data")
+        else:  # Python 3.10.0 to 3.10.11: the checks of `_problem` alone
+            archive.extract(member, folder, set_attrs=False)
+
+
+def _read_to_the_end(archive: tarfile.TarFile) -> None:
+    """Past the last member, so that the compressed stream's check sum is looked at."""
+    stream = archive.fileobj
+    while stream is not None and stream.read(1 << 20):
+        pass
+
+
+def _problem(member: tarfile.TarInfo, folder: str) -> str | None:
+    if not (member.isfile() or member.isdir()):
+        return "is a link or a device"
+    root = os.path.realpath(folder)
+    target = os.path.realpath(os.path.join(root, member.name))
+    if os.path.isabs(member.name) or (target != root and not target.startswith(root + os.sep)):
+        return "lies outside the archive's folder"
+    return None

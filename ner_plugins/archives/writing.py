@@ -1,0 +1,163 @@
+"""Archives that carry all that their model needs."""
+
+import gzip
+import io
+import json
+import logging
+import os
+import tarfile
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Iterator, NamedTuple, Optional, Union
+
+from ner_plugins.archives.assets import ASSETS_FOLDER
+from ner_plugins.errors import NerError
+
+logger = logging.getLogger(__name__)
+
+COMPRESSION = 6
+"""Of gzip: tarfile's own 9 takes far longer, for weights that are hardly smaller."""
+
+StrPath = Union[str, "os.PathLike[str]"]
+
+
+def write_whole_archives() -> None:
+    """
+    AllenNLP 2.10.1 archives weights and vocabulary, and what the user thought of listing in `include_in_archive`.
+
+    `ner_assets/`, without which a model of ours cannot be built on another machine, goes in by itself. A model of the
+    type `from_archive`, which AllenNLP would look for in its old archive again, is described as it is there, and has
+    that archive's vocabulary, extended.
+    """
+    from allennlp.models import archival
+
+    archival.archive_model = archive_model
+
+
+def archive_model(
+    serialization_dir: StrPath,
+    weights: StrPath = "best.th",
+    archive_path: Optional[StrPath] = None,
+    include_in_archive: Optional[list[str]] = None,
+) -> str:
+    """
+    Write a run's archive. It has its name when it is whole.
+
+    # Parameters
+
+    serialization_dir : `str`
+        The run's directory.
+    weights : `str`
+        The file of weights, in that directory if the path is not absolute.
+    archive_path : `Optional[str]`
+        The file to write, or a directory for a `model.tar.gz`. Left out: the run's.
+    include_in_archive : `Optional[list[str]]`
+        Patterns of further files in the run's directory.
+
+    # Returns
+
+    `str`
+        The archive's path.
+
+    # Raises
+
+    `RuntimeError` if there are no weights, or no configuration.
+    """
+    folder = Path(serialization_dir)
+    for file, what in ((folder / weights, "weights"), (folder / "config.json", "config")):
+        if not file.exists():
+            raise RuntimeError(f"{what} file '{file}' does not exist, unable to archive model")
+    target = Path(archive_path or folder)
+    target = target / "model.tar.gz" if target.is_dir() else target
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    logger.info("writing the archive %s", target)
+    try:
+        with ExitStack() as stack:
+            compressed = stack.enter_context(gzip.open(partial, "wb", compresslevel=COMPRESSION))
+            archive = stack.enter_context(tarfile.open(fileobj=compressed, mode="w"))
+            parts = _standing_alone(folder, stack)
+            member = tarfile.TarInfo("config.json")
+            member.size, member.mode = len(parts.config), 0o644
+            member.mtime = int((folder / "config.json").stat().st_mtime)
+            archive.addfile(member, io.BytesIO(parts.config))
+            archive.add(folder / weights, arcname="weights.th")
+            for path, name in _members(folder, [ASSETS_FOLDER, *(include_in_archive or [])], parts):
+                archive.add(path, arcname=name)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return str(target)
+
+
+class _Parts(NamedTuple):
+    """
+    What of an archive may come from elsewhere than the run's directory.
+
+    # Parameters
+
+    config : `bytes`
+    vocabulary : `Path`
+    assets : `list[Path]`
+        Further ones.
+    """
+
+    config: bytes
+    vocabulary: Path
+    assets: list[Path]
+
+
+def _members(folder: Path, included: list[str], parts: _Parts) -> Iterator[tuple[Path, str]]:
+    """The other files and folders, each once, with their names in the archive."""
+    seen = {"vocabulary"}
+    yield parts.vocabulary, "vocabulary"
+    for pattern in ("meta.json", *included):
+        for path in sorted(folder.glob(pattern)):
+            name = path.relative_to(folder).as_posix()
+            if name not in seen:
+                seen.add(name)
+                yield path, name
+    for path in parts.assets:
+        if not (folder / ASSETS_FOLDER / path.name).exists():
+            yield path, f"{ASSETS_FOLDER}/{path.name}"
+
+
+def _standing_alone(folder: Path, stack: ExitStack) -> _Parts:
+    """
+    The run's configuration, with a model as it can be built without another archive; the vocabulary of that model; and
+    the assets that it had in the other archive, which is there until `stack` is closed.
+    """
+    from allennlp.common.file_utils import cached_path
+    from allennlp.models import archival
+
+    own = _Parts((folder / "config.json").read_bytes(), folder / "vocabulary", [])
+    config: dict[str, Any] = json.loads(own.config)
+    vocabularies = [own.vocabulary]
+    assets: list[Path] = []
+    while isinstance(model := config.get("model"), dict) and model.get("type") == "from_archive":
+        source = str(model.get("archive_file"))
+        try:
+            found = Path(cached_path(source))
+            other = found if found.is_dir() else Path(stack.enter_context(archival.extracted_archive(found)))
+            config["model"] = json.loads((other / "config.json").read_bytes())["model"]
+        except (OSError, ValueError, KeyError, NerError) as error:
+            logger.warning("the archive will need %s to be loaded: it cannot be read now (%s)", source, error)
+            return own
+        assets += (other / ASSETS_FOLDER).iterdir() if (other / ASSETS_FOLDER).is_dir() else []
+        vocabularies.append(other / "vocabulary")
+    if len(vocabularies) == 1:
+        return own
+    target = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "vocabulary"
+    _extended(vocabularies, config.get("vocabulary") or {}).save_to_files(str(target))
+    return _Parts(json.dumps(config, indent=4).encode(), target, assets)
+
+
+def _extended(folders: list[Path], settings: dict[str, Any]) -> Any:
+    """The last of some vocabularies, extended by the one before it and so on, as `from_archive` does it."""
+    from allennlp.data import Vocabulary
+
+    named = {key: settings[key] for key in ("padding_token", "oov_token") if key in settings}
+    extended, *others = [Vocabulary.from_files(str(folder), **named) for folder in reversed(folders)]
+    for vocabulary in others:
+        extended.extend_from_vocab(vocabulary)
+    return extended

@@ -1,0 +1,142 @@
+"""The `allennlp` command: this package's commands, and mistakes that end in one message."""
+
+import functools
+import gc
+import json
+import os
+import re
+import sys
+from typing import Any, Optional
+
+from ner_plugins.commands.construction import at_its_place, describe_construction, describe_no_object
+from ner_plugins.errors import ConfigError, NerError
+
+
+def register_commands() -> None:
+    """AllenNLP 2.10.1 parses its arguments before `--include-package`: our commands have to be known by then."""
+    from allennlp.commands.subcommand import Subcommand
+
+    from ner_plugins.commands.evaluate import EvaluateCommand
+    from ner_plugins.commands.ner_data import NerDataCommand
+    from ner_plugins.commands.ner_report import NerReportCommand
+    from ner_plugins.commands.ner_threshold import NerThresholdCommand
+    from ner_plugins.commands.predict import PredictCommand
+    from ner_plugins.commands.train import TrainCommand
+    from ner_plugins.console import quieten_console
+
+    quieten_console()  # before AllenNLP logs that its commands are replaced
+    commands: dict[str, Any] = {"train": TrainCommand, "evaluate": EvaluateCommand, "predict": PredictCommand}
+    commands |= {"ner-data": NerDataCommand, "ner-report": NerReportCommand, "ner-threshold": NerThresholdCommand}
+    for name, command in commands.items():
+        Subcommand.register(name, exist_ok=True)(command)
+
+
+def report_mistakes_in_one_message() -> None:
+    """AllenNLP 2.10.1 ends in a traceback whatever the mistake; see `run`."""
+    from allennlp import commands
+
+    if not hasattr(commands.main, "reports_mistakes"):
+        commands.main = _reporting(commands.main)
+
+
+def _reporting(main: Any) -> Any:
+    @functools.wraps(main)
+    def reporting_main(prog: Optional[str] = None) -> None:
+        debug = "--debug" in sys.argv[1:] or bool(os.environ.get("ALLENNLP_DEBUG"))
+        sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
+        run(main, prog, debug)
+
+    reporting_main.reports_mistakes = True  # type: ignore[attr-defined]
+    return reporting_main
+
+
+def run(main: Any, prog: Optional[str], debug: bool) -> None:
+    """
+    Run AllenNLP's `main`; a mistake of the user's ends the process with one message on stderr and status 1.
+
+    Anything else is a bug and keeps its traceback, as everything does with `debug`. Ctrl-C ends with status 130, a
+    closed pipe (`| head`) silently.
+    """
+    from ner_plugins.console import quieten_console
+
+    if not debug:
+        quieten_console()
+    _collect_garbage_rarely()
+    try:
+        main(prog)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Python would complain again when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # the one place where everything ends
+        message = None if debug else describe(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        sys.exit(1)
+
+
+def describe(error: BaseException) -> Optional[str]:
+    """What to tell the user about `error`; `None` if it is not a mistake of theirs but a bug."""
+    from allennlp.common.checks import ConfigurationError
+
+    if isinstance(error, NerError):
+        return at_its_place(error, str(error)) if type(error) is ConfigError else str(error)
+    if isinstance(error, ConfigurationError):
+        return describe_no_object(error, str(error.message if hasattr(error, "message") else error))
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON: {error}"
+    if isinstance(error, FileNotFoundError):
+        return f"file not found: {error.filename or error}"
+    if isinstance(error, OSError):
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: {error}"
+    if isinstance(error, ModuleNotFoundError) and error.name in sys.argv:
+        return f"--include-package names {error.name}, but there is no such module here"
+    if isinstance(error, ValueError) and str(error).startswith("overrides dict contains unused keys"):
+        return f"--overrides has keys whose parts the config does not have: {str(error).partition(': ')[2]}"
+    if isinstance(error, ValueError) and str(error) == "nan loss encountered":
+        return "the loss is not a number any more: lower the learning rate, or set trainer.grad_norm"
+    if isinstance(error, RuntimeError):
+        return _describe_runtime_error(str(error))
+    return _describe_worker(error) or describe_construction(error)
+
+
+def _describe_runtime_error(text: str) -> Optional[str]:
+    if text.startswith(("RUNTIME ERROR", "STATIC ERROR")):
+        what, *places = text.strip().splitlines()
+        # What follows is the way that Jsonnet took.
+        where = next((f" ({place.split()[0]})" for place in places if place.split()), "")
+        return f"the config does not evaluate: {what.partition(': ')[2]}{where}"
+    if "accelerator device when none is available" in text or "No CUDA GPUs are available" in text:
+        return "a GPU is asked for, but there is none here: use --cuda-device -1 (in a config: trainer.cuda_device)"
+    if text.startswith("Error loading state dict") or "in loading state_dict" in text:
+        return f"the weights do not belong to this model and vocabulary: {' '.join(text.split())[:300]}"
+    return None
+
+
+def _describe_worker(error: BaseException) -> Optional[str]:
+    """An error of a data loader's or a distributed worker arrives as text: a traceback whose last line is the error."""
+    if type(error).__name__ not in ("WorkerError", "ProcessRaisedException"):
+        return None
+    for line in reversed(str(error).splitlines()):
+        match = re.match(r"(?:allennlp\.common\.checks|ner_plugins\.errors)\.(\w+): (.*)", line.strip())
+        if match:
+            return match.group(2)
+    return None
+
+
+def _collect_garbage_rarely() -> None:
+    """
+    A corpus is some million small objects that live to the end; looking for cycles among them again and again takes
+    two thirds of the time of reading it.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)

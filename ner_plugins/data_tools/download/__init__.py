@@ -1,0 +1,1 @@
+"""Public corpora, downloaded and checked."""

@@ -1,0 +1,1 @@
+"""The formats that corpora are written in."""

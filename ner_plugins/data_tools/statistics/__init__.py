@@ -1,0 +1,1 @@
+"""What corpora hold: counts, distributions and pictures."""

@@ -1,0 +1,155 @@
+"""Statistics as a picture."""
+
+import logging
+import os
+from typing import Any, Dict, List, Sequence
+
+from ner_plugins.data_tools.statistics.histogram import Histogram
+from ner_plugins.data_tools.statistics.statistics import CorpusStatistics
+from ner_plugins.errors import ConfigError
+from ner_plugins.metrics.report import display_width
+
+logger = logging.getLogger(__name__)
+
+FORMATS = (".png", ".svg", ".pdf")
+
+# Common fonts with Han and Hangul, by the names that matplotlib knows them under.
+_CJK_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK KR", "Noto Sans CJK JP", "Source Han Sans SC", "Source Han Sans K",
+    "Noto Sans SC", "Noto Sans KR", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Microsoft YaHei", "SimHei",
+    "PingFang SC", "PingFang HK", "Hiragino Sans GB", "Heiti TC", "Malgun Gothic", "NanumGothic", "Nanum Gothic",
+    "Apple SD Gothic Neo", "AppleGothic", "UnDotum", "Droid Sans Fallback", "AR PL UMing CN", "Unifont",
+    "Arial Unicode MS",
+)  # fmt: skip
+
+
+def check_plot_file(file: str) -> None:
+    """
+    Fails before hours of reading rather than after them.
+
+    # Raises
+
+    `ConfigError` when a picture cannot be written to `file`, or matplotlib is missing.
+    """
+    if not file.lower().endswith(FORMATS):
+        raise ConfigError(f"--plot {file}: the name has to end in {', '.join(FORMATS)}")
+    if not os.path.isdir(os.path.dirname(os.path.abspath(file))):
+        raise ConfigError(f"--plot: there is no folder {os.path.dirname(os.path.abspath(file))}")
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise ConfigError("--plot needs matplotlib: pip install matplotlib") from None
+
+
+def plot_statistics(corpora: Sequence[CorpusStatistics], file: str) -> None:
+    """
+    For each dataset a row of three panels: text lengths, entity widths, and types, each by split.
+
+    # Parameters
+
+    corpora : `Sequence[CorpusStatistics]`
+    file : `str`
+        Its ending says the format: see `FORMATS`.
+    """
+    # A Figure of its own rather than pyplot: no window system, and no state of the user's is touched.
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    datasets: Dict[str, List[CorpusStatistics]] = {}
+    for corpus in corpora:
+        datasets.setdefault(corpus.dataset, []).append(corpus)
+    rows = list(datasets.values())
+    types = max(len(_types_of(row)) for row in rows)
+    labels = _Labels([corpus.name for corpus in corpora] + [type_ for row in rows for type_ in _types_of(row)])
+    with matplotlib.rc_context({"font.family": labels.fonts, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(11 + min(0.35 * types, 12), 4.2 * len(rows)), layout="constrained")
+        FigureCanvasAgg(figure)
+        ratios = [1, 1, 1 + min(types, 40) / 12]
+        panels = figure.subplots(len(rows), 3, squeeze=False, gridspec_kw={"width_ratios": ratios})
+        for row, (lengths, widths, bars) in zip(rows, panels, strict=True):
+            _draw_distribution(lengths, row, "text_lengths", "characters of a text", "sentences", labels)
+            _draw_distribution(widths, row, "widths", "characters of an entity", "entities", labels)
+            _draw_types(bars, row, labels)
+            if any(len(corpus.text_lengths) for corpus in row):
+                lengths.legend(frameon=False)
+        figure.savefig(file, dpi=120)
+    labels.explain(file)
+
+
+def _types_of(corpora: Sequence[CorpusStatistics]) -> List[str]:
+    """The types of several splits, the most frequent first."""
+    counts = {type_: sum(corpus.types[type_] for corpus in corpora) for corpus in corpora for type_ in corpus.types}
+    return sorted(counts, key=lambda type_: (-counts[type_], type_))
+
+
+def _draw_distribution(
+    axes: Any, corpora: Sequence[CorpusStatistics], key: str, title: str, unit: str, labels: "_Labels"
+) -> None:
+    """The share of texts or entities in each of some 40 bins of length; the last has the longest 0.5 % too."""
+    histograms: List[Histogram] = [getattr(corpus, key) for corpus in corpora]
+    limit = max((histogram.quantile(995) for histogram in histograms if len(histogram)), default=1)
+    size = -(-max(limit, 1) // 40)
+    lowest = 0 if key == "text_lengths" else 1
+    bins = max(limit - lowest, 0) // size + 1
+    edges = [lowest - 0.5 + number * size for number in range(bins + 1)]
+    for number, (corpus, histogram) in enumerate(zip(corpora, histograms, strict=True)):
+        shares = [0.0] * bins
+        for value, count in histogram.items():
+            shares[min(max(value - lowest, 0) // size, bins - 1)] += count / len(histogram)
+        if len(histogram):
+            axes.stairs(shares, edges, label=labels[corpus.name], color=f"C{number % 10}", linewidth=1.6)
+    longest = max((histogram.quantile(1000) for histogram in histograms if len(histogram)), default=0)
+    axes.set_xlabel(title + (f" (the last bin: up to {longest:,})" if longest > edges[-1] else ""))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylabel(f"share of the {unit}")
+    axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}" if share >= 0.02 or not share else f"{share:.1%}")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=0)
+
+
+def _draw_types(axes: Any, corpora: Sequence[CorpusStatistics], labels: "_Labels") -> None:
+    """The share of each type among a split's entities, as bars side by side."""
+    types = _types_of(corpora)
+    labelled = [(number, corpus) for number, corpus in enumerate(corpora) if corpus.entities]
+    width = 0.8 / max(len(labelled), 1)
+    for place, (number, corpus) in enumerate(labelled):
+        at = [i - 0.4 + (place + 0.5) * width for i in range(len(types))]
+        shares = [corpus.types[type_] / corpus.entities for type_ in types]
+        axes.bar(at, shares, width, color=f"C{number % 10}", label=labels[corpus.name])
+    names = [labels[type_] for type_ in types]
+    turned = len(names) * max(map(display_width, names), default=0) > 50 or len(names) > 12
+    axes.set_xticks(range(len(types)), names, rotation=45 if turned else 0, ha="right" if turned else "center")
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel("share of the entities")
+    axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+
+
+class _Labels:
+    """Names as the fonts here can show them: others are numbered, and explained in words."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        from matplotlib import font_manager
+
+        known = {entry.name for entry in font_manager.fontManager.ttflist}
+        self.fonts = ["DejaVu Sans", *(name for name in _CJK_FONTS if name in known)]
+        covered = [font_manager.get_font(font_manager.findfont(name)).get_charmap() for name in self.fonts]
+        self._shown: Dict[str, str] = {}
+        self._numbered: Dict[str, str] = {}
+        for name in dict.fromkeys(names):
+            if all(any(ord(character) in charmap for charmap in covered) for character in name):
+                # Dollars would begin mathematics, and what begins with _ is left out of legends.
+                self._shown[name] = " " * name.startswith("_") + name.replace("$", r"\$")
+            else:
+                self._numbered[name] = self._shown[name] = f"#{len(self._numbered) + 1}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._shown[name]
+
+    def explain(self, file: str) -> None:
+        """Tell which number stands for which name."""
+        if self._numbered:
+            listed = ", ".join(f"{number} = {name}" for name, number in self._numbered.items())
+            logger.warning("%s: no font here shows all names: %s. Noto Sans CJK would", file, listed)

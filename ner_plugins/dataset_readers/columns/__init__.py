@@ -1,0 +1,1 @@
+"""Readers of column files: a token and its tags on each line."""

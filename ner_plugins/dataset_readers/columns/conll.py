@@ -1,0 +1,169 @@
+"""Column files: a token on each line with its tag, and a blank line after each sentence."""
+
+import itertools
+import logging
+from dataclasses import replace
+from typing import (
+    Any,
+    BinaryIO,
+    Callable,
+    ClassVar,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Tuple,
+    Union,
+)
+
+from allennlp.data import DatasetReader
+
+from ner_plugins.dataset_readers.columns.character_parser import CharacterParser
+from ner_plugins.dataset_readers.columns.layout import ColumnLayout, complete_layout
+from ner_plugins.dataset_readers.columns.parser import ColumnParser, merge_documents
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.entities import Sentence
+from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.files.data_paths import SplitFiles
+from ner_plugins.files.rewound import Rewound
+from ner_plugins.files.text_lines import read_blocks, readable
+from ner_plugins.tag_schemes import ILLEGAL_RULES, tag_scheme
+
+logger = logging.getLogger(__name__)
+
+_HEAD = 1 << 17  # bytes that the layout is told from
+_NAMES = {"train": ("train",), "dev": ("dev", "valid"), "test": ("test",)}
+_SUFFIXES = ("txt", "conll", "tsv", "bio", "iob1", "iob2", "bioes", "bmes", "bmeo", "bioul")
+
+
+@DatasetReader.register("conll_ner")
+class ConllReader(NerDatasetReader):
+    """
+    Reads column files such as
+
+        海 B-LOC
+        钓 O
+
+    of any number of columns. What is not set is told by the first 128 KiB of each file, and logged. Only an empty or
+    white-space line ends a sentence. Lines whose token is `-DOCSTART-` are no tokens.
+
+    # Parameters
+
+    columns : `Optional[int]`
+        How many there are.
+    token_column : `Optional[int]`
+        Counted from 0; negative numbers count from the last. By default the first that is no running number.
+    tag_columns : `Optional[List[int]]`
+        By default the last one that holds tags. With several, a sentence has the entities of all of them, which may
+        be nested. `[]`: the file is unlabelled.
+    separator : `Optional[str]`
+        `"\\t"`, `" "`, any other text, or `""` for any run of white space.
+    scheme : `Optional[str]`
+        `BIO`, `IOB1`, `BIOES`, `BMES`, `BMEO`, `BIOUL`: see `tag_schemes`.
+    illegal_tags : `str`, optional (default=`"repair"`)
+        Of sequences that the scheme does not allow: `repair`, `drop` (both counted) or `strict` (an error): see
+        `tags_to_spans`.
+    join : `Optional[str]`
+        What stands between two tokens of a text. By default nothing if the tokens are single characters, or words of
+        Chinese or Japanese, and else a space.
+    comment : `Optional[str]`
+        Lines before a sentence that begin with it are skipped unless a tag stands in its column. `""`: there are none.
+        By default `#`, if the file's head has such lines.
+    document_level : `bool`, optional (default=`False`)
+        Whether a text is a whole document, its sentences parted by line feeds. `-DOCSTART-` lines part documents.
+    kwargs : `Any`
+        See `NerDatasetReader`.
+    """
+
+    split_files: ClassVar[SplitFiles] = {
+        split: [f"{name}.{suffix}" for suffix in _SUFFIXES for name in names] + [f"*.{name}" for name in names]
+        for split, names in _NAMES.items()
+    }
+
+    # What a preset knows of its files.
+    preset: ClassVar[ColumnLayout] = ColumnLayout()
+
+    def __init__(
+        self,
+        columns: Optional[int] = None,
+        token_column: Optional[int] = None,
+        tag_columns: Optional[List[int]] = None,
+        separator: Optional[str] = None,
+        scheme: Optional[str] = None,
+        illegal_tags: str = "repair",
+        join: Optional[str] = None,
+        comment: Optional[str] = None,
+        document_level: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if illegal_tags not in ILLEGAL_RULES:
+            options = ", ".join(ILLEGAL_RULES)
+            raise ConfigError(f"dataset_reader.illegal_tags is {illegal_tags!r}, but must be one of {options}")
+        self.illegal_tags = illegal_tags
+        self.document_level = document_level
+        given: Dict[str, Any] = {
+            "columns": columns,
+            "token_column": token_column,
+            "tag_columns": None if tag_columns is None else tuple(tag_columns),
+            "separator": separator,
+            "scheme": None if scheme is None else tag_scheme(scheme).name,
+            "join": join,
+            "comment": comment,
+        }
+        self.layout = replace(self.preset, **{name: value for name, value in given.items() if value is not None})
+        _check_layout(self.layout)
+
+    def _token(self, cell: str) -> str:
+        """The token that a cell holds; a preset may know better. `ValueError`, with what is wrong, for none."""
+        return cell
+
+    def _parse_file(
+        self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
+    ) -> Iterator[Union[Sentence, DataError]]:
+        with readable(path):
+            head = stream.read(_HEAD)
+        blocks = read_blocks(Rewound(head, stream), path, self.encoding_errors, on_bad)
+        first = list(itertools.islice(blocks, 1))  # before anything is told of a file in another encoding
+        layout = complete_layout(self.layout, _whole_sentences(head), path)
+        told = [name for name in layout.detected if name != "scheme"]  # which was logged with its reason
+        if told and self._reports():
+            logger.info("%s: %s", path, ", ".join(f"{name} {getattr(layout, name)!r}" for name in told))
+        return self._parse_columns(itertools.chain(first, blocks), path, layout)
+
+    def _parse_columns(
+        self, blocks: Iterable[Tuple[int, str]], path: str, layout: ColumnLayout
+    ) -> Iterator[Union[Sentence, DataError]]:
+        tokens_as_they_stand = type(self)._token is ConllReader._token
+        kind = CharacterParser if tokens_as_they_stand and CharacterParser.fits(layout) else ColumnParser
+        parser = kind(layout, path, self._token, self.illegal_tags, self._mended, self.counts)
+        records = parser.records_of_blocks(blocks)
+        if self.document_level:
+            yield from merge_documents(records)
+        else:
+            for record in records:
+                if record is not None:
+                    yield record
+        for remark in parser.remarks():
+            self._remark(remark)
+
+
+def _whole_sentences(head: bytes) -> List[str]:
+    """The lines of a file's first bytes, without a last sentence that may go on after them."""
+    lines = head.decode("utf-8-sig", "replace").split("\n")
+    if len(head) == _HEAD:
+        blank = next((i for i in range(len(lines) - 2, 0, -1) if not lines[i].strip()), len(lines) - 1)
+        del lines[max(blank, 1) :]
+    return [line.removesuffix("\r") for line in lines]
+
+
+def _check_layout(layout: ColumnLayout) -> None:
+    """`ConfigError` for options that contradict each other."""
+    columns, named = layout.columns, {"token_column": (layout.token_column,), "tag_columns": layout.tag_columns or ()}
+    if columns is not None and columns < 1:
+        raise ConfigError(f"dataset_reader.columns is {columns}, but must be at least 1")
+    for option, numbers in named.items():
+        for number in numbers:
+            if number is not None and columns is not None and not -columns <= number < columns:
+                raise ConfigError(f"dataset_reader.{option} names {number}, but there are {columns} columns (from 0)")

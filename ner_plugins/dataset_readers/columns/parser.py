@@ -1,0 +1,241 @@
+"""Column files of a known layout: from numbered lines to sentences."""
+
+import itertools
+import logging
+from collections import Counter
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
+
+from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START, ColumnLayout, has_tags
+from ner_plugins.dataset_readers.remarks import Remark, TagTally, numbered_characters
+from ner_plugins.entities import Entity, Sentence
+from ner_plugins.errors import DataError, shown
+from ner_plugins.files.text_lines import numbered_lines
+from ner_plugins.tag_schemes import SCHEMES, illegal_tags, read_tags, split_tag, tag_scheme
+
+logger = logging.getLogger(__name__)
+
+Record = Union[Sentence, DataError]
+Mended = Callable[[str, DataError], None]
+
+_CACHED_LINES = 100_000
+
+
+class ColumnParser(Dict[str, str]):
+    """
+    Parses one column file.
+
+    It is a dictionary from a line to its token, and has others from a line to its tags: a corpus repeats its lines (a
+    character and `O`) so often that looking them up is several times as fast as splitting them.
+
+    # Parameters
+
+    layout : `ColumnLayout`
+        Complete.
+    path : `str`
+        For messages.
+    token : `Callable[[str], str]`
+        The token that a cell holds; raises `ValueError`, with what is wrong, for none.
+    illegal : `str`
+        `repair`, `drop` or `strict`: see `tags_to_spans`.
+    mended : `Callable[[str, DataError], None]`
+        Gets `"repaired"` or `"dropped"` and the problem of each entity with illegal tags.
+    counts : `Counter[str]`
+        Its `tokens` are counted up.
+    """
+
+    def __init__(
+        self,
+        layout: ColumnLayout,
+        path: str,
+        token: Callable[[str], str],
+        illegal: str,
+        mended: Mended,
+        counts: Counter[str],
+    ) -> None:
+        super().__init__()
+        assert layout.scheme is not None and layout.join is not None
+        self._layout, self._path, self._token = layout, path, token
+        self._illegal, self._mended, self._counts = illegal, mended, counts
+        self._scheme, self._join = layout.scheme, layout.join
+        self._tags: List[Dict[str, str]] = [{} for _ in layout.tag_columns or ()]
+        self._letters: Set[str] = set()
+        self._tally = TagTally(path)
+
+    def remarks(self) -> Iterator[Remark]:
+        """After the last record: signs that the file is for another reader or other options."""
+        for remark in (numbered_characters(self.values(), self._path), self._tally.remark(self._scheme)):
+            if remark is not None:
+                yield remark
+
+    def records_of_blocks(self, blocks: Iterable[Tuple[int, str]]) -> Iterator[Optional[Record]]:
+        """As `records`, from what `read_blocks` gives."""
+        return self.records(numbered_lines(blocks))
+
+    def records(self, lines: Iterable[Tuple[int, str]]) -> Iterator[Optional[Record]]:
+        """A sentence or its error for each group of lines; `None` where a document begins."""
+        comment = self._layout.comment
+        group: List[str] = []
+        start = 0
+        for number, line in lines:
+            if line and not line.isspace():
+                if not group:
+                    if comment and line.startswith(comment) and not has_tags(self._layout, line):
+                        continue
+                    start = number
+                group.append(line)
+            elif group:
+                yield from self._records(group, start)
+                group = []
+        if group:
+            yield from self._records(group, start)
+
+    def _records(self, group: List[str], start: int) -> Iterator[Optional[Record]]:
+        if group[0].startswith(DOCUMENT_START):
+            yield None
+            group, start = group[1:], start + 1
+        if group:
+            yield self._record(group, start)
+
+    def _record(self, group: List[str], start: int) -> Record:
+        if len(self) >= _CACHED_LINES:
+            for cache in (self, *self._tags):
+                cache.clear()
+        try:
+            tokens = list(map(self.__getitem__, group))
+        except ValueError:
+            return self._first_error(group, start)
+        return self.sentence(tokens, [list(map(tags.__getitem__, group)) for tags in self._tags], start)
+
+    def sentence(
+        self,
+        tokens: Sequence[str],
+        layers: Sequence[Sequence[str]],
+        start: int,
+        id: Optional[Union[int, str]] = None,
+        *,
+        on_one_line: bool = False,
+    ) -> Record:
+        """
+        One sentence.
+
+        # Parameters
+
+        tokens : `Sequence[str]`
+        layers : `Sequence[Sequence[str]]`
+            Tags of the tokens; none if it is unlabelled.
+        start : `int`
+            The line of the first token.
+        id : `Optional[Union[int, str]]`
+        on_one_line : `bool`, optional (default=`False`)
+            Whether all tokens are on that line.
+        """
+        self._counts["tokens"] += len(tokens)
+        text = self._join.join(tokens)
+        source = f"{self._path}:{start}"
+        if not layers:
+            return Sentence(text, None, id, source)
+        entities: List[Entity] = []
+        for tags in layers:
+            if tags.count("O") < len(tags):
+                found = self._spans(tags, start, 0 if on_one_line else 1)
+                if isinstance(found, DataError):
+                    return found
+                entities += self._in_characters(found, tokens, text)
+        if len(layers) > 1:
+            entities = sorted(set(entities), key=lambda entity: (entity.start, -entity.end, entity.type))
+        return Sentence(text, tuple(entities), id, source)
+
+    def __missing__(self, line: str) -> str:
+        """The token of a line that was not seen yet; `ValueError`, with what is wrong, where it has none."""
+        layout = self._layout
+        cells = layout.cells(line)
+        if len(cells) != layout.columns:
+            raise ValueError(f"{len(cells)} columns in {shown(line)} (expected {layout.columns})")
+        token = self._token(cells[layout.token_column or 0])
+        if not token:
+            raise ValueError(f"no token in {shown(line)}")
+        tags = [cells[column] for column in layout.tag_columns or ()]
+        for tag in tags:
+            self._see(split_tag(tag)[0])
+        for cache, tag in zip(self._tags, tags, strict=True):
+            cache[line] = tag
+        self[line] = token
+        return token
+
+    def _see(self, letter: str) -> None:
+        """A scheme that was told from the first lines gives way to one that has the letters of later ones as well."""
+        if letter == "O" or letter in self._letters:
+            return
+        self._letters.add(letter)
+        if "scheme" in self._layout.detected and letter not in tag_scheme(self._scheme).letters + "B":
+            wider = [name for name in SCHEMES if self._letters <= set(tag_scheme(name).letters)]
+            if wider:
+                logger.info("%s: tag scheme %s, since %s occurs as well", self._path, wider[0], letter)
+                self._scheme = wider[0]
+
+    def _first_error(self, group: Sequence[str], start: int) -> DataError:
+        for number, line in enumerate(group, start):
+            try:
+                self[line]
+            except ValueError as error:
+                return DataError(str(error), path=self._path, line=number, remedy="Correct the line")
+        raise AssertionError("no error in it")
+
+    def _spans(self, tags: Sequence[str], start: int, step: int) -> Union[List[Tuple[int, int, str]], DataError]:
+        """The entities of one layer, in tokens, after the rule for illegal tags; an error if that is `strict`."""
+        spans, legal = read_tags(tags, self._scheme)
+        self._tally.entities += len(spans)
+        if all(legal):
+            return spans
+        self._tally.add_illegal(tags, legal.count(False))
+        remedy = 'Correct it, or set illegal_tags to "repair" or "drop"' if self._illegal == "strict" else None
+        problems = [
+            DataError(problem, path=self._path, line=start + step * index, remedy=remedy)
+            for index, problem in illegal_tags(tags, self._scheme, self._illegal)
+        ]
+        if self._illegal == "strict":
+            return problems[0]
+        key = "repaired" if self._illegal == "repair" else "dropped"
+        for number in range(legal.count(False)):  # entities; an illegal one may have several illegal tags
+            self._mended(key, problems[min(number, len(problems) - 1)])
+        return spans if key == "repaired" else [span for span, kept in zip(spans, legal, strict=True) if kept]
+
+    def _in_characters(
+        self, spans: Iterable[Tuple[int, int, str]], tokens: Sequence[str], text: str
+    ) -> Iterator[Entity]:
+        if len(text) == len(tokens):  # characters, joined by nothing
+            return (Entity(*span) for span in spans)
+        starts = list(itertools.accumulate((len(token) + len(self._join) for token in tokens), initial=0))
+        return (Entity(starts[first], starts[end - 1] + len(tokens[end - 1]), type_) for first, end, type_ in spans)
+
+
+def merge_documents(records: Iterable[Optional[Record]]) -> Iterator[Record]:
+    """
+    Each document as one text, its sentences parted by line feeds; its id is its number, from 0.
+
+    A document with a sentence that cannot be read is that sentence's error.
+    """
+    number = 0
+    document: List[Record] = []
+    for record in itertools.chain(records, [None]):
+        if record is not None:
+            document.append(record)
+        elif document:
+            yield _merged(document, number)
+            number += 1
+            document = []
+
+
+def _merged(records: Sequence[Record], number: int) -> Record:
+    sentences: List[Sentence] = []
+    for record in records:
+        if isinstance(record, DataError):
+            return record
+        sentences.append(record)
+    starts = itertools.accumulate((len(sentence.text) + 1 for sentence in sentences), initial=0)
+    entities: Optional[List[Entity]] = None
+    for start, sentence in zip(starts, sentences, strict=False):
+        if sentence.entities is not None:
+            moved = [Entity(start + e.start, start + e.end, e.type) for e in sentence.entities]
+            entities = (entities or []) + moved
+    return Sentence("\n".join(s.text for s in sentences), entities, number, sentences[0].source)

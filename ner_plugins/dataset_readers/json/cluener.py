@@ -1,0 +1,117 @@
+"""CLUENER 2020: one JSON object on each line."""
+
+from typing import Any, Callable, ClassVar, Iterator, Tuple, Union
+
+from allennlp.data import DatasetReader
+
+from ner_plugins.dataset_readers.json.lines import json_object, kind
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.remarks import unread_keys
+from ner_plugins.entities import Entity, Sentence
+from ner_plugins.errors import DataError, shown
+from ner_plugins.files.data_paths import SplitFiles
+
+_LABEL = '"label": {TYPE: {SURFACE: [[START, END], …]}}'
+_KEYS = ("text", "label", "id")
+
+
+@DatasetReader.register("cluener")
+class CluenerReader(NerDatasetReader):
+    """
+    Reads lines like
+
+        {"text": "青禾银行的林晓彤", "label": {"company": {"青禾银行": [[0, 3]]}, "name": {"林晓彤": [[5, 7]]}}}
+
+    whose offsets count characters from 0 and whose end is the last character. `label` may be missing (or null): the
+    text is unlabelled; `id`, a number or string, too. Blank lines are skipped. Every offset is checked against its
+    surface; an entity given twice counts once. A folder has `train.json`, `dev.json` and `test.json`, compressed or
+    not. For the parameters see `NerDatasetReader`.
+    """
+
+    split_files: ClassVar[SplitFiles] = {
+        "train": ("train.json",),
+        "dev": ("dev.json",),
+        "test": ("test.json",),
+    }
+
+    def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+        remarked = False
+        for number, line in lines:
+            if line and not line.isspace():
+                try:
+                    record: Union[Sentence, DataError] = parse_record(line, path, number)
+                except DataError as error:
+                    record = error
+                if not remarked and isinstance(record, Sentence) and record.entities is None:
+                    remarked = True  # whatever the first one is, the others are like it
+                    self._remark(unread_keys(line, _KEYS, ("label",), path, number))
+                yield record
+
+
+def parse_record(line: str, path: str, number: int) -> Sentence:
+    """
+    One line as a sentence.
+
+    # Parameters
+
+    line : `str`
+    path, number : `str`, `int`
+        Where it stands.
+
+    # Raises
+
+    `DataError` that says what is wrong with it, what was expected, and what to do.
+    """
+
+    def bad(problem: str, expected: str, remedy: str = "Correct the line") -> DataError:
+        return DataError(problem, path=path, line=number, expected=expected, remedy=remedy)
+
+    value = json_object(line, bad)
+    if "text" not in value:
+        raise bad(f'no "text" among the keys {shown(list(value))}', 'the key "text"')
+    text, label, id_ = value["text"], value.get("label"), value.get("id")
+    if not isinstance(text, str):
+        raise bad(f'"text" is a JSON {kind(text)}', "a string")
+    if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, (int, str))):
+        raise bad(f'"id" is a JSON {kind(id_)}', "a whole number or a string")
+    source = f"{path}:{number}"
+    if label is None:
+        return Sentence(text, None, id_, source)
+    entities = (_entity(text, type_, surface, span, bad) for type_, surface, span in _labels(label, bad))
+    return Sentence(text, tuple(dict.fromkeys(entities)), id_, source)
+
+
+def _labels(label: Any, bad: Callable[..., DataError]) -> Iterator[Tuple[str, str, Any]]:
+    """Each (type, surface, offsets) of a `label` value."""
+    if not isinstance(label, dict):
+        raise bad(f'"label" is a JSON {kind(label)}', _LABEL)
+    for type_, surfaces in label.items():
+        if not isinstance(surfaces, dict):
+            raise bad(f'"label" has under {shown(type_)} a JSON {kind(surfaces)}', _LABEL)
+        for surface, spans in surfaces.items():
+            if not isinstance(spans, list):
+                raise bad(f'"label" has under {shown(type_)}, {shown(surface)} a JSON {kind(spans)}', _LABEL)
+            for span in spans:
+                yield type_, surface, span
+
+
+def _entity(text: str, type_: str, surface: str, span: Any, bad: Callable[..., DataError]) -> Entity:
+    """The entity at an inclusive [start, end], checked against the text."""
+    # `type` rather than isinstance: JSON's true is no offset.
+    if not isinstance(span, list) or len(span) != 2 or not all(type(offset) is int for offset in span):
+        where = f"{shown(surface)} ({shown(type_)})"
+        raise bad(f"{where} has the offsets {shown(span)}", "[START, END], two whole numbers")
+    start, end = span
+    if 0 <= start <= end < len(text) and text[start : end + 1] == surface:
+        return Entity(start, end + 1, type_)
+    where = f"{shown(surface)} ({shown(type_)})"
+    if start < 0 or end < start:
+        raise bad(f"{where} has the offsets [{start}, {end}]", "0 <= START <= END, the last character included")
+    at = text.find(surface)
+    if text[start:end] == surface:
+        remedy = "The ends seem to be exclusive, but CLUENER's are the last character: subtract 1 from each"
+    else:
+        remedy = f"It stands at [{at}, {at + len(surface) - 1}]" if at >= 0 else "The text does not contain it"
+    if end >= len(text):
+        raise bad(f"{where} ends at {end}, past the text", f"an end of at most {len(text) - 1}", remedy)
+    raise bad(f"the text at [{start}, {end}] is {shown(text[start : end + 1])}", where, remedy)

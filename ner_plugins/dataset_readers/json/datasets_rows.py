@@ -1,0 +1,167 @@
+"""Rows of Hugging Face `datasets`, as JSON lines."""
+
+import logging
+from typing import Any, BinaryIO, Callable, ClassVar, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, cast
+
+from allennlp.data import DatasetReader
+
+from ner_plugins.dataset_readers.json.rows import Row, parse_row
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.remarks import TagTally, unread_keys
+from ner_plugins.entities import Entity, Sentence
+from ner_plugins.errors import ConfigError, DataError, NerError, shown
+from ner_plugins.files.rewound import Rewound
+from ner_plugins.files.text_lines import read_lines, readable
+from ner_plugins.tag_schemes import (
+    ILLEGAL_RULES,
+    IllegalTagError,
+    Span,
+    detect_scheme,
+    illegal_tags,
+    is_tag,
+    read_tags,
+    tag_scheme,
+)
+
+logger = logging.getLogger(__name__)
+
+_LABELS = ("entities", "ner_tags", "tags")
+_KEYS = ("text", "tokens", "id", *_LABELS)
+_HEAD = 1 << 18  # bytes that tell what the options leave open
+
+
+@DatasetReader.register("datasets_ner")
+class DatasetsRowsReader(NerDatasetReader):
+    """
+    Reads JSON lines as `Dataset.to_json` of Hugging Face `datasets` writes them, with entities or with tags:
+
+        {"text": "青禾银行的林晓彤", "entities": [{"start": 0, "end": 4, "type": "ORG"}]}
+        {"tokens": ["林", "晓", "彤"], "ner_tags": ["B-PER", "I-PER", "I-PER"]}
+
+    Of a row with both the entities count, unless they are null. `end` is the first character after the entity; `type`
+    may be called `label`, and `ner_tags` `tags`; an entity's own `text`, where it has one, is checked. `text` beside
+    tokens has them in order, with nothing but white space between. A row without entities and tags, or with null for
+    them, is unlabelled. `id` is a number or a string. Blank lines are skipped. A folder has `train.jsonl`,
+    `dev.jsonl` (or `validation.jsonl`, `valid.jsonl`) and `test.jsonl`, or the same with `.json`.
+
+    # Parameters
+
+    join : `Optional[str]`, optional (default=`None`)
+        What stands between the tokens of a row without `text`. `None`: nothing if all tokens in the first 256 KiB of
+        the file are single characters, else a space.
+    tag_names : `Optional[List[str]]`, optional (default=`None`)
+        The tags of the numbers 0, 1, …, where rows have numbers: `dataset.features["ner_tags"].feature.names`.
+    scheme : `Optional[str]`, optional (default=`None`)
+        See `tag_schemes`; `None` tells it by the first 256 KiB.
+    illegal_tags : `str`, optional (default=`"repair"`)
+        `repair`, `drop` (both counted) or `strict` (an error): see `tags_to_spans`.
+    kwargs : `Any`
+        See `NerDatasetReader`.
+    """
+
+    split_files: ClassVar[Mapping[str, Sequence[str]]] = {
+        "train": ("train.jsonl", "train.json"),
+        "dev": ("dev.jsonl", "dev.json", "validation.jsonl", "validation.json", "valid.jsonl", "valid.json"),
+        "test": ("test.jsonl", "test.json"),
+    }
+
+    def __init__(
+        self,
+        join: Optional[str] = None,
+        tag_names: Optional[List[str]] = None,
+        scheme: Optional[str] = None,
+        illegal_tags: str = "repair",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if illegal_tags not in ILLEGAL_RULES:
+            rules = ", ".join(ILLEGAL_RULES)
+            raise ConfigError(f"dataset_reader.illegal_tags is {illegal_tags!r}, but must be one of {rules}")
+        wrong = [name for name in tag_names or () if not (isinstance(name, str) and is_tag(name))]
+        if isinstance(tag_names, str) or wrong:
+            found = shown(wrong[0] if wrong else tag_names)
+            raise ConfigError(f"dataset_reader.tag_names has {found}, but must list tags, such as O and B-PER")
+        self.join = join
+        self.tag_names = list(tag_names) if tag_names is not None else None
+        self.scheme = tag_scheme(scheme).name if scheme is not None else None
+        self.illegal_tags = illegal_tags
+
+    def _parse_file(
+        self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
+    ) -> Iterator[Union[Sentence, DataError]]:
+        with readable(path):
+            head = stream.read(_HEAD)
+        join, scheme = self._told_by(head, path)
+        tally, remarked = TagTally(path), False
+        lines = read_lines(cast(BinaryIO, Rewound(head, stream)), path, self.encoding_errors, on_bad)
+        for number, line in lines:
+            if line and not line.isspace():
+                try:
+                    row = parse_row(line, path, number, join, self.tag_names)
+                    record: Union[Sentence, DataError] = self._sentence(row, scheme, path, number, tally)
+                except DataError as error:
+                    record = error
+                if not remarked and isinstance(record, Sentence) and record.entities is None:
+                    remarked = True  # whatever the first one is, the others are like it
+                    self._remark(unread_keys(line, _KEYS, _LABELS, path, number))
+                yield record
+        self._remark(tally.remark(scheme))
+
+    def _told_by(self, head: bytes, path: str) -> Tuple[str, str]:
+        """How tokens are joined, and the tag scheme: as the options say, or as the first bytes of a file tell."""
+        if self.join is not None and self.scheme is not None:
+            return self.join, self.scheme
+        rows: List[Row] = []
+        # The last line may be cut, and is reported, as every bad one, where it is read.
+        for line in head.decode("utf-8-sig", "replace").split("\n"):
+            try:
+                rows.append(parse_row(line, path, 0, "", self.tag_names))
+            except DataError:
+                continue
+        join, scheme = self.join, self.scheme
+        if join is None:
+            join = "" if all(len(token) == 1 for row in rows for token in row.tokens or ()) else " "
+        if scheme is None:
+            tagged = [row.tags for row in rows if row.tags is not None and all(map(is_tag, row.tags))]
+            try:
+                detection = detect_scheme(tagged)
+            except NerError as error:
+                raise DataError(str(error), path=path, remedy="Set the option scheme") from None
+            scheme = detection.scheme
+            if tagged and self._reports():
+                level = logging.WARNING if detection.illegal else logging.INFO
+                logger.log(level, "%s: tag scheme %s (%s)", path, scheme, detection.reason)
+        return join, scheme
+
+    def _sentence(self, row: Row, scheme: str, path: str, number: int, tally: TagTally) -> Sentence:
+        if row.tokens is not None:
+            self.counts["tokens"] += len(row.tokens)
+        if row.entities is not None or row.tags is None:
+            return Sentence(row.text, row.entities, row.id, f"{path}:{number}")
+        spans = self._spans(row.tags, scheme, path, number, tally)
+        entities = [Entity(row.offsets[start][0], row.offsets[end - 1][1], type_) for start, end, type_ in spans]
+        return Sentence(row.text, tuple(entities), row.id, f"{path}:{number}")
+
+    def _spans(self, tags: Sequence[str], scheme: str, path: str, number: int, tally: TagTally) -> List[Span]:
+        """The entities in tokens, with the rule for illegal tags applied."""
+        try:
+            spans, legal = read_tags(tags, scheme)
+        except IllegalTagError as error:
+            expected = f"O, or a letter of {scheme}, - or _, and a type"
+            raise DataError(str(error), path=path, line=number, expected=expected, remedy="Correct the row") from None
+        tally.entities += len(spans)
+        if all(legal):
+            return spans
+        tally.add_illegal(tags, legal.count(False))
+        strict = self.illegal_tags == "strict"
+        remedy = 'Correct the row, set scheme, or let illegal_tags be "repair" or "drop"' if strict else None
+        problems = [
+            DataError(f"tag {index}: {problem}", path=path, line=number, remedy=remedy)
+            for index, problem in illegal_tags(tags, scheme, self.illegal_tags)
+        ]
+        if self.illegal_tags == "strict":
+            raise problems[0]
+        key = "repaired" if self.illegal_tags == "repair" else "dropped"
+        for entity in range(legal.count(False)):  # one that is illegal may have several such tags
+            self._mended(key, problems[min(entity, len(problems) - 1)])
+        return spans if key == "repaired" else [span for span, kept in zip(spans, legal, strict=True) if kept]

@@ -1,0 +1,169 @@
+"""One row of Hugging Face `datasets`: what its keys hold, checked."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+
+from ner_plugins.dataset_readers.json.lines import json_object, kind
+from ner_plugins.entities import Entity
+from ner_plugins.errors import DataError, shown
+
+_ENTITY = '{"start": START, "end": END, "type": TYPE}'
+
+_Bad = Callable[..., DataError]
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    A row.
+
+    # Parameters
+
+    text : `str`
+    id : `Optional[Union[int, str]]`
+    entities : `Optional[Tuple[Entity, ...]]`
+        `None` where the row does not say.
+    tokens : `Optional[Sequence[str]]`
+    tags : `Optional[Sequence[str]]`
+        As many as tokens, as they are written.
+    offsets : `Sequence[Tuple[int, int]]`
+        The characters of each token.
+    """
+
+    text: str
+    id: Optional[Union[int, str]]
+    entities: Optional[Tuple[Entity, ...]]
+    tokens: Optional[Sequence[str]]
+    tags: Optional[Sequence[str]]
+    offsets: Sequence[Tuple[int, int]]
+
+
+def parse_row(line: str, path: str, number: int, join: str, tag_names: Optional[Sequence[str]] = None) -> Row:
+    """
+    A line as a row.
+
+    # Parameters
+
+    line : `str`
+    path, number : `str`, `int`
+        Where it stands.
+    join : `str`
+        What stands between the tokens of a text that the row does not have.
+    tag_names : `Optional[Sequence[str]]`
+        The tags of the numbers from 0 on.
+
+    # Raises
+
+    `DataError` that says what is wrong with it, what was expected, and what to do.
+    """
+
+    def bad(problem: str, expected: str, remedy: str = "Correct the line") -> DataError:
+        return DataError(problem, path=path, line=number, expected=expected, remedy=remedy)
+
+    value = json_object(line, bad, 'an object with the key "text" or "tokens"')
+    text, id_ = value.get("text"), value.get("id")
+    tokens = _strings(value.get("tokens"), "tokens", bad)
+    if text is None and tokens is None:
+        raise bad(f'no "text" and no "tokens" among the keys {shown(list(value))}', 'the key "text" or "tokens"')
+    if text is not None and not isinstance(text, str):
+        raise bad(f'"text" is a JSON {kind(text)}', "a string")
+    if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, (int, str))):
+        raise bad(f'"id" is a JSON {kind(id_)}', "a whole number or a string")
+    offsets: List[Tuple[int, int]] = []
+    if tokens is not None:
+        text = join.join(tokens) if text is None else text
+        offsets = _offsets(text, tokens, bad)
+    assert text is not None
+    entities = _entities(value.get("entities"), text, bad)
+    key = "ner_tags" if value.get("ner_tags") is not None else "tags"
+    tags = _tags(value.get(key), key, tokens, tag_names, bad)
+    return Row(text, id_, entities, tokens, tags, offsets)
+
+
+def _strings(value: Any, key: str, bad: _Bad) -> Optional[List[str]]:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise bad(f'"{key}" is a JSON {kind(value)}', "an array of strings")
+    for index, item in enumerate(value):
+        if not isinstance(item, str):
+            raise bad(f'"{key}" has at index {index} a JSON {kind(item)}', "an array of strings")
+    return value
+
+
+def _offsets(text: str, tokens: Sequence[str], bad: _Bad) -> List[Tuple[int, int]]:
+    """The characters of each token, found one after the other."""
+    offsets: List[Tuple[int, int]] = []
+    at = 0
+    for index, token in enumerate(tokens):
+        start = text.find(token, at)
+        if not token or start < 0 or (start > at and not text[at:start].isspace()):
+            if not token:
+                raise bad(f"token {index} is empty", "tokens of at least one character")
+            expected = f'the text goes on with {shown(text[at : at + 20])} at {at}'
+            raise bad(f"token {index} is {shown(token)}", expected, 'Correct the line, or leave out its "text"')
+        offsets.append((start, start + len(token)))
+        at = start + len(token)
+    if text[at:] and not text[at:].isspace():
+        raise bad(f"the text goes on after the last token: {shown(text[at:])}", "tokens for all of it but white space")
+    return offsets
+
+
+def _tags(
+    value: Any, key: str, tokens: Optional[Sequence[str]], names: Optional[Sequence[str]], bad: _Bad
+) -> Optional[List[str]]:
+    if value is None or (tokens is None and key == "tags"):  # "tags" without tokens are something else's
+        return None
+    if not isinstance(value, list):
+        raise bad(f'"{key}" is a JSON {kind(value)}', "an array with a tag for each token")
+    if tokens is None or len(value) != len(tokens):
+        count = "no tokens" if tokens is None else f"{len(tokens)} tokens"
+        raise bad(f"{len(value)} tags, but {count}", "one tag for each token")
+    tags: List[str] = []
+    for index, tag in enumerate(value):
+        if type(tag) is int:  # not isinstance: JSON's true is no number
+            if names is None:
+                remedy = 'Set the option tag_names to dataset.features["ner_tags"].feature.names'
+                raise bad(f'"{key}" has at index {index} the number {shown(tag)}', "tags such as O and B-PER", remedy)
+            if not 0 <= tag < len(names):
+                expected = f"0 to {len(names) - 1}, since tag_names has {len(names)}"
+                raise bad(f'"{key}" has at index {index} the number {shown(tag)}', expected)
+            tag = names[tag]
+        elif not isinstance(tag, str):
+            raise bad(f'"{key}" has at index {index} a JSON {kind(tag)}', "tags such as O and B-PER")
+        tags.append(tag)
+    return tags
+
+
+def _entities(value: Any, text: str, bad: _Bad) -> Optional[Tuple[Entity, ...]]:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise bad(f'"entities" is a JSON {kind(value)}', f"an array of {_ENTITY}")
+    return tuple(dict.fromkeys(_entity(index, item, text, bad) for index, item in enumerate(value)))
+
+
+def _entity(index: int, value: Any, text: str, bad: _Bad) -> Entity:
+    """One entity, checked against the text."""
+    if not isinstance(value, dict):
+        raise bad(f"entity {index} is a JSON {kind(value)}", _ENTITY)
+    start, end = value.get("start"), value.get("end")
+    type_ = value.get("type", value.get("label"))
+    if type(start) is not int or type(end) is not int:
+        raise bad(f"entity {index} has the offsets {shown([start, end])}", f"{_ENTITY}, two whole numbers")
+    if not isinstance(type_, str) or not type_:
+        raise bad(f"entity {index} has the type {shown(type_)}", f"{_ENTITY}, a string that is not empty")
+    if not 0 <= start < end:
+        expected = "0 <= START < END, which is the first character after the entity"
+        raise bad(f"entity {index} ({shown(type_)}) has the offsets {shown([start, end])}", expected)
+    if end > len(text):
+        raise bad(f"entity {index} ({shown(type_)}) ends at {shown(end)}, past the text", f"at most {len(text)}")
+    surface = value.get("text")
+    if isinstance(surface, str) and text[start:end] != surface:
+        found = f"entity {index} ({shown(type_)}): the text at [{start}, {end}] is {shown(text[start:end])}"
+        at = text.find(surface)
+        remedy = f"It stands at [{at}, {at + len(surface)}]" if at >= 0 else "The text does not contain it"
+        if text[start : end + 1] == surface:
+            remedy = "The ends seem to be the last character, but must be the one after it: add 1 to each"
+        raise bad(found, shown(surface), remedy)
+    return Entity(start, end, type_)

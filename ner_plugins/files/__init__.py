@@ -1,0 +1,1 @@
+"""Files: data paths, opening them, lines of text, and output that is written whole."""

@@ -1,0 +1,183 @@
+"""Text files as streams of numbered lines: decompression, UTF-8, errors that name the byte."""
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import struct
+import tarfile
+import zipfile
+import zlib
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, List, Optional, Protocol, Tuple, cast
+
+from ner_plugins.errors import DataError
+from ner_plugins.files.encodings import conversion, likely_encoding
+
+ENCODING_ERRORS = ("strict", "replace", "surrogateescape")
+BLOCK_SIZE = 1 << 18
+
+# All that the standard library raises on damaged, encrypted or unreadable files.
+_UNREADABLE = (
+    OSError, EOFError, ValueError, LookupError, ArithmeticError, RuntimeError,
+    struct.error, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turns the errors of damaged files into `DataError`."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        what = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        remedy = "Check that it is complete and that you may read it"
+        raise DataError(f"cannot be read: {what}", path=name, remedy=remedy) from error
+
+
+def decompressed(raw: BinaryIO) -> BinaryIO:
+    """`raw` (which has `peek`) itself, or what it holds when its first bytes are those of gzip, bzip2 or xz."""
+    head: bytes = cast(Any, raw).peek(10)[:10]
+    opened: Any
+    if head.startswith(b"\x1f\x8b"):
+        opened = gzip.GzipFile(fileobj=raw)
+    elif re.match(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", head):
+        opened = bz2.BZ2File(raw)
+    elif head.startswith(b"\xfd7zXZ\x00"):
+        opened = lzma.LZMAFile(raw)  # noqa: SIM115
+    else:
+        return raw
+    return cast(BinaryIO, io.BufferedReader(opened, BLOCK_SIZE))
+
+
+class Readable(Protocol):
+    """What `read_lines` needs of a stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next `size` bytes, or fewer at the end."""
+        ...
+
+
+def read_lines(
+    stream: Readable,
+    name: str,
+    encoding_errors: str = "strict",
+    on_bad: Optional[Callable[[DataError], None]] = None,
+) -> Iterator[Tuple[int, str]]:
+    """
+    Lines of UTF-8 text. Only LF ends a line, a CR before it is dropped, and so is a byte order mark at the start. A
+    file that has CRs, and no LF, is an error.
+
+    # Parameters
+
+    stream : `Readable`
+        Read in blocks of 256 KiB; a line may be longer.
+    name : `str`
+        The file, for messages.
+    encoding_errors : `str`
+        Of bytes that are not UTF-8: `strict` raises, `replace` reads U+FFFD, `surrogateescape` keeps each byte b as
+        U+DC00 + b.
+    on_bad : `Optional[Callable[[DataError], None]]`
+        With `strict`: gets the error, instead of its being raised, just before the line is yielded with U+FFFD.
+
+    # Returns
+
+    `Iterator[Tuple[int, str]]`
+        The 1-based number of each line, and its text without the end of line.
+
+    # Raises
+
+    `DataError` with line and byte.
+    """
+    return numbered_lines(read_blocks(stream, name, encoding_errors, on_bad))
+
+
+def numbered_lines(blocks: Iterable[Tuple[int, str]]) -> Iterator[Tuple[int, str]]:
+    """The single lines of what `read_blocks` gives, without their LF."""
+    for number, block in blocks:
+        lines = block.split("\n")
+        lines.pop()
+        yield from enumerate(lines, number)
+
+
+def read_blocks(
+    stream: Readable,
+    name: str,
+    encoding_errors: str = "strict",
+    on_bad: Optional[Callable[[DataError], None]] = None,
+) -> Iterator[Tuple[int, str]]:
+    """
+    The lines of `read_lines`, many at a time: the number of the first one, and all of them, each with an LF at its end
+    (the last line of the file gets one where it has none). With `on_bad`, lines near a bad one come one by one.
+    """
+    number, position = 1, 0
+    for block in _line_blocks(stream, name):
+        offset = position
+        position += len(block)
+        if offset == 0 and b"\n" not in block and b"\r" in block[:-1]:  # which is the whole file
+            remedy = "Convert it: tr '\\r' '\\n' < FILE > NEW"
+            raise DataError("lines that end with CR alone", path=name, expected="LF or CR LF", remedy=remedy)
+        if offset == 0 and block.startswith(b"\xef\xbb\xbf"):
+            block, offset = block[3:], 3
+        elif offset == 0 and encoding_errors == "strict" and block.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise DataError("UTF-16 text", path=name, expected="UTF-8", remedy=conversion("UTF-16"))
+        try:
+            text = block.decode("utf-8", encoding_errors)
+        except UnicodeDecodeError:
+            for _, line in _bad_block(block, name, number - 1, offset, on_bad):
+                yield number, f"{line}\n"
+                number += 1
+            continue
+        if not text.endswith("\n"):
+            if not text:  # nothing but a byte order mark
+                continue
+            text += "\n"
+        if "\r" in text:
+            text = text.replace("\r\n", "\n")
+        yield number, text
+        number += text.count("\n")
+
+
+def _line_blocks(stream: Readable, name: str) -> Iterator[bytes]:
+    """The stream in blocks that end with an LF (the last one may not)."""
+    pending: List[bytes] = []
+    while True:
+        with readable(name):
+            block = stream.read(BLOCK_SIZE)
+        if not block:
+            break
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            yield b"".join([*pending, block[:cut]])
+            pending = []
+        pending.append(block[cut:])
+    if last := b"".join(pending):
+        yield last
+
+
+def _bad_block(
+    block: bytes, name: str, before: int, offset: int, on_bad: Optional[Callable[[DataError], None]]
+) -> Iterator[Tuple[int, str]]:
+    """The lines of a block with bytes that are not UTF-8, after line `before` and byte `offset` of the file."""
+    encoding = likely_encoding(block)
+    remedy = 'Correct the file, or set encoding_errors to "replace" or "surrogateescape"'
+    for number, line in enumerate(io.BytesIO(block), before + 1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            place = f"byte {offset + error.start} of the file, byte {error.start} of the line"
+            problem = DataError(
+                f"0x{line[error.start]:02x} is not UTF-8 ({place}, counted from 0)",
+                path=name,
+                line=number,
+                expected="UTF-8 text",
+                remedy=conversion(encoding) if encoding else remedy,
+            )
+            if on_bad is None:
+                raise problem from None
+            on_bad(problem)
+            text = line.decode("utf-8", "replace")
+        offset += len(line)
+        text = text[:-1] if text.endswith("\n") else text
+        yield number, text[:-1] if text.endswith("\r") else text

@@ -1,0 +1,1 @@
+"""Heads: from encoded tokens to scores, a loss and entities."""

@@ -1,0 +1,273 @@
+"""The head `pointer`: which tokens entities of each type start with, and which they end with."""
+
+from dataclasses import replace
+from typing import ClassVar, NamedTuple, Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ner_plugins.errors import ConfigError
+from ner_plugins.heads.biaffine import span_mask
+from ner_plugins.heads.decoding import DecodedSpans, decode_spans
+from ner_plugins.heads.span_head import CellLoss, SpanHead
+from ner_plugins.modules.crf.tagging import TagSet
+
+CONDITIONINGS = ("soft", "hard")
+
+
+class PointerScores(NamedTuple):
+    """
+    What a `PointerSpanHead` computes before it is known which starts the ends depend on.
+
+    # Parameters
+
+    start : `torch.Tensor`
+        Logits of the label that each token starts. Shape: (batch, length, classes)
+    end_hidden : `torch.Tensor`
+        The end layer's hidden units without what the start labels add. Shape: (batch, length, dim + classes)
+    """
+
+    start: Tensor
+    end_hidden: Tensor
+
+
+@SpanHead.register("pointer")
+class PointerSpanHead(SpanHead):
+    """
+    Start and end pointers, as bert4ner.pytorch's "span": each token has a label as an entity's first token and one as
+    its last, a type or class 0. The ends see the start label `s` of their own token: `[H; s]` through linear, tanh,
+    layer norm, linear, where `s` is gold in training and inferred outside of it (as in the loss of validation).
+
+    Gold is flat: of entities that overlap the longest, then the leftmost, then the one of the lowest type id gives the
+    labels, and so no token has two. Wider ones than `max_span_width` give none.
+
+    The score of a span and type is the sum of two log-probabilities, that its first token starts and its last token
+    ends the type; its margin is by how much this exceeds the same of class 0. So `flat_optimal` finds the most likely
+    labels among all that spell flat entities. The greedy decoding may join two neighbours of one type, whose first
+    start and last end are a better pair than either entity. An entity's probability is the product of the two.
+
+    # Parameters
+
+    input_dim, num_classes, max_span_width
+        See `SpanHead`.
+    conditioning : `str`, optional (default = `"soft"`)
+        What the ends see outside of training: the probabilities of the start labels, or (`hard`) the likeliest alone.
+
+    # Raises
+
+    `ConfigError` when `conditioning` is another word.
+    """
+
+    scores_band: ClassVar[bool] = False
+    decodings: ClassVar[tuple[str, ...]] = ("flat_greedy", "flat_optimal", "published")
+    """`published`: each token whose likeliest start label is a type, up to the first at or after it whose end label is
+    the same. Such spans may overlap."""
+
+    def __init__(
+        self, input_dim: int, num_classes: int, max_span_width: Optional[int] = None, conditioning: str = "soft"
+    ) -> None:
+        super().__init__(input_dim, num_classes, max_span_width)
+        if conditioning not in CONDITIONINGS:
+            raise ConfigError(f"Unknown conditioning {conditioning!r} (expected one of {', '.join(CONDITIONINGS)})")
+        self.conditioning = conditioning
+        self._tag_set = pointer_tags(num_classes - 1)
+        units = input_dim + num_classes
+        self.start = nn.Linear(input_dim, num_classes)
+        self.end_hidden = nn.Linear(units, units)
+        self.end_norm = nn.LayerNorm(units)
+        self.end = nn.Linear(units, num_classes)
+
+    def forward(self, encoded: Tensor, mask: Tensor) -> PointerScores:
+        """Start logits, and the part of the ends that does not depend on starts."""
+        of_token = self.end_hidden.weight[:, : self.input_dim]
+        return PointerScores(self.start(encoded), F.linear(encoded, of_token, self.end_hidden.bias))
+
+    def end_logits(self, scores: PointerScores, starts: Optional[Tensor] = None) -> Tensor:
+        """
+        Logits of the label that each token ends.
+
+        # Parameters
+
+        scores : `PointerScores`
+            As `forward` returns them.
+        starts : `Optional[torch.LongTensor]`, optional (default = `None`)
+            The start labels that the ends depend on; `None` infers them as `conditioning` says. Shape: (batch, length)
+
+        # Returns
+
+        `torch.Tensor`
+            Shape: (batch, length, classes)
+        """
+        of_label = self.end_hidden.weight[:, self.input_dim :]  # Shape: (dim + classes, classes)
+        if starts is None and self.conditioning == "soft":
+            by_start = F.linear(scores.start.softmax(-1), of_label)
+        else:
+            by_start = F.embedding(scores.start.argmax(-1) if starts is None else starts, of_label.t())
+        logits: Tensor = self.end(self.end_norm(torch.tanh(scores.end_hidden + by_start)))
+        return logits
+
+    def loss(self, scores: PointerScores, entities: Tensor, mask: Tensor, span_loss: CellLoss) -> Tensor:
+        """Half the sum of `span_loss` of the starts and of the ends, each over the tokens of the texts."""
+        batch = len(mask)
+        starts, ends = pointer_targets(entities, mask, self._tag_set, self.max_span_width)
+        end_logits = self.end_logits(scores, starts if self.training else None)
+        return (span_loss(scores.start, starts, mask, batch) + span_loss(end_logits, ends, mask, batch)) / 2
+
+    @torch.no_grad()
+    def decode(
+        self,
+        scores: PointerScores,
+        mask: Tensor,
+        mode: str,
+        threshold: Optional[Tensor] = None,
+        score: str = "margin",
+    ) -> DecodedSpans:
+        """The spans that `mode` keeps, with scores and probabilities as the class says; `score` ranks `flat_greedy`."""
+        starts = _log_softmax(scores.start)
+        ends = _log_softmax(self.end_logits(scores))
+        if mode == "published":
+            return published_spans(starts, ends, mask, self.max_span_width, threshold)
+        width = self.band_width(mask.size(1))
+        pairs, likely = best_pairs(starts, ends, width, threshold)
+        # The logit of a pair is the logarithm of its probability.
+        rank_by = "logit" if score == "probability" else score
+        spans = decode_spans(pairs, span_mask(mask, width) & likely, mode, score=rank_by)
+        sums = starts[spans.sentence, spans.start] + ends[spans.sentence, spans.end - 1]  # Shape: (spans, classes)
+        logit, type_id = sums[:, 1:].max(1)
+        return replace(spans, type=type_id, probability=logit.exp())
+
+
+def pointer_tags(num_types: int) -> TagSet:
+    """Tags that mark first and last tokens; between types on one span, which names decide, the lowest id is taken."""
+    return TagSet([f"{type_id:09}" for type_id in range(num_types)], "BIOES")
+
+
+def pointer_targets(
+    entities: Tensor, mask: Tensor, tag_set: TagSet, max_span_width: Optional[int] = None
+) -> tuple[Tensor, Tensor]:
+    """
+    The label that each token starts, and the one that it ends, of the entities that a flat notation can hold.
+
+    # Parameters
+
+    entities : `torch.LongTensor`
+        Rows of (first token, last token + 1, type id); a padding row is all -1. Shape: (batch, entities, 3)
+    mask : `torch.BoolTensor`
+        Which tokens are real. Shape: (batch, length)
+    tag_set : `TagSet`
+        `pointer_tags` of the number of types.
+    max_span_width : `Optional[int]`, optional (default = `None`)
+        Wider entities are left out.
+
+    # Returns
+
+    `Tuple[torch.LongTensor, torch.LongTensor]`
+        Type id + 1, or 0. Shape of each: (batch, length)
+    """
+    if max_span_width is not None:
+        wide = entities[..., 1] - entities[..., 0] > max_span_width
+        entities = entities.masked_fill(wide.unsqueeze(-1), -1)
+    tags = tag_set.targets(entities, mask)
+    letters = len(tag_set.letters)
+    label, letter = (tags - 1).div(letters, rounding_mode="floor") + 1, (tags - 1) % letters  # label 0 for O
+    begin, end, single = (letter == tag_set.letters.index(name) for name in "BES")
+    return label.where(begin | single, 0), label.where(end | single, 0)
+
+
+@torch.no_grad()
+def best_pairs(
+    starts: Tensor, ends: Tensor, width: int, threshold: Optional[Tensor] = None
+) -> tuple[Tensor, Tensor]:
+    """
+    How likely every span in a band of widths is, for the type for which it is most likely.
+
+    # Parameters
+
+    starts, ends : `torch.Tensor`
+        Log-probabilities of each token's start, and end, label. Shape: (batch, length, classes)
+    width : `int`
+        The number of widths.
+    threshold : `Optional[torch.Tensor]`, optional (default = `None`)
+        The least probability of each type. Shape: (classes - 1,)
+
+    # Returns
+
+    pairs : `torch.Tensor`
+        The sum of the first token's start and the last token's end, for class 0 and for the type for which it is
+        largest. Cells past the end are finite and mean nothing. Shape: (batch, length, width, 2)
+    likely : `torch.BoolTensor`
+        Where the type reaches its threshold, or the sum is not a number. Shape: (batch, length, width)
+    """
+    starts = starts.permute(2, 0, 1).contiguous().unsqueeze(3)  # Shape: (classes, batch, length, 1)
+    ends = F.pad(ends.permute(2, 0, 1).contiguous(), (0, width - 1)).unfold(2, width, 1)  # (…, length, width)
+    none, best = starts[0] + ends[0], starts[1] + ends[1]
+    # Without a threshold above 0, the usual case, nothing has to be known of the types.
+    wanted = threshold is not None and bool((threshold > 0).any())
+    types = torch.zeros_like(best, dtype=torch.int16)
+    # A type at a time, of which there are few: no tensor holds the band for all of them.
+    sums = torch.empty_like(best)
+    for type_id in range(1, len(starts) - 1):
+        torch.add(starts[type_id + 1], ends[type_id + 1], out=sums)
+        if wanted:
+            torch.maximum(types, (sums > best).to(types.dtype).mul_(type_id), out=types)
+        torch.maximum(best, sums, out=best)
+    # The pair is the slowest dimension in memory, where it costs the decoding least.
+    pairs = torch.stack((none, best)).permute(1, 2, 3, 0)
+    if threshold is None or not wanted:
+        return pairs, torch.ones_like(best, dtype=torch.bool)
+    return pairs, ~(best < threshold.to(best).log()[types.long()])
+
+
+def published_spans(
+    starts: Tensor,
+    ends: Tensor,
+    mask: Tensor,
+    max_span_width: Optional[int] = None,
+    threshold: Optional[Tensor] = None,
+) -> DecodedSpans:
+    """
+    The published decoding: for each token whose likeliest start label is a type, the span up to the first token at or
+    after it whose likeliest end label is that type, if there is one. Several spans may have one end, or overlap.
+
+    # Parameters
+
+    starts, ends : `torch.Tensor`
+        Log-probabilities of each token's start, and end, label. Shape: (batch, length, classes)
+    mask : `torch.BoolTensor`
+        Which tokens are real. Shape: (batch, length)
+    max_span_width : `Optional[int]`, optional (default = `None`)
+        Wider spans are left out; the published decoding has no limit.
+    threshold : `Optional[torch.Tensor]`, optional (default = `None`)
+        The least probability of each type. Shape: (classes - 1,)
+
+    # Returns
+
+    `DecodedSpans`
+        On the device of `starts`; `invalid` holds the sentences with a score that is not a number.
+    """
+    length = mask.size(1)
+    start_label, end_label = starts.argmax(-1), ends.argmax(-1)  # Shape of each: (batch, length)
+    token = torch.arange(length, device=starts.device)
+    # The first token from each on that ends each label; `length` for none. Shape: (batch, classes, length)
+    labels = torch.arange(starts.size(-1), device=starts.device).unsqueeze(1)
+    ends_label = (end_label.unsqueeze(1) == labels) & mask.unsqueeze(1)
+    nearest = torch.where(ends_label, token, length).flip(2).cummin(2).values.flip(2)
+    last = nearest.gather(1, start_label.unsqueeze(1)).squeeze(1)  # Shape: (batch, length)
+    found = (start_label > 0) & mask & (last < length)
+    if max_span_width is not None:
+        found &= last - token < max_span_width
+    sentence, start = found.nonzero(as_tuple=True)
+
+    last, label = last[sentence, start], start_label[sentence, start]
+    logit = starts[sentence, start, label] + ends[sentence, last, label]
+    margin = logit - (starts[sentence, start, 0] + ends[sentence, last, 0])
+    broken = ((starts + ends).isnan().any(-1) & mask).any(1)
+    spans = DecodedSpans(sentence, start, last + 1, label - 1, margin, logit.exp(), broken.nonzero().flatten())
+    if threshold is None:
+        return spans
+    return spans.select(~(spans.probability < threshold.to(logit)[spans.type]))
+
+
+def _log_softmax(logits: Tensor) -> Tensor:
+    return (logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits).log_softmax(-1)

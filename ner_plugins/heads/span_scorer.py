@@ -1,0 +1,104 @@
+"""What the scorers of a band of typed spans share, and the width of a span as a feature of its score."""
+
+from abc import abstractmethod
+from typing import Optional
+
+import torch
+from allennlp.common import Registrable
+from torch import Tensor, nn
+
+from ner_plugins.errors import ConfigError
+from ner_plugins.heads.band import SpanBand
+
+INITS = ("zeros", "xavier")
+
+# The least width of each bucket, as Lee et al. 2017 (section 5) bin distances.
+_BUCKETS = (1, 2, 3, 4, 5, 8, 16, 32, 64)
+
+
+class SpanScorer(SpanBand, Registrable):
+    """
+    From what each token is as the first and as the last token of a span to the score of every typed span up to a
+    width. A subclass gives `forward`.
+
+    # Parameters
+
+    input_dim : `int`
+        Size of the start and the end vectors.
+    num_classes, max_span_width
+        See `SpanBand`.
+    init : `str`, optional (default = `"zeros"`)
+        How the weights begin: `zeros`, so that every class is equally likely, or `xavier` (Glorot & Bengio 2010).
+
+    # Raises
+
+    `ConfigError` as `SpanBand` does, or when `init` is another word.
+    """
+
+    default_implementation = "biaffine"
+
+    def __init__(
+        self, input_dim: int, num_classes: int, max_span_width: Optional[int] = None, init: str = "zeros"
+    ) -> None:
+        super().__init__(input_dim, num_classes, max_span_width)
+        if init not in INITS:
+            raise ConfigError(f"Unknown init {init!r} of a span scorer (expected {' or '.join(INITS)})")
+
+    @abstractmethod
+    def forward(self, starts: Tensor, ends: Tensor) -> Tensor:
+        """
+        # Parameters
+
+        starts, ends : `torch.Tensor`
+            What each token is as the first, and as the last, token of a span. Shape: (batch, length, input_dim)
+
+        # Returns
+
+        `torch.Tensor`
+            Scores; cell [b, i, w] is the span of tokens i..i + w inclusive. A cell that reaches past the text's end
+            is finite and means nothing (see `span_mask`). Shape: (batch, length, band_width(length), num_classes)
+        """
+        raise NotImplementedError
+
+
+class WidthFeatures(nn.Module):
+    """
+    A learned vector for each width of a span, zero at first, to be added to what is computed of the span (the width
+    embedding of Lee et al. 2017, "End-to-end Neural Coreference Resolution", with the linear map that follows it
+    multiplied out).
+
+    Biaffine-BERT-NER tried another feature, BERT's absolute position embedding beside the token at either end, and
+    lost a point of F1; that one has no value for texts longer than the encoder's positions.
+
+    # Parameters
+
+    kind : `str`
+        `exact`, a vector per width; or `bucketed`, one for each of 1, 2, 3, 4, 5-7, 8-15, 16-31, 32-63 and 64 tokens
+        or more.
+    max_span_width : `Optional[int]`
+        The widest span; `exact` needs it.
+    dim : `int`
+        Size of the vectors.
+
+    # Raises
+
+    `ConfigError` when `kind` is another word, or is `exact` and `max_span_width` is `None`.
+    """
+
+    bounds: Tensor
+
+    def __init__(self, kind: str, max_span_width: Optional[int], dim: int) -> None:
+        super().__init__()
+        if kind not in ("exact", "bucketed"):
+            raise ConfigError(f"Unknown width_features {kind!r} (expected null, exact or bucketed)")
+        if kind == "exact" and max_span_width is None:
+            raise ConfigError("width_features 'exact' needs max_span_width; without a limit use 'bucketed'")
+        bounds = range(1, (max_span_width or 0) + 1) if kind == "exact" else _BUCKETS
+        self.register_buffer("bounds", torch.tensor(bounds), persistent=False)
+        self.weight = nn.Parameter(torch.zeros(len(bounds), dim))
+
+    def forward(self, width: int) -> Tensor:
+        """The vectors of the widths 1 .. `width`. Shape: (width, dim)"""
+        widths = torch.arange(1, width + 1, device=self.weight.device)
+        return self.weight[torch.searchsorted(self.bounds, widths, right=True) - 1]
+

@@ -1,0 +1,238 @@
+"""The bridge from torch to the compiled kernels of `ner_plugins.modules.crf._kernels`: for a CPU, in float32."""
+
+import functools
+import logging
+from importlib import import_module
+from typing import Any, Callable, NamedTuple, Optional, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ner_plugins.errors import NerError
+from ner_plugins.modules.crf import semiring
+from ner_plugins.modules.crf.batched import Messages, gradients
+from ner_plugins.modules.crf.semiring import Chain, Potentials
+
+logger = logging.getLogger(__name__)
+
+_NOTHING = np.empty((0, 0, 0), np.float32)
+_NO_GOLD = np.empty((0, 0), np.int64)
+_TOKENS_AT_ONCE = 4096
+_LANES = 16  # as in `_kernels.arithmetic`, which is not imported where it is not used
+
+
+@functools.cache
+def is_available(module: str) -> bool:
+    """
+    Whether the kernels of a module, `messages` or `viterbi`, can be used; the first call imports and compiles them.
+    Where numba is missing or fails, this is logged once.
+    """
+    try:
+        from numba import config
+        from numba.core.errors import NumbaError
+    except ImportError as error:
+        logger.warning("CRFs run in plain torch, which is slower on a CPU: %s", error)
+        return False
+    if config.DISABLE_JIT:  # `NUMBA_DISABLE_JIT`, under which instructions of their own are missing
+        logger.warning("CRFs run in plain torch, which is slower on a CPU: numba's compiler is switched off")
+        return False
+    try:
+        try:
+            _try_out(module)
+        except OSError as error:
+            # The machine code could not be written. By then it is in memory; only the next process compiles again.
+            logger.warning("compiled CRF kernels cannot be kept for the next start: %s", error)
+            _try_out(module)
+    except (NumbaError, ImportError, OSError) as error:
+        logger.warning("CRFs run in plain torch, which is slower on a CPU; numba says: %s", error)
+        return False
+    return True
+
+
+def viterbi(potentials: Potentials) -> tuple[Tensor, Tensor]:
+    """
+    The best tagging of each row.
+
+    # Returns
+
+    tags : `torch.LongTensor`
+        0 where there is no token. Shape: (batch, length)
+    scores : `torch.Tensor`
+        NaN where an emission is NaN or plus infinity. Shape: (batch,)
+    """
+    tags = np.empty(potentials.mask.shape, np.int64)
+    scores = np.empty(len(tags), np.float32)
+    _kernel("viterbi", "viterbi")(*_arrays(potentials), tags, scores)
+    return torch.from_numpy(tags), torch.from_numpy(scores)
+
+
+def marginals(potentials: Potentials) -> Tensor:
+    """
+    The probability of each tag at each token.
+
+    # Returns
+
+    `torch.Tensor`
+        0 where there is no token; NaN in rows that `viterbi` has a score of NaN for. Shape: (batch, length, tags)
+    """
+    emissions, mask, *scores = _arrays(potentials)
+    by_token = np.empty_like(emissions)
+    # A few rows at a time, whose messages then fit a cache, and memory that was touched before.
+    rows = max(1, _TOKENS_AT_ONCE // max(mask.shape[1], 1))
+    one_way = _OneWay.unfilled(emissions[:rows])
+    for first in range(0, len(mask), rows):
+        some = slice(first, first + rows)
+        arrays = (emissions[some], mask[some], *scores)
+        those = _OneWay(*(array[: len(arrays[0])] for array in one_way))
+        _kernel("messages", "forward_messages")(*arrays, *those)
+        _two_ways(arrays, those, _NOTHING, by_token[some])
+    return torch.from_numpy(by_token)
+
+
+def both_messages(potentials: Potentials) -> Messages:
+    """The messages of some chains, by number of kept token, in float64; behind a last token they mean nothing."""
+    arrays = _arrays(potentials)
+    one_way = _OneWay.filled(arrays)
+    other_way = np.zeros_like(one_way.forward)
+    _two_ways(arrays, one_way, other_way, np.empty_like(arrays[0]))
+    number = len(potentials.start)
+    forward, backward = (torch.from_numpy(way)[..., :number].double() for way in (one_way.forward, other_way))
+    log_z, offsets = torch.from_numpy(one_way.log_z), torch.from_numpy(one_way.offsets).unsqueeze(2)
+    # Their sum over the tags of one token is log Z, which tells what the backward ones were shifted by.
+    backward = backward + (log_z.view(-1, 1, 1) - offsets - (forward + backward).logsumexp(2, keepdim=True))
+    return Messages(forward + offsets, backward, log_z)
+
+
+def negative_log_likelihood(potentials: Potentials, tags: Optional[Tensor]) -> Tensor:
+    """
+    log Z of each row, less the score of `tags` where they are given; differentiable.
+
+    # Parameters
+
+    potentials : `Potentials`
+    tags : `Optional[torch.LongTensor]`
+        Looked at where there is a token. Shape: (batch, length)
+
+    # Returns
+
+    `torch.Tensor`
+        Shape: (batch,)
+
+    # Raises
+
+    `NerError` when a gold tag is none.
+    """
+    loss: Tensor = _NegativeLogLikelihood.apply(potentials.mask, tags, *potentials[:1], *potentials[2:])  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _OneWay(NamedTuple):
+    """What the kernel `forward_messages` fills."""
+
+    forward: np.ndarray  # Shape of this and the next: (batch, length, width)
+    weights: np.ndarray
+    offsets: np.ndarray  # Shape: (batch, length)
+    log_z: np.ndarray  # Shape: (batch,)
+
+    @classmethod
+    def unfilled(cls, emissions: np.ndarray) -> "_OneWay":
+        batch, length, number = emissions.shape
+        forward, weights = np.empty((2, batch, length, -(-number // _LANES) * _LANES), np.float32)
+        return cls(forward, weights, np.empty((batch, length)), np.empty(batch))
+
+    @classmethod
+    def filled(cls, arrays: tuple[np.ndarray, ...]) -> "_OneWay":
+        one_way = cls.unfilled(arrays[0])
+        _kernel("messages", "forward_messages")(*arrays, *one_way)
+        return one_way
+
+
+def _two_ways(
+    arrays: tuple[np.ndarray, ...], one_way: _OneWay, backward: np.ndarray, by_token: np.ndarray
+) -> None:
+    """Fill `by_token` with marginals, and `backward` with backward messages unless its size is 0."""
+    emissions, mask, transitions, _, end = arrays
+    scale = np.where(np.isnan(one_way.log_z), np.float32(np.nan), np.float32(1))
+    by_pair, by_edge = np.empty_like(transitions), np.zeros((2, len(end)), np.float32)
+    _kernel("messages", "backward_messages")(
+        emissions, mask, transitions, end, *one_way[:2], scale, backward, _NOTHING, by_token, by_pair, by_edge
+    )
+
+
+class _NegativeLogLikelihood(torch.autograd.Function):
+    """log Z, less the score of given tags if there are any."""
+
+    @staticmethod
+    def forward(ctx: Any, mask: Tensor, tags: Optional[Tensor], *scores: Tensor) -> Tensor:
+        emissions, transitions, start, end = scores
+        ctx.arrays = _arrays((emissions, mask, transitions, start, end))
+        ctx.gold = _NO_GOLD if tags is None else _arrays((tags,))[0]
+        ctx.one_way = _OneWay.unfilled(ctx.arrays[0])
+        loss = np.empty(len(mask), np.float32)
+        if not _kernel("messages", "loss_forward")(*ctx.arrays, ctx.gold, *ctx.one_way, loss):
+            raise NerError(f"a gold tag is not among the tags, which are numbered from 0 to {len(start) - 1}")
+        ctx.save_for_backward(mask, tags, *scores)
+        return torch.from_numpy(loss)
+
+    @staticmethod
+    def backward(ctx: Any, scale: Tensor) -> tuple[Optional[Tensor], ...]:  # type: ignore[override]
+        mask, tags, *scores = ctx.saved_tensors  # also where the arrays do: it notices what was changed since
+        if torch.is_grad_enabled():  # the gradient is to be differentiated again
+            value = _differentiable(mask, tags, *scores)
+            return None, None, *gradients(value, tuple(scores), ctx.needs_input_grad[2:], scale)
+        emissions, _, transitions, _, end = ctx.arrays
+        weights, log_z = ctx.one_way.weights, ctx.one_way.log_z
+        by_token, by_pair = np.empty_like(emissions), np.zeros_like(transitions)
+        by_edge = np.zeros((2, len(end)), np.float32)
+        following = np.empty_like(weights) if ctx.needs_input_grad[3] else _NOTHING
+        (each,) = _arrays((scale,))
+        each = np.where(np.isnan(log_z), np.float32(np.nan), each)
+        _kernel("messages", "loss_backward")(
+            emissions, ctx.arrays[1], transitions, end, ctx.gold, ctx.one_way.forward, weights, each, following,
+            by_token, by_pair, by_edge,
+        )  # fmt: skip
+        d_token, d_pair, d_edge = (torch.from_numpy(array) for array in (by_token, by_pair, by_edge))
+        if following.size > 0:
+            d_pair += _pair_sums(weights, following, scores[1].detach())
+        return None, None, d_token, d_pair, d_edge[0], d_edge[1]
+
+
+def _pair_sums(weights: np.ndarray, following: np.ndarray, transitions: Tensor) -> Tensor:
+    """The derivatives by transitions that the kernel leaves to one product of matrices. Shape: (tags, tags)."""
+    width, number = weights.shape[2], len(transitions)
+    sums = torch.empty(width, width)
+    # With `out` autocast leaves it in float32.
+    torch.mm(torch.from_numpy(weights).view(-1, width).t(), torch.from_numpy(following).view(-1, width), out=sums)
+    return sums[:number, :number].mul_((transitions - transitions.max()).exp_())
+
+
+def _differentiable(mask: Tensor, tags: Optional[Tensor], *scores: Tensor) -> Tensor:
+    """The definition. Shape: (batch,)."""
+    emissions, transitions, start, end = scores
+    chain = Chain.of(Potentials(emissions, mask, transitions, start, end))
+    value = semiring.log_partition(chain)
+    return value if tags is None else value - semiring.path_scores(chain, semiring.compact_tags(tags, mask))
+
+
+def _kernel(module: str, name: str) -> Callable[..., Any]:
+    kernel: Callable[..., Any] = getattr(import_module(f"ner_plugins.modules.crf._kernels.{module}"), name)
+    return kernel
+
+
+def _arrays(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
+    """The tensors' memory; a copy of it where it is not in order."""
+    return tuple(tensor.detach().contiguous().numpy() for tensor in tensors)
+
+
+def _try_out(module: str) -> None:
+    """Run every kernel of a module on one token of two tags, which compiles it."""
+    emissions, edge = torch.zeros(1, 1, 2), torch.zeros(2)
+    potentials = Potentials(emissions, torch.ones(1, 1, dtype=torch.bool), torch.zeros(2, 2), edge, edge)
+    if module == "viterbi":
+        viterbi(potentials)
+        return
+    with torch.enable_grad():
+        potentials = potentials._replace(emissions=emissions.requires_grad_())
+        loss = negative_log_likelihood(potentials, torch.zeros(1, 1, dtype=torch.int64))
+        loss.sum().backward()  # type: ignore[no-untyped-call]

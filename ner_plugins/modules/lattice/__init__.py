@@ -1,0 +1,1 @@
+"""The lattice encoder FLAT."""

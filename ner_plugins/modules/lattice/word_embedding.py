@@ -1,0 +1,244 @@
+"""Vectors of a lexicon's words: trained ones of those that were met, frozen ones of all the others."""
+
+import logging
+import os
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from allennlp.common import FromParams
+from allennlp.common.util import is_distributed
+from allennlp.data import Vocabulary
+from allennlp.modules.token_embedders import Embedding
+from torch import Tensor, distributed, nn
+
+from ner_plugins.archives.assets import is_loading
+from ner_plugins.distributed import is_first_rank
+from ner_plugins.errors import ConfigError
+from ner_plugins.fields.lattice_field import LATTICE_NAMESPACE
+from ner_plugins.lexicon.lexicon import Lexicon, digest_of
+from ner_plugins.lexicon.normalisation import Normalisation
+from ner_plugins.lexicon.word_lexicon import SavedLexicon, saved_lexicon
+from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, say_found, vector_width
+from ner_plugins.modules.token_dropout import drop_tokens
+
+logger = logging.getLogger(__name__)
+
+_NO_ROW = -1
+_BUFFERS = ("lexicon_rows", "lexicon_vectors")
+_ANY = 0  # the digest of no lexicon
+_SPECIAL = 2  # padding and the unknown word
+
+
+class WordEmbedding(nn.Module, FromParams):
+    """
+    Vectors of the ids that `LatticeField` gives words.
+
+    The V words of the vocabulary, those met in the data that it was built from, have ids from 0 to V - 1 and vectors
+    that are trained. A word of the lexicon that is not among them has the id V + its place in the lexicon; it gets its
+    pretrained vector, which is not trained, or, where it has none, that of the unknown word. So words that only new
+    texts hold are known too, as published.
+
+    All vectors are kept with the model's weights: a trained model needs neither the file nor the lexicon for them. In
+    training the lexicon is the one that the dataset reader saved in the run's directory.
+
+    # Parameters
+
+    vocab : `Vocabulary`
+        Supplied by AllenNLP.
+    dim : `Optional[int]`
+        How many numbers a vector has. Left out: as many as in the `pretrained_file`, or 50 as published.
+    pretrained_file : `Optional[str]`
+        Vectors in word2vec's format, text or binary, compressed or not: see `WordFile`. AllenNLP drops the key when it
+        loads a trained model. Without it all words begin with random vectors, and those not in the vocabulary are
+        unknown.
+    pretrained_format : `Optional[str]`
+        `word2vec_text` or `word2vec_binary`; left out, it is found out.
+    normalize : `bool`
+        Divide each vector by its length, before training, as published.
+    word_dropout : `float`
+        In training, the probability of a word to become the unknown one; 0.01 as published.
+    trainable : `bool`
+        Whether the vectors of the vocabulary are trained.
+    lexicon : `Optional[Lexicon]`
+        The reader's, where there is no directory that has it.
+    namespace : `str`
+        The vocabulary namespace of `LatticeField`.
+    serialization_dir : `Optional[str]`
+        Supplied by AllenNLP.
+
+    # Raises
+
+    `ConfigError` if the file's vectors do not have `dim` numbers, or for a `word_dropout` that is no probability.
+    `DataError` for a file that cannot be read.
+    """
+
+    embedding: Embedding
+    lexicon_rows: Tensor
+    lexicon_vectors: Tensor
+    lexicon_digest: Tensor
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        dim: Optional[int] = None,
+        pretrained_file: Optional[str] = None,
+        pretrained_format: Optional[str] = None,
+        normalize: bool = True,
+        word_dropout: float = 0.01,
+        trainable: bool = True,
+        lexicon: Optional[Lexicon] = None,
+        namespace: str = LATTICE_NAMESPACE,
+        serialization_dir: Optional[Union[str, "os.PathLike[str]"]] = None,
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= word_dropout < 1.0:
+            raise ConfigError(f"word_dropout is {word_dropout}, but must be at least 0 and less than 1")
+        dim = vector_width(dim, pretrained_file, pretrained_format, namespace, serialization_dir)
+        self.word_dropout = word_dropout
+        self._unknown = int(vocab.get_token_index(vocab._oov_token, namespace))
+        known = _words_of(vocab, namespace)
+        others: List[str] = []
+        if pretrained_file is None:
+            vectors, found = torch.zeros(len(known), dim), torch.zeros(len(known), dtype=torch.bool)
+        else:
+            saved = _lexicon_of(lexicon, serialization_dir)
+            others = [] if saved.only_seen else saved.words
+            vectors, found = read_vectors(
+                pretrained_file, [*known, *others], dim, "the words' dim", pretrained_format, saved.normalize
+            )
+            say_found(pretrained_file, "words", found[_SPECIAL : len(known)], _of_others(found, known, others))
+        _warn_of_nothing(known)
+        table = initial_table(vectors[: len(known)], found[: len(known)], normalize)
+        # AllenNLP's own, which grows with the vocabulary in transfer learning.
+        self.embedding = Embedding(
+            dim, weight=table, padding_index=0, trainable=trainable, vocab_namespace=namespace, vocab=vocab
+        )
+        rows, frozen = _frozen(set(known), others, vectors[len(known) :], found[len(known) :])
+        # Shape: (words of the lexicon,)
+        self.register_buffer("lexicon_rows", rows)
+        # Shape: (words of the lexicon that have a vector and are not in the vocabulary, dim)
+        self.register_buffer("lexicon_vectors", F.normalize(frozen, dim=1) if normalize else frozen)
+        # Which lexicon the rows are of
+        self.register_buffer("lexicon_digest", torch.tensor(digest_of(others) if len(frozen) else _ANY))
+        self._checked = False
+
+    def get_output_dim(self) -> int:
+        """How many numbers a vector has."""
+        return int(self.embedding.get_output_dim())
+
+    def check_lexicon(self, digests: Optional[Tensor]) -> None:
+        """
+        Ids beyond the vocabulary are places in the lexicon: another one would give every word another's vector. The
+        first texts are looked at, since a run has one lexicon.
+
+        # Parameters
+
+        digests : `Optional[torch.LongTensor]`
+            What `Lexicon.digest` is for each text; `None` if it is not known. Shape: (batch,)
+
+        # Raises
+
+        `ConfigError` if the vectors are of the words of another lexicon.
+        """
+        if self._checked or digests is None:
+            return
+        expected = int(self.lexicon_digest)
+        if expected != _ANY and bool((digests != expected).any()):
+            raise ConfigError(
+                "dataset_reader.lexicon is another one than that of the model, whose vectors belong to its words by "
+                "place: give the same file, with the same min_length, max_length and normalize"
+            )
+        self._checked = True
+
+    def forward(self, words: Tensor) -> Tensor:
+        """
+        # Parameters
+
+        words : `torch.LongTensor`
+            Ids as `LatticeField` gives them. Shape: (batch, words)
+
+        # Returns
+
+        `torch.Tensor`
+            Shape: (batch, words, dim)
+        """
+        if self.training:
+            words = drop_tokens(words, self.word_dropout, self._unknown)
+        size = self.embedding.weight.size(0)
+        trained: Tensor = self.embedding(torch.where(words < size, words, self._unknown))
+        if self.lexicon_vectors.size(0) == 0:
+            return trained
+        place = words - size
+        inside = (place >= 0) & (place < self.lexicon_rows.size(0))
+        rows = self.lexicon_rows[torch.where(inside, place, 0)]  # Shape of these: (batch, words)
+        frozen = F.embedding(rows.clamp(min=0), self.lexicon_vectors)
+        return torch.where((inside & (rows != _NO_ROW)).unsqueeze(-1), frozen, trained)
+
+    def _load_from_state_dict(self, state_dict: Dict[str, Any], prefix: str, *arguments: Any) -> None:
+        # A model that is loaded does not know the lexicon's size before.
+        for name in _BUFFERS:
+            saved, buffer = state_dict.get(prefix + name), getattr(self, name)
+            if saved is not None and saved.shape[1:] == buffer.shape[1:]:
+                setattr(self, name, buffer.new_empty(saved.shape))
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+
+def _of_others(found: Tensor, known: Sequence[str], others: Sequence[str]) -> Tensor:
+    """Of which words were found, those of the lexicon that are not among the known ones. Shape: (words,)."""
+    met = set(known)
+    return found[len(known) :][torch.tensor([word not in met for word in others], dtype=torch.bool)]
+
+
+def _warn_of_nothing(known: Sequence[str]) -> None:
+    """Say it if the data hold no word of the lexicon."""
+    if len(known) <= _SPECIAL and not is_loading() and is_first_rank():
+        logger.warning(
+            "no word of the lexicon stands in the data that the vocabulary is of, so the model learns from characters "
+            "alone: check dataset_reader.lexicon (NER_LEXICON)"
+        )
+
+
+def _words_of(vocab: Vocabulary, namespace: str) -> List[str]:
+    words = vocab.get_index_to_token_vocabulary(namespace)
+    return [words[index] for index in range(len(words))]
+
+
+def _lexicon_of(
+    lexicon: Optional[Lexicon], serialization_dir: Optional[Union[str, "os.PathLike[str]"]]
+) -> SavedLexicon:
+    """The lexicon of the run, for the vectors of its words; an empty one if there is none."""
+    if lexicon is not None:
+        return SavedLexicon(list(lexicon.words), lexicon.normalize, lexicon.only_seen)
+    saved = None
+    if serialization_dir is not None and not is_loading():
+        if is_distributed():
+            distributed.barrier()  # until rank 0 has saved its reader's
+        saved = saved_lexicon(serialization_dir)
+    if saved is None:
+        logger.warning("no lexicon in the run's directory: words that the vocabulary lacks have no vectors")
+        return SavedLexicon([], Normalisation(("full_width",)), only_seen=True)
+    return saved
+
+
+def _frozen(known: set[str], words: Sequence[str], vectors: Tensor, found: Tensor) -> Tuple[Tensor, Tensor]:
+    """
+    The vectors that are not trained.
+
+    # Parameters
+
+    known : `set[str]`
+        The words that have trained ones.
+    words : `Sequence[str]`
+        Those of the lexicon.
+    vectors, found : `Tensor`
+        Their vectors, and whether they have one. Shape: (words, dim) and (words,)
+
+    # Returns
+
+    `Tuple[Tensor, Tensor]`
+        Each word's row, or -1, shape (words,); and the rows, shape (rows, dim).
+    """
+    wanted = found & torch.tensor([word not in known for word in words], dtype=torch.bool)
+    rows = torch.where(wanted, wanted.cumsum(0) - 1, _NO_ROW)
+    return rows, vectors[wanted]

@@ -1,0 +1,1 @@
+"""Stages of training before the first epoch."""

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from ner_plugins.files.missing_files import no_such_file
+
+
+@pytest.mark.parametrize(
+    "path, expected",
+    [
+        ("data/weibo/trian.txt", "data/weibo/trian.txt: no such file. Did you mean data/weibo/train.txt?"),
+        ("data/wiebo", "no such file. Did you mean data/weibo?"),
+        ("data/wiebo/", "no such file. Did you mean data/weibo?"),
+        ("dta/weibo/train.txt", "no such folder either. Did you mean data/weibo/train.txt?"),
+        ("dta/resume", "no such folder either. Did you mean data?"),
+        ("data/weibo/train.txt/x", "no such folder either. Check the path."),
+        ("corpora/ontonotes", "no such folder either. Check the path."),
+    ],
+)
+def test_the_nearest_path_that_is_there(
+    path: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data/weibo").mkdir(parents=True)
+    (tmp_path / "data/weibo/train.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    told = str(no_such_file(path))
+    assert expected in told and told.endswith(f"It was looked for in {tmp_path}")
+    absolute = str(no_such_file(str(tmp_path / path)))
+    assert "looked for" not in absolute and ("Did you mean" in absolute) == ("Did you mean" in told)
+
+
+def test_the_setting_behind_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NER_DATA", "nowhere/weibo/")
+    assert "(NER_DATA is nowhere/weibo)" in str(no_such_file("nowhere/weibo"))
+    assert "NER_DATA" not in str(no_such_file("nowhere/weibo2"))

@@ -1,0 +1,92 @@
+import bz2
+import gzip
+import lzma
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ner_plugins.errors import ConfigError
+from ner_plugins.files.output_files import open_output, without_compression
+
+
+def write(path: Any, data: bytes = b"new", **options: Any) -> None:
+    with open_output(str(path), **options) as stream:
+        stream.write(data)
+
+
+@pytest.mark.parametrize("suffix, read", [("", bytes), (".gz", gzip.decompress), (".BZ2", bz2.decompress),
+                                          (".xz", lzma.decompress)])  # fmt: skip
+def test_writes_and_compresses(tmp_path: Path, suffix: str, read: Any) -> None:
+    write(tmp_path / f"a{suffix}", b"text" * 1000)
+    data = (tmp_path / f"a{suffix}").read_bytes()
+    assert read(data) == b"text" * 1000 and (len(data) < 200 or not suffix)
+    assert without_compression(f"a.b{suffix}") == "a.b"
+
+
+def test_takes_its_name_at_the_end_only(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with open_output(str(path)) as stream:
+        stream.write(b"x")
+        assert not path.exists() and all(p.name.startswith(".") for p in tmp_path.iterdir())
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), open_output(str(path), force=True) as stream:
+        stream.write(b"x")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_two_at_a_time(tmp_path: Path) -> None:
+    with open_output(str(tmp_path / "a")) as first, open_output(str(tmp_path / "b")) as second:
+        first.write(b"1")
+        second.write(b"2")
+    assert [(tmp_path / name).read_bytes() for name in "ab"] == [b"1", b"2"]
+
+
+def test_force(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with pytest.raises(ConfigError, match=r"a exists\. --force"):
+        write(path)
+    write(path, force=True)
+    assert path.read_bytes() == b"new"
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    (tmp_path / "b").write_bytes(b"")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_links_stay_links(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write(link, force=True)
+    assert link.is_symlink() and target.read_bytes() == b"new"
+
+
+def test_pipes_and_devices(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    write(pipe)
+    reader.join()
+    assert got == [b"new"] and pipe.is_fifo()
+    write("/dev/null")
+
+
+def test_standard_output(capfdbinary: Any) -> None:
+    write("-", "晴\n".encode())
+    assert capfdbinary.readouterr().out == "晴\n".encode()
+
+
+def test_places_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder: name a file in it"):
+        write(tmp_path, force=True)
+    with pytest.raises(ConfigError, match=r"there is no folder .*/no\. Make it"):
+        write(tmp_path / "no" / "a")

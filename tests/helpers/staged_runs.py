@@ -1,0 +1,208 @@
+"""Small runs of `allennlp train` with stages before training, in processes that may be killed."""
+
+import multiprocessing
+import os
+import signal
+from copy import deepcopy
+from functools import cache
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import ner_plugins  # noqa: F401  (before anything imports allennlp)
+
+ROOT = Path(__file__).resolve().parents[2]
+VECTORS = str(ROOT / "fixtures/lexicon/words.vec")
+
+SMALL: dict[str, Any] = {
+    "random_seed": 5,
+    "numpy_seed": 6,
+    "pytorch_seed": 7,
+    "dataset_reader": {"type": "cluener", "max_instances": 14},
+    "train_data_path": str(ROOT / "fixtures/sample#train"),
+    "validation_data_path": str(ROOT / "fixtures/sample#dev"),
+    "model": {
+        "type": "crf_tagger",
+        "text_field_embedder": {"token_embedders": {"tokens": {"type": "embedding", "embedding_dim": 6}}},
+        "encoder": {"type": "lstm", "hidden_size": 5, "bidirectional": True},
+        "dropout": 0.3,
+    },
+    "data_loader": {"batch_size": 4, "shuffle": True},
+    "validation_data_loader": {"batch_size": 8},
+    "trainer": {
+        "num_epochs": 2,
+        "cuda_device": -1,
+        "optimizer": {"type": "adam", "lr": 0.01},
+        "validation_metric": "-loss",
+        "checkpointer": {"keep_most_recent_by_count": None},
+        "run_confidence_checks": False,
+    },
+}
+
+NERCO: dict[str, Any] = {
+    "type": "nerco",
+    "epochs": 3,
+    "batch_size": 6,
+    "optimizer": {"type": "sgd", "lr": 0.05, "momentum": 0.9},
+    "pictures": False,
+}
+
+
+def experiment(*callbacks: dict[str, Any], **trainer: Any) -> dict[str, Any]:
+    """The small experiment with callbacks, and with settings of the trainer."""
+    settings = deepcopy(SMALL)
+    settings["trainer"] |= trainer
+    if callbacks:
+        settings["trainer"]["callbacks"] = deepcopy(list(callbacks))
+    return settings
+
+
+def experiment_over_flat(encoder: str | None = None, **callback: Any) -> dict[str, Any]:
+    """The small experiment with FLAT, a lexicon with vectors and the stages of NerCo; with or without a transformer."""
+    stages = {"type": "nerco", "epochs": 3, "batch_size": 6, "head_only_epochs": 2, "pictures": False}
+    settings = experiment(
+        {**stages, **callback},
+        optimizer={"type": "sgd", "lr": 0.001, "momentum": 0.9},
+        grad_clipping=5,
+        learning_rate_scheduler={"type": "warmup_inverse_decay"},
+    )
+    settings["dataset_reader"]["lexicon"] = {"path": VECTORS}
+    indexers: dict[str, Any] = {"characters": {"type": "single_id"}, "bigrams": {"type": "ner_bigrams"}}
+    embedders: dict[str, Any] = {
+        "characters": {"type": "ner_embedding", "embedding_dim": 6},
+        "bigrams": {"type": "ner_embedding", "embedding_dim": 4, "vocab_namespace": "bigrams"},
+    }
+    if encoder is not None:
+        indexers["bert"] = {"type": "ner_transformer", "model_name": encoder}
+        embedders["bert"] = {"type": "ner_transformer", "model_name": encoder}
+    settings["dataset_reader"]["token_indexers"] = indexers
+    dim = int(Path(VECTORS).read_text(encoding="utf-8").split(maxsplit=2)[1])
+    settings["model"] = {
+        "type": "flat",
+        "text_field_embedder": {"token_embedders": embedders},
+        "lattice_encoder": {
+            "heads": 2, "head_dim": 4, "feedforward_dim": 8, "words": {"dim": dim, "pretrained_file": VECTORS}
+        },
+    }  # fmt: skip
+    return settings
+
+
+def train(settings: dict[str, Any], folder: Path, recover: bool = False) -> Any:
+    """What `allennlp train` does with these settings; returns the model."""
+    from allennlp.commands.train import train_model
+    from allennlp.common import Params
+    from allennlp.common.util import import_module_and_submodules
+
+    import_module_and_submodules("ner_plugins")
+    return train_model(Params(deepcopy(settings)), str(folder), recover=recover)
+
+
+def _die_at(name: str, number: int = 1, after: bool = True) -> None:
+    """Die by SIGKILL before or after the `number`-th file whose name begins with `name` is given it."""
+    replace, seen = os.replace, 0
+
+    def replace_and_die(source: Any, target: Any, **kwargs: Any) -> None:
+        nonlocal seen
+        seen += Path(target).name.startswith(name)
+        dies = seen == number and Path(target).name.startswith(name)
+        if dies and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(source, target, **kwargs)
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.replace = replace_and_die
+
+
+def _killed(settings: dict[str, Any], folder: Path, recover: bool, name: str, number: int, after: bool) -> None:
+    _die_at(name, number, after)
+    train(settings, folder, recover)
+
+
+@cache
+def context() -> Any:
+    """Makes processes by forking one that has imported everything, once, and has done nothing else."""
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(["staged_runs_preload"])
+    paths = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), str(ROOT), *([paths] if paths else [])])
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if paths is not None:
+            os.environ["PYTHONPATH"] = paths
+    return made
+
+
+def train_and_kill(
+    settings: dict[str, Any], folder: Path, name: str, number: int = 1, after: bool = True, recover: bool = False
+) -> bool:
+    """
+    Train in another process, which dies by SIGKILL when a file is given its final name: the `number`-th whose name
+    begins with `name`, before or after that. Returns whether it died of that.
+    """
+    process = context().Process(target=_killed, args=(settings, folder, recover, name, number, after))
+    process.start()
+    process.join(120)
+    assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    return process.exitcode == -signal.SIGKILL
+
+
+def _rank(
+    settings: dict[str, Any], folder: Path, rank: int, ranks: int, port: int, kill: tuple[str, int] | None
+) -> None:
+    import torch
+    from allennlp.commands.train import _train_worker
+    from allennlp.common import Params
+    from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
+
+    if kill is not None:
+        _die_at(*kill, after=True)
+    try_train = GradientDescentTrainer._try_train
+
+    def note(self: Any) -> Any:
+        state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        read = [instance["metadata"].metadata["source"] for instance in self.data_loader.iter_instances()]
+        done = try_train(self)
+        torch.save({"before": state, "after": self.model.state_dict(), "read": read}, folder / f"rank{rank}.th")
+        return done
+
+    GradientDescentTrainer._try_train = note
+    torch.set_num_threads(1)
+    _train_worker(
+        rank, Params(settings), str(folder), ["ner_plugins"], world_size=ranks, primary_port=port,
+        distributed_device_ids=[-1] * ranks, distributed_params=Params({}),
+    )  # fmt: skip
+
+
+def train_distributed(
+    settings: dict[str, Any], folder: Path, ranks: int = 2, kill: tuple[str, int] | None = None
+) -> list[dict[str, Any]]:
+    """
+    Train on the CPU in so many processes, as `allennlp train` does in its own; `kill`, the arguments of
+    `train_and_kill`, is for rank 0. The vocabulary has to be in `folder` already.
+
+    Returns of each rank the weights before and after ordinary training and which sentences it read; none if killed.
+    """
+    import torch
+    from allennlp.common.util import find_open_port
+
+    vocabulary = {"type": "from_files", "directory": str(folder / "vocabulary")}
+    settings = {**deepcopy(settings), "vocabulary": vocabulary}
+    port = find_open_port()
+    processes = [
+        context().Process(target=_rank, args=(settings, folder, rank, ranks, port, kill if rank == 0 else None))
+        for rank in range(ranks)
+    ]
+    for process in processes:
+        process.start()
+    processes[0].join(120)
+    if kill is not None:
+        assert processes[0].exitcode == -signal.SIGKILL
+        for process in processes[1:]:
+            process.kill()
+    for process in processes:
+        process.join(60)
+        assert kill is not None or process.exitcode == 0, process.exitcode
+    return [] if kill else [torch.load(folder / f"rank{rank}.th", weights_only=True) for rank in range(ranks)]

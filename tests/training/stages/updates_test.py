@@ -1,0 +1,99 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from allennlp.common import Lazy, Params
+from allennlp.training.learning_rate_schedulers import LearningRateScheduler
+from allennlp.training.optimizers import Optimizer
+
+import ner_plugins.training.schedules  # noqa: F401  (they are registered)
+from ner_plugins.training.stages.updates import Precision, Updates
+
+PRECISION = Precision(SimpleNamespace(_use_amp=False, _scaler=None, cuda_device=torch.device("cpu")))
+
+
+def updates(parameters, schedule=None, **settings) -> Updates:
+    named = [(f"p{i}", parameter) for i, parameter in enumerate(parameters)]
+    lazy = None if schedule is None else Lazy(LearningRateScheduler, Params(schedule))
+    optimizer = Lazy(Optimizer, Params({"type": "sgd", "lr": 1.0, "weight_decay": settings.pop("weight_decay", 0.0)}))
+    return Updates(named, optimizer, lazy, 2, 4, PRECISION, **settings)
+
+
+def test_a_step_takes_the_mean_over_its_batches_that_have_a_loss() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    made = updates([parameter])
+    made.accumulate((parameter * torch.tensor([1.0, 2.0])).sum())
+    made.accumulate((parameter * torch.tensor([3.0, 2.0])).sum())
+    assert made.step()
+    assert parameter.tolist() == [-2.0, -2.0] and parameter.grad is None
+
+
+def test_a_step_without_a_loss_moves_the_schedule_alone() -> None:
+    parameter = torch.nn.Parameter(torch.ones(2))
+    made = updates([parameter], {"type": "warmup_inverse_decay", "warmup": 8}, weight_decay=0.5)
+    assert not made.step()
+    assert parameter.tolist() == [1.0, 1.0]
+    assert made.steps == 1 and made.learning_rates == [1 / 8]
+    assert not made.step()
+    assert made.learning_rates == [2 / 8]
+
+
+def test_what_has_no_gradient_does_not_decay() -> None:
+    used, unused = torch.nn.Parameter(torch.ones(1)), torch.nn.Parameter(torch.ones(1))
+    made = updates([used, unused], weight_decay=0.5)
+    made.accumulate(used.sum())
+    made.step()
+    assert used.item() == -0.5 and unused.item() == 1.0
+
+
+@pytest.mark.parametrize(
+    "settings, expected",
+    [({"grad_clipping": 0.5}, [-0.5, -0.5]), ({"grad_norm": 1.0}, [-0.6, -0.8]),
+     ({"grad_norm": 2.5, "grad_clipping": 1.6}, [-1.5, -1.6])],
+)  # fmt: skip
+def test_gradients_are_bounded(settings, expected) -> None:
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    made = updates([parameter], **settings)
+    made.accumulate((parameter * torch.tensor([3.0, 4.0])).sum())
+    made.step()
+    assert parameter.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_it_goes_on_from_its_state() -> None:
+    def run(stop: int | None) -> list[float]:
+        torch.manual_seed(0)
+        parameter = torch.nn.Parameter(torch.ones(3))
+        schedule = {"type": "warmup_inverse_decay", "warmup": 3}
+        made = updates([parameter], schedule)
+        for step in range(6):
+            if step == stop:
+                state, value = made.state_dict(), parameter.detach().clone()
+                parameter = torch.nn.Parameter(value)
+                made = updates([parameter], schedule)
+                made.load_state_dict(state)
+            made.accumulate((parameter**3 * torch.tensor([0.1, 0.2, 0.3])).sum())
+            made.step()
+            if step == 2:
+                made.end_epoch(0.0)
+        return parameter.tolist()
+
+    assert run(2) == run(None) and run(3) == run(None) and run(5) == run(None)
+
+
+def test_scaled_gradients_make_the_same_updates_and_those_that_overflow_none() -> None:
+    precision = Precision(SimpleNamespace(_use_amp=True, _scaler=object(), cuda_device=torch.device("cpu")))
+    assert precision.dtype is torch.float16
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    optimizer = Lazy(Optimizer, Params({"type": "sgd", "lr": 1.0}))
+    made = Updates([("p", parameter)], optimizer, None, 2, 4, precision, grad_clipping=3.0)
+    scale = made.scaler.get_scale()
+    assert scale > 1
+    made.accumulate((parameter * torch.tensor([1.0, 8.0])).sum())
+    made.step()
+    assert parameter.tolist() == [-1.0, -3.0]  # clipped after they were unscaled
+    made.accumulate((parameter * float("inf")).sum())
+    made.step()
+    assert parameter.tolist() == [-1.0, -3.0] and made.scaler.get_scale() == scale / 2
+    again = Updates([("p", parameter)], optimizer, None, 2, 4, precision)
+    again.load_state_dict(made.state_dict())
+    assert again.scaler.get_scale() == scale / 2 and again.steps == 2
