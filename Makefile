@@ -1,20 +1,25 @@
 # make train   set up, then train, evaluate and predict on the bundled sample
-# make test    set up, lint, and run every test
+# make test    set up, lint, and run the tests
 PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TEST_READY := $(VENV)/.test-ready
+PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup train lint test golden test-transformers4 bench clean
+.PHONY: help setup train lint test test-all test-transformers4 golden docs bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo "make setup   set up .venv for training and prediction"
 	@echo "make lint    ruff and mypy"
-	@echo "make golden BASE=<commit>   losses and predictions of every config beside a commit's, bit for bit"
+	@echo "make test-all             every test, those marked exhaustive too"
+	@echo "make test-transformers4   the same on Transformers 4.49, in .venv-transformers4"
+	@echo "make golden BASE=<commit>   compare every config's losses and predictions with a commit's, bit for bit"
+	@echo "make docs    build the documentation into site/, in .venv-docs"
 	@echo "make bench   every measurement of benchmarks/ (hours)"
-	@echo "make test-transformers4   the tests on Transformers 4.49, in .venv-transformers4"
 
 setup: $(READY)
 
@@ -28,36 +33,55 @@ $(READY): requirements.txt setup.py ner_plugins/ner_plugins.pth
 	$(BIN)/python -m ner_plugins.install_hook
 	touch $(READY)
 
+$(TEST_READY): requirements-test.txt $(READY)
+	$(BIN)/python -m pip install --quiet -r requirements-test.txt
+	touch $(TEST_READY)
+
 train: $(READY)
 	$(BIN)/python scripts/train_sample.py
 
-lint: $(READY)
+lint: $(TEST_READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python $(PYTEST) -m "not exhaustive"
+
+test-all: lint
+	$(BIN)/python $(PYTEST)
 
 golden: $(READY)
 	@test -n "$(BASE)" || { echo "name the commit to compare with: make golden BASE=<commit>"; exit 2; }
 	$(BIN)/python scripts/golden.py against $(BASE)
 
-# The older line of Transformers, in an environment of its own.
+# The older release line of Transformers, in an environment of its own.
 OLD := .venv-transformers4
-$(OLD)/.ready: requirements.txt setup.py
+$(OLD)/.ready: requirements.txt requirements-test.txt setup.py
 	$(PYTHON) -m venv $(OLD)
 	$(OLD)/bin/python -m pip install --quiet --upgrade pip
 	sed -e 's/^transformers==.*/transformers==4.49.0/' -e 's/^huggingface_hub==.*/huggingface_hub<1.0/' requirements.txt > $(OLD)/requirements.txt
-	$(OLD)/bin/python -m pip install --quiet -r $(OLD)/requirements.txt
+	$(OLD)/bin/python -m pip install --quiet -r $(OLD)/requirements.txt -r requirements-test.txt
 	$(OLD)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1 allennlp-models==2.10.1
 	$(OLD)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(OLD)/bin/python -m ner_plugins.install_hook
 	touch $@
 
 test-transformers4: $(OLD)/.ready
-	$(OLD)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(OLD)/bin/python $(PYTEST)
 
-# Transformers 4.41, the last with which AllenNLP's own indexer works: the peer of benchmarks/indexing.py.
+# The site: nothing is fetched while it is built. Docstrings are read without importing the package, so neither torch nor
+# AllenNLP is installed.
+DOCS := .venv-docs
+$(DOCS)/.ready: requirements-docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --upgrade pip
+	$(DOCS)/bin/python -m pip install --quiet -r requirements-docs.txt
+	touch $@
+
+docs: $(DOCS)/.ready
+	$(DOCS)/bin/python -m mkdocs build --quiet --strict
+
+# Transformers 4.41, the last with which AllenNLP's own indexer works: the peer in benchmarks/indexing.py.
 PEER := .venv-indexing
 $(PEER)/.ready:
 	$(PYTHON) -m venv $(PEER)
@@ -67,7 +91,7 @@ $(PEER)/.ready:
 	$(PEER)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1
 	touch $@
 
-# Hugging Face datasets, the peer of benchmarks/readers.py.
+# Hugging Face datasets, the peer in benchmarks/readers.py.
 READERS := .venv-readers
 $(READERS)/.ready:
 	$(PYTHON) -m venv $(READERS)
@@ -91,4 +115,4 @@ bench: $(READY) $(PEER)/.ready $(READERS)/.ready
 	$(BIN)/python benchmarks/lattice.py resume
 
 clean:
-	rm -rf $(VENV) $(OLD) $(PEER) $(READERS) build dist *.egg-info runs
+	rm -rf $(VENV) $(OLD) $(DOCS) $(PEER) $(READERS) build dist site *.egg-info runs

@@ -1,4 +1,4 @@
-"""Packaging of ner_plugins; see README.md, "Installing"."""
+"""Packaging of ner_plugins; docs/first-steps.md has the commands that install it."""
 
 import os
 import shutil
@@ -7,6 +7,20 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 HOOK = "ner_plugins.pth"
+TEST = [
+    "hypothesis",  # generated input
+    "mypy",  # checks types
+    "pytest",  # runs the tests
+    "pytest-xdist",  # in several processes
+    "pytorch-crf",  # another CRF to compare with
+    "ruff",  # checks style
+]
+DOCS = [
+    "mkdocs",  # builds the site from docs/
+    "mkdocs-material",  # its theme
+    "mkdocstrings",  # pages of the API
+    "mkdocstrings-python",  # reads docstrings without importing the package
+]
 
 
 class BuildWithHook(build_py):
@@ -49,22 +63,22 @@ setup(
     package_data={"ner_plugins": [HOOK, "py.typed", "data_tools/download/*.json", "reports/page.*"]},
     cmdclass={"build_py": BuildWithHook},
     # AllenNLP and allennlp-models are not listed: their own pins (torch < 1.13, transformers < 4.21) contradict
-    # everything below. They are installed with --no-deps (README.md), and what they import is listed here.
+    # everything below. Install them with --no-deps (docs/first-steps.md); what they import is listed here.
     install_requires=[
-        # What this package computes with.
-        "torch>=2.4",  # models; 2.4 is the first whose safe loading has an allow-list
+        # This package computes with these.
+        "torch>=2.4",  # models; 2.4 is the first version whose safe loading has an allow-list
         "transformers>=4.49,<6",  # pretrained encoders and their fast tokenizers
-        "numpy>=1.26",  # window plans, and what torch and AllenNLP exchange arrays with
+        "numpy>=1.26",  # window plans, and arrays between torch and AllenNLP
         "safetensors>=0.4",  # encoder weights without pickled code
         "seqeval>=1.2.2",  # the strict entity scores that papers report
-        "jsonnet>=0.20",  # configs; where it is missing AllenNLP reads them as plain JSON without a word
+        "jsonnet>=0.20",  # configs; without it AllenNLP silently reads them as plain JSON
         "tqdm>=4.62",  # progress bars
         "matplotlib>=3.7",  # pictures of corpora and reports
-        "numba>=0.60",  # the CRF's compiled kernels on a CPU; without it the same in torch
-        "llvmlite>=0.43",  # numba's own compiler, which one of their functions speaks to
-        "pyahocorasick>=2.0",  # a lexicon's words in a text, in one pass
-        # What AllenNLP 2.10.1 imports when it starts.
-        "base58",  # hashes in its caches' names
+        "numba>=0.60",  # the CRF's compiled kernels on a CPU; without it torch computes the same
+        "llvmlite>=0.43",  # numba's compiler, which one of the kernels calls directly
+        "pyahocorasick>=2.0",  # finds a lexicon's words in a text in one pass
+        # AllenNLP 2.10.1 imports these when it starts.
+        "base58",  # hashes in the names of its cache files
         "cached-path>=1.1,<2",  # data and archives by URL
         "dill",  # its worker processes
         "filelock",  # vocabularies written by one process
@@ -80,16 +94,17 @@ setup(
         "tensorboardX",  # its TensorBoard callback
         "termcolor",  # its result printing
         "typer",  # cached-path's command line
-        # What allennlp-models 2.10.1 imports, when a config names something of it.
+        # allennlp-models 2.10.1 imports these when a config names one of its classes.
         "conllu",
         "ftfy",
         "py-rouge",
         "word2number",
-        "setuptools<81",  # py-rouge asks for pkg_resources, which later versions lack
+        "setuptools<81",  # py-rouge imports pkg_resources, which later versions lack
     ],
     extras_require={
         "spacy": ["spacy>=3.5"],  # the reader spacy_ner and the format docbin
-        # Oracles by generated input and by another CRF, types, tests in two processes, lint.
-        "dev": ["hypothesis", "mypy", "pytest", "pytest-xdist", "pytorch-crf", "ruff"],
+        "test": TEST,
+        "docs": DOCS,
+        "dev": [*TEST, *DOCS, "pre-commit"],
     },
 )
