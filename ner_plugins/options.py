@@ -1,49 +1,167 @@
-"""Misspelt options and names in a config: told with what they may have meant, and at which key."""
+"""Checks of a config's keys: unknown options and names, options with a fixed set of choices, nested overrides."""
 
-import functools
 import inspect
+import json
 import os
+from collections.abc import Iterable
+from contextvars import ContextVar
 from difflib import get_close_matches
-from typing import Any, Callable, Collection, Optional
+from typing import Any, Callable, Collection, Literal, Optional, get_args, get_origin
 
 from allennlp.common.checks import ConfigurationError
 
+from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ConfigError
 
-# What constructors take, but not from a config.
+# Arguments of constructors that do not come from a config.
 _NOT_OPTIONS = {"self", "vocab", "manual_distributed_sharding", "manual_multiprocess_sharding"}
+# The key of the object whose arguments are being constructed, with a dot behind it: `model.`; empty at the top.
+_owner: ContextVar[str] = ContextVar("ner_plugins_owner", default="")
 
 
 class OptionError(ConfigError, ConfigurationError):
-    """An option that does not exist; AllenNLP, which tries one type after the other, knows it as its own error."""
+    """
+    An option that does not exist, or a value that it cannot have.
+
+    Where several types are possible, AllenNLP tries the next one after a `ConfigurationError`.
+    """
 
 
 def refuse_unknown_options() -> None:
     """
     AllenNLP 2.10.1 hands a key that it does not know to any constructor with `**kwargs`, which fails, or ignores it.
 
-    Where no constructor of the class takes the key, the key is named before anything is constructed, with the option
-    that it is near. A stock class with `**kwargs` may mean them, and keeps them.
+    A key that no constructor of the class takes raises an `OptionError` with the closest option before anything is
+    constructed. A stock class with `**kwargs` keeps such keys, since it may use them.
     """
     from allennlp.common import from_params
 
-    original = from_params.create_kwargs
-    if hasattr(original, "refuses_unknown"):
-        return
-
-    @functools.wraps(original)
-    def create_kwargs(constructor: Callable[..., Any], cls: type, params: Any, **extras: Any) -> dict[str, Any]:
-        if not _takes_anything(cls, constructor):
+    def refusing_unknown(original: Any) -> Any:
+        def create_kwargs(constructor: Callable[..., Any], cls: type, params: Any, **extras: Any) -> Any:
             known = from_params.infer_params(cls, constructor)
+            if not _takes_anything(cls, constructor):
+                for key in params:
+                    if key not in known:
+                        options = known.keys() - _NOT_OPTIONS - extras.keys() - {"kwargs"}
+                        raise OptionError(unknown_option(params.history, registered_name(cls), key, options))
             for key in params:
-                if key not in known:
-                    options = known.keys() - _NOT_OPTIONS - extras.keys() - {"kwargs"}
-                    raise OptionError(unknown_option(params.history, registered_name(cls), key, options))
-        kwargs: dict[str, Any] = original(constructor, cls, params, **extras)
-        return kwargs
+                if params.get(key) is None and key in known and known[key].default is not None:
+                    check_choice(params.history + key, None, known[key].annotation)
+            token = _owner.set(params.history)
+            try:
+                return original(constructor, cls, params, **extras)
+            finally:
+                _owner.reset(token)
 
-    create_kwargs.refuses_unknown = True  # type: ignore[attr-defined]
-    from_params.create_kwargs = create_kwargs
+        return create_kwargs
+
+    replace(from_params, "create_kwargs", refusing_unknown)
+
+
+def locate_construction_errors() -> None:
+    """
+    AllenNLP 2.10.1 does not name the config key in most errors raised while it builds an object from a config.
+
+    Every exception gets two attributes on its way up: `config_key`, the innermost key (`model.loss`, `callbacks.0`;
+    empty at the top of a config), and `config_value`, what the config has there. The values of options annotated with
+    `Literal`, which AllenNLP passes on unchecked, are checked here: see `check_choice`.
+    """
+    from allennlp.common import from_params
+    from allennlp.common.params import Params
+
+    def locating_arguments(original: Any) -> Any:
+        def construct_arg(
+            class_name: str, argument_name: str, value: Any, annotation: Any, default: Any, /, **extras: Any
+        ) -> Any:
+            key = _owner.get() + argument_name
+            if hasattr(annotation, "from_params") and value is not default and isinstance(value, (str, dict)):
+                # As AllenNLP would do, but with the key.
+                value = Params({"type": value} if isinstance(value, str) else value, history=f"{key}.")
+            try:
+                check_choice(key, value, annotation)
+                return original(class_name, argument_name, value, annotation, default, **extras)
+            except Exception as error:
+                _locate(error, key, value)
+                raise
+
+        return construct_arg
+
+    def locating_objects(original: Any) -> Any:
+        def from_params(cls: type, /, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(cls, *args, **kwargs)
+            except Exception as error:
+                params = kwargs["params"] if "params" in kwargs else args[0] if args else None
+                _locate(error, getattr(params, "history", "").rstrip("."), params)
+                raise
+
+        return from_params
+
+    replace(from_params, "construct_arg", locating_arguments)
+    replace(from_params.FromParams, "from_params", locating_objects)
+
+
+def _locate(error: Any, key: str, value: Any) -> None:
+    if not getattr(error, "config_key", ""):
+        error.config_key, error.config_value = key, value
+
+
+def check_choice(key: str, value: Any, annotation: Any) -> None:
+    """
+    Check the value of an option against a `Literal`, or a list or tuple of `Literal`s, in its annotation.
+
+    # Parameters
+
+    key : `str`
+        The option's key in the config, `model.decoding`.
+    value : `Any`
+        What the config has there.
+    annotation : `Any`
+        The annotation of the constructor's argument without `Optional`. Other annotations are not checked.
+
+    # Raises
+
+    `OptionError` with the choices, and the closest of them, if the value is none of them or of another type.
+    """
+    if get_origin(annotation) is Literal:
+        choices = get_args(annotation)
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            raise OptionError(_no_choice(key, value, choices))
+    elif (item := _item_annotation(annotation)) is not None:
+        if not isinstance(value, (list, tuple)):
+            listed = _listed(get_args(item))
+            raise OptionError(f"{key} is {_written(value)}, but has to be a list; its items can be {listed}")
+        for number, one in enumerate(value):
+            check_choice(f"{key}.{number}", one, item)
+
+
+def _item_annotation(annotation: Any) -> Any:
+    """The `Literal` of a `list[Literal[…]]`, `Sequence[Literal[…]]` or `tuple[Literal[…], ...]`, else `None`."""
+    origin, items = get_origin(annotation), get_args(annotation)
+    if not (inspect.isclass(origin) and issubclass(origin, Iterable)) or items[1:] not in ((), (...,)):
+        return None
+    return items[0] if items and get_origin(items[0]) is Literal else None
+
+
+def _no_choice(key: str, value: Any, choices: tuple[Any, ...]) -> str:
+    near = get_close_matches(str(value), map(str, choices), n=1)
+    return f"{key} is {_written(value)}; it can be {_listed(choices)}" + (f". Did you mean {near[0]}?" if near else "")
+
+
+def _listed(choices: tuple[Any, ...]) -> str:
+    *others, last = map(str, choices)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _written(value: Any) -> str:
+    """`value` as a config has it, shortened."""
+    if hasattr(value, "as_dict"):
+        value = value.as_dict(quiet=True)
+    try:
+        written = json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        written = repr(value)
+    return written if len(written) <= 80 else f"{written[:77]}..."
 
 
 def unknown_option(place: str, owner: str, key: str, options: Collection[str]) -> str:
@@ -95,23 +213,20 @@ def name_few_choices() -> None:
     """AllenNLP 2.10.1 answers a misspelt name with every name there is, some sixty readers, in no order."""
     from allennlp.common.params import Params
 
-    original = Params.pop_choice
-    if hasattr(original, "names_few"):
-        return
+    def naming_few(original: Any) -> Any:
+        def pop_choice(self: Any, key: str, choices: Any, *args: Any, **kwargs: Any) -> Any:
+            value = self.params.get(key)
+            try:
+                return original(self, key, choices, *args, **kwargs)
+            except ConfigurationError:
+                registry = getattr(choices, "registry", None)
+                if registry is None or not isinstance(value, str):
+                    raise
+                raise OptionError(_unknown_name(self.history + key, value, registry)) from None
 
-    @functools.wraps(original)
-    def pop_choice(self: Any, key: str, choices: Any, *args: Any, **kwargs: Any) -> Any:
-        value = self.params.get(key)
-        try:
-            return original(self, key, choices, *args, **kwargs)
-        except ConfigurationError:
-            registry = getattr(choices, "registry", None)
-            if registry is None or not isinstance(value, str):
-                raise
-            raise OptionError(_unknown_name(self.history + key, value, registry)) from None
+        return pop_choice
 
-    pop_choice.names_few = True  # type: ignore[attr-defined]
-    Params.pop_choice = pop_choice
+    replace(Params, "pop_choice", naming_few)
 
 
 def _unknown_name(place: str, value: str, registry: dict[str, tuple[type, Optional[str]]]) -> str:
@@ -139,18 +254,15 @@ def merge_nested_overrides() -> None:
     """
     from allennlp.common import params
 
-    original = params.with_overrides
-    if hasattr(original, "merges_nested"):
-        return
+    def merging_nested(original: Any) -> Any:
+        def with_overrides(given: Any, overrides: dict[str, Any], prefix: str = "") -> Any:
+            if isinstance(given, dict):
+                overrides = _dotted(given, overrides)
+            return original(given, overrides, prefix)
 
-    @functools.wraps(original)
-    def with_overrides(given: Any, overrides: dict[str, Any], prefix: str = "") -> Any:
-        if isinstance(given, dict):
-            overrides = _dotted(given, overrides)
-        return original(given, overrides, prefix)
+        return with_overrides
 
-    with_overrides.merges_nested = True  # type: ignore[attr-defined]
-    params.with_overrides = with_overrides
+    replace(params, "with_overrides", merging_nested)
 
 
 def _dotted(given: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Misspelt options and names, on stock classes and ours; nested overrides."""
+"""Misspelt options and names, on stock classes and ours; choices; nested overrides."""
 
-from typing import Any, Optional, Union
+from typing import Any, Literal, Optional, Sequence, Union
 
 import pytest
 from allennlp.common import FromParams, Params
@@ -11,6 +11,7 @@ from allennlp.models import Model
 from allennlp.training.optimizers import Optimizer
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.options import OptionError
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,74 @@ def test_an_unknown_name_lists_ours() -> None:
     assert "squad" not in told and "more" in told and len(told) < 500
     with pytest.raises(ConfigurationError, match=r"did you mean 'adam'.*AllenNLP and its plugins have \d+: adadelta"):
         Optimizer.from_params(Params({"type": "adaam"}), model_parameters=[])
+
+
+class Chooser(FromParams):
+    def __init__(
+        self,
+        mode: Literal["flat", "flat_optimal", "nested"] = "flat",
+        level: Optional[Literal[1, 2]] = None,
+        parts: Sequence[Literal["loss", "head"]] = (),
+        either: Union[Literal["all"], float] = "all",
+        needed: Optional[Literal["a", "b"]] = "a",
+    ) -> None:
+        self.chosen = (mode, level, parts, either, needed)
+
+
+class Owner(FromParams):
+    def __init__(self, choosers: list[Chooser]) -> None:
+        self.choosers = choosers
+
+
+def test_a_choice_is_taken() -> None:
+    assert Chooser.from_params(Params({})).chosen == ("flat", None, (), "all", "a")
+    given = {"mode": "nested", "level": 2, "parts": ["loss", "head"], "either": 0.5, "needed": None}
+    assert Chooser.from_params(Params(given)).chosen == ("nested", 2, ["loss", "head"], 0.5, None)
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"mode": "nestd"}, 'mode is "nestd"; it can be flat, flat_optimal or nested. Did you mean nested?'),
+        ({"mode": "x"}, 'mode is "x"; it can be flat, flat_optimal or nested'),
+        ({"mode": 3}, "mode is 3; it can be flat, flat_optimal or nested"),
+        ({"mode": None}, "mode is null; it can be flat, flat_optimal or nested"),
+        ({"mode": {"type": "flat"}}, 'mode is {"type": "flat"}; it can be flat, flat_optimal or nested'),
+        ({"level": True}, "level is true; it can be 1 or 2"),
+        ({"level": "1"}, 'level is "1"; it can be 1 or 2. Did you mean 1?'),
+        ({"parts": ["loss", "heads"]}, 'parts.1 is "heads"; it can be loss or head. Did you mean head?'),
+        ({"parts": "loss"}, 'parts is "loss", but has to be a list; its items can be loss or head'),
+    ],
+)
+def test_no_choice_of_an_option(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        Owner.from_params(Params({"choosers": [{}, given]}, history="model."))
+    assert str(caught.value) == f"model.choosers.1.{message}"
+
+
+def test_a_choice_among_types_is_tried_in_turn() -> None:
+    with pytest.raises(ConfigurationError, match="Failed to construct argument either"):
+        Chooser.from_params(Params({"either": "none"}))
+
+
+@pytest.mark.parametrize(
+    "config, key",
+    [
+        ({"choosers": [{}, {"mode": "x"}]}, "choosers.1.mode"),
+        ({"choosers": [3]}, "choosers.0"),
+        ({"choosers": [{"kind": 1}]}, "choosers.0"),
+        ({}, ""),
+    ],
+)
+def test_an_error_has_the_innermost_key(config: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Owner.from_params(Params(config))
+    assert caught.value.config_key == key  # type: ignore[attr-defined]
+
+
+def test_a_name_instead_of_an_object_has_a_key() -> None:
+    with pytest.raises(ConfigError, match=r"^dataset_reader\.tokenizer\.type: there is no 'charcter'"):
+        DatasetReader.from_params(Params({"type": "weibo", "tokenizer": "charcter"}, history="dataset_reader."))
 
 
 GIVEN = {"reader": {"type": "a", "n": 1, "deep": {"x": 1, "y": 2}}, "list": [{"k": 1}], "number": 3}

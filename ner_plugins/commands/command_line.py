@@ -8,7 +8,7 @@ import re
 import sys
 from typing import Any, Optional
 
-from ner_plugins.commands.construction import at_its_place, describe_construction, describe_no_object
+from ner_plugins.commands.construction import describe_construction, describe_no_object, with_key
 from ner_plugins.errors import ConfigError, NerError
 
 
@@ -87,7 +87,7 @@ def describe(error: BaseException) -> Optional[str]:
     from allennlp.common.checks import ConfigurationError
 
     if isinstance(error, NerError):
-        return at_its_place(error, str(error)) if type(error) is ConfigError else str(error)
+        return with_key(error, str(error)) if type(error) is ConfigError else str(error)
     if isinstance(error, ConfigurationError):
         return describe_no_object(error, str(error.message if hasattr(error, "message") else error))
     if isinstance(error, json.JSONDecodeError):

@@ -26,6 +26,7 @@ MENDS: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.training.optimizers", "after", "compat.deferred", "leave_compiler_alone"),
     ("allennlp.common.logging", "after", "console", "keep_details_in_log_files"),
     ("allennlp.common.from_params", "after", "options", "refuse_unknown_options"),
+    ("allennlp.common.from_params", "after", "options", "locate_construction_errors"),
     ("allennlp.common.params", "after", "settings", "supply_external_variables"),
     ("allennlp.common.params", "after", "options", "name_few_choices"),
     ("allennlp.common.params", "after", "options", "merge_nested_overrides"),
