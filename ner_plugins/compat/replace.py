@@ -28,7 +28,7 @@ def replace(owner: Any, name: str, wrapper: Callable[[Any], Callable[..., Any]])
     kind = type(found) if isinstance(found, (classmethod, staticmethod)) else None
     original = found.__func__ if kind else found
     mark = f"{wrapper.__module__}.{wrapper.__qualname__}"
-    marks = getattr(original, _MARK, frozenset())
+    marks: frozenset[str] = getattr(original, _MARK, frozenset())
     if mark in marks:
         return
     replacement = functools.wraps(original)(wrapper(original))
