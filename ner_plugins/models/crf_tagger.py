@@ -15,7 +15,6 @@ from ner_plugins.heads.tag_scorers import make_tag_head
 from ner_plugins.models.ner_model import NerModel
 from ner_plugins.modules.crf.crf import ConditionalRandomField
 from ner_plugins.modules.crf.tagging import TagSet
-from ner_plugins.modules.losses import span_losses  # noqa: F401  (they are registered)
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.span_loss import (
     CrossEntropySpanLoss,

@@ -50,6 +50,10 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         "Subcommand:train",
     }
     assert set(after) - set(before) == {
+        "CellLoss:boundary_smoothing",
+        "CellLoss:cross_entropy",
+        "CellLoss:dice",
+        "CellLoss:focal",
         "ContrastiveLoss:nerco",
         "ContrastiveLoss:supcon",
         "DatasetReader:brackets_ner",
@@ -82,10 +86,6 @@ def test_ours_changes_nothing_that_was_registered() -> None:
         "SpanHead:dense",
         "SpanHead:enumeration",
         "SpanHead:pointer",
-        "SpanLoss:boundary_smoothing",
-        "SpanLoss:cross_entropy",
-        "SpanLoss:dice",
-        "SpanLoss:focal",
         "SpanScorer:biaffine",
         "SpanScorer:pair_ffn",
         "Subcommand:ner-data",

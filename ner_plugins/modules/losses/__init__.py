@@ -1,1 +1,32 @@
-"""Losses."""
+"""
+Losses. Importing this package registers all of them.
+
+`CellLoss` is the base of losses over classified cells: the spans of a band, or tokens with tags. One file per loss;
+`sampling` draws the negative cells that they count, and `contrastive` holds losses over the vectors of tokens.
+"""
+
+from ner_plugins.modules.losses.boundary import BoundarySmoothingLoss
+from ner_plugins.modules.losses.contrastive import ContrastiveLoss
+from ner_plugins.modules.losses.dice import DiceLoss
+from ner_plugins.modules.losses.focal import FocalLoss
+from ner_plugins.modules.losses.sampling import (
+    NegativeSampling,
+    PerPositiveNegativeSampling,
+    RatioNegativeSampling,
+)
+from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, SoftmaxLoss, SpanLoss, span_targets
+
+__all__ = [
+    "BoundarySmoothingLoss",
+    "CellLoss",
+    "ContrastiveLoss",
+    "CrossEntropyLoss",
+    "DiceLoss",
+    "FocalLoss",
+    "NegativeSampling",
+    "PerPositiveNegativeSampling",
+    "RatioNegativeSampling",
+    "SoftmaxLoss",
+    "SpanLoss",
+    "span_targets",
+]

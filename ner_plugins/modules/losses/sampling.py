@@ -1,6 +1,6 @@
-"""Which cells that are no entity count in a training step."""
+"""Sampling of negative (non-entity) cells."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 from allennlp.common import Registrable
@@ -9,10 +9,10 @@ from torch import Tensor
 from ner_plugins.errors import ConfigError
 
 
-class NegativeSampling(torch.nn.Module, Registrable):
+class NegativeSampling(torch.nn.Module, Registrable, ABC):
     """
-    A choice of the negative cells that a loss counts, drawn anew in every step by torch's generator. In evaluation all
-    count. What holds gold always counts; that is the business of `SpanLoss`.
+    Draws the negative cells that a loss counts, anew in every training step from torch's random generator. In
+    evaluation all count. Cells with gold always count: `CellLoss` sees to that.
     """
 
     @abstractmethod
@@ -23,40 +23,40 @@ class NegativeSampling(torch.nn.Module, Registrable):
         positives : `torch.BoolTensor`
             The cells that are entities. Shape: (batch, ...)
         negatives : `torch.BoolTensor`
-            The cells to choose from. Shape: (batch, ...)
+            The cells to draw from. Shape: (batch, ...)
 
         # Returns
 
         `torch.BoolTensor`
-            Those that count, a subset of `negatives`. Shape: (batch, ...)
+            The drawn cells, a subset of `negatives`. Shape: (batch, ...)
         """
         raise NotImplementedError
 
     def forward(self, positives: Tensor, negatives: Tensor) -> Tensor:
-        """`draw` in training, all of `negatives` in evaluation."""
+        """`draw` in training, all `negatives` in evaluation."""
         return self.draw(positives, negatives) if self.training else negatives
 
 
 @NegativeSampling.register("ratio")
 class RatioNegativeSampling(NegativeSampling):
     """
-    Keeps each negative cell with the same probability, independently (`neg_sample` of Biaffine-BERT-NER,
-    which reports 0.3; there it does nothing beside the focal loss, here it goes with every loss).
+    Keeps each negative cell with the same probability, independently. (`neg_sample` of Biaffine-BERT-NER, which
+    reports 0.3; there it has no effect with the focal loss, here it works with every loss.)
 
     # Parameters
 
     probability : `float`
-        Of being kept.
+        The probability of keeping a cell.
 
     # Raises
 
-    `ConfigError` when `probability` does not lie in (0, 1].
+    `ConfigError` if `probability` is outside (0, 1].
     """
 
     def __init__(self, probability: float) -> None:
         super().__init__()
         if not 0.0 < probability <= 1.0:
-            raise ConfigError(f"The probability of keeping a negative lies in (0, 1], not {probability}")
+            raise ConfigError(f"negative_sampling.probability must be in (0, 1], got {probability}")
         self.probability = probability
 
     def draw(self, positives: Tensor, negatives: Tensor) -> Tensor:
@@ -67,40 +67,41 @@ class RatioNegativeSampling(NegativeSampling):
 @NegativeSampling.register("per_positive")
 class PerPositiveNegativeSampling(NegativeSampling):
     """
-    Keeps so many negative cells for each entity, drawn uniformly without replacement. (The author of biaffine-ner
-    advises about 5 where data are scarce: juntaoy/biaffine-ner, issue 6.)
+    Keeps a fixed number of negative cells per entity, drawn uniformly without replacement. (The author of biaffine-ner
+    advises about 5 for small data sets: juntaoy/biaffine-ner, issue 6.)
 
     # Parameters
 
-    negatives : `int`, optional (default = `5`)
-        How many for each entity; all there are, if there are fewer.
-    at_least : `int`, optional (default = `5`)
-        How many where there are few entities or none, so that a text without one teaches something too.
-    scope : `str`, optional (default = `"sentence"`)
-        Whether entities are counted, and negatives drawn, in each `sentence` by itself or in the whole `batch`.
+    negatives : `int`, optional (default=`5`)
+        Negatives per entity; all of them if there are fewer.
+    at_least : `int`, optional (default=`5`)
+        The minimum per scope, so that a text without entities trains too.
+    scope : `str`, optional (default=`"sentence"`)
+        Where entities are counted and negatives drawn: in each `sentence`, or in the whole `batch`.
 
     # Raises
 
-    `ConfigError` when `negatives` is below 1, `at_least` below 0, or `scope` another word.
+    `ConfigError` if `negatives` is below 1 or `at_least` below 0, or for another `scope`.
     """
 
     def __init__(self, negatives: int = 5, at_least: int = 5, scope: str = "sentence") -> None:
         super().__init__()
-        if negatives < 1 or at_least < 0:
-            raise ConfigError(
-                f"Negatives per positive are at least 1, and at_least is 0 or more, not {negatives} and {at_least}"
-            )
+        if negatives < 1:
+            raise ConfigError(f"negative_sampling.negatives must be >= 1, got {negatives}")
+        if at_least < 0:
+            raise ConfigError(f"negative_sampling.at_least must be >= 0, got {at_least}")
         if scope not in ("sentence", "batch"):
-            raise ConfigError(f"Unknown scope {scope!r} of negative sampling (expected sentence or batch)")
+            raise ConfigError(f"negative_sampling.scope must be one of sentence, batch, got {scope!r}")
         self.negatives, self.at_least, self.scope = negatives, at_least, scope
 
     def draw(self, positives: Tensor, negatives: Tensor) -> Tensor:
         """`NegativeSampling.draw`."""
         groups = negatives.size(0) if self.scope == "sentence" else 1
-        candidates = negatives.reshape(groups, -1)  # Shape of this and the next two: (groups, cells)
-        # In random order, negatives first; where two draws are equal the sort decides, and the number stays exact.
+        candidates = negatives.reshape(groups, -1)  # Shape of this and the next: (groups, cells)
+        # A random order with negatives first; the sort breaks ties, so the number drawn is exact.
         order = torch.rand(candidates.shape, device=candidates.device).masked_fill(~candidates, 2.0).argsort(-1)
+        # Shape: (groups, 1)
         quota = (self.negatives * positives.reshape(groups, -1).sum(-1, keepdim=True)).clamp(min=self.at_least)
-        first = torch.arange(candidates.size(-1), device=candidates.device) < quota
+        first = torch.arange(candidates.size(-1), device=candidates.device) < quota  # Shape: (groups, cells)
         drawn = torch.zeros_like(candidates).scatter_(-1, order, first)
         return (drawn & candidates).view_as(negatives)

@@ -7,21 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.modules.losses.sampling import (
+from ner_plugins.modules.losses import (
+    BoundarySmoothingLoss,
+    CrossEntropyLoss,
+    DiceLoss,
+    FocalLoss,
     NegativeSampling,
     PerPositiveNegativeSampling,
     RatioNegativeSampling,
 )
-from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss
-from ner_plugins.modules.losses.span_losses import BoundarySmoothingSpanLoss, DiceSpanLoss, FocalSpanLoss
 
 SAMPLINGS = [RatioNegativeSampling(0.3), PerPositiveNegativeSampling(2, 1), PerPositiveNegativeSampling(2, 1, "batch")]
 LOSSES = [
-    CrossEntropySpanLoss(),
-    CrossEntropySpanLoss("cells", 0.1),
-    FocalSpanLoss(3.0),
-    DiceSpanLoss(reduction="positives"),
-    BoundarySmoothingSpanLoss(0.2),
+    CrossEntropyLoss(),
+    CrossEntropyLoss("cells", 0.1),
+    FocalLoss(3.0),
+    DiceLoss(reduction="positives"),
+    BoundarySmoothingLoss(0.2),
 ]
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(1, 6))
 
@@ -107,14 +109,14 @@ def test_every_loss_counts_its_gold_and_what_was_drawn(loss, sampling):
     (gradient,) = torch.autograd.grad(sampled, logits)
     assert torch.equal((gradient != 0).any(-1), counted)
     assert has_gold.sum() < counted.sum() < mask.sum()
-    assert (has_gold.sum() > (positives & mask).sum()) == isinstance(loss, BoundarySmoothingSpanLoss)
+    assert (has_gold.sum() > (positives & mask).sum()) == isinstance(loss, BoundarySmoothingLoss)
 
 
 def test_the_sampled_sum_is_unbiased():
     """With half of the negatives, the sum over them is half in the mean."""
     torch.manual_seed(7)
     logits, targets = torch.randn(2, 6, 5, 3), torch.zeros(2, 6, 5, dtype=torch.int64)
-    mask, loss, sampling = torch.ones(2, 6, 5, dtype=torch.bool), CrossEntropySpanLoss(), RatioNegativeSampling(0.5)
+    mask, loss, sampling = torch.ones(2, 6, 5, dtype=torch.bool), CrossEntropyLoss(), RatioNegativeSampling(0.5)
     draws = torch.stack([loss(logits, targets, mask, 2, sampling) for _ in range(2000)])
     assert abs(draws.mean() - loss(logits, targets, mask, 2) / 2) < 5 * draws.std() / 2000**0.5
 
@@ -126,14 +128,25 @@ def test_configs_name_them():
     assert (per_positive.negatives, per_positive.at_least, per_positive.scope) == (7, 5, "batch")
 
 
+def test_a_sampling_must_define_its_draw():
+    class Unfinished(NegativeSampling):
+        pass
+
+    with pytest.raises(TypeError, match=r"abstract.*draw"):
+        Unfinished()
+
+
 @pytest.mark.parametrize(
     "build, message",
     [
-        (lambda: RatioNegativeSampling(0.0), r"lies in \(0, 1\], not 0.0"),
-        (lambda: RatioNegativeSampling(1.5), r"lies in \(0, 1\], not 1.5"),
-        (lambda: PerPositiveNegativeSampling(0), "at least 1.*not 0 and 5"),
-        (lambda: PerPositiveNegativeSampling(1, -1), "0 or more, not 1 and -1"),
-        (lambda: PerPositiveNegativeSampling(scope="epoch"), "Unknown scope 'epoch'.*sentence or batch"),
+        (lambda: RatioNegativeSampling(0.0), r"negative_sampling\.probability must be in \(0, 1\], got 0\.0"),
+        (lambda: RatioNegativeSampling(1.5), r"negative_sampling\.probability must be in \(0, 1\], got 1\.5"),
+        (lambda: PerPositiveNegativeSampling(0), r"negative_sampling\.negatives must be >= 1, got 0"),
+        (lambda: PerPositiveNegativeSampling(1, -1), r"negative_sampling\.at_least must be >= 0, got -1"),
+        (
+            lambda: PerPositiveNegativeSampling(scope="epoch"),
+            r"negative_sampling\.scope must be one of sentence, batch, got 'epoch'",
+        ),
     ],
 )
 def test_wrong_settings_are_named(build, message):

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.biaffine import BiaffineSpanScorer, span_mask
-from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss, SpanLoss, span_targets
+from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, SoftmaxLoss, span_targets
 
 entity_rows = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6), st.integers(0, 2)), max_size=6)
 
@@ -23,7 +23,7 @@ def random_cells():
 @pytest.mark.parametrize("reduction", ["batch", "cells", "positives"])
 def test_cross_entropy_equals_torch(reduction):
     logits, targets, mask = random_cells()
-    loss = CrossEntropySpanLoss(reduction)(logits, targets, mask, 3)
+    loss = CrossEntropyLoss(reduction)(logits, targets, mask, 3)
     divisor = {"batch": 3, "cells": int(mask.sum()), "positives": int((mask & (targets > 0)).sum())}[reduction]
     expected = F.cross_entropy(logits[mask], targets[mask], reduction="sum") / divisor
     torch.testing.assert_close(loss, expected)
@@ -32,16 +32,39 @@ def test_cross_entropy_equals_torch(reduction):
     torch.testing.assert_close(actual_grad, expected_grad)
 
 
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+def test_label_smoothing_is_torchs(label_smoothing):
+    logits, targets, mask = random_cells()
+    loss = CrossEntropyLoss(label_smoothing=label_smoothing)(logits, targets, mask, 3)
+    expected = F.cross_entropy(logits[mask], targets[mask], reduction="sum", label_smoothing=label_smoothing) / 3
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(value, logits)[0] for value in (loss, expected)))
+
+
+def test_label_smoothing_is_a_share():
+    with pytest.raises(ConfigError, match=r"loss\.label_smoothing must be in \[0, 1\), got 1\.0"):
+        CrossEntropyLoss(label_smoothing=1.0)
+
+
+@pytest.mark.parametrize("base, missing", [(CellLoss, "cell_losses"), (SoftmaxLoss, "of_log_probability")])
+def test_a_loss_must_define_its_cells(base, missing):
+    class Unfinished(base):
+        pass
+
+    with pytest.raises(TypeError, match=f"abstract.*{missing}"):
+        Unfinished()
+
+
 def test_gradcheck():
     logits, targets, mask = random_cells()
-    loss = CrossEntropySpanLoss()
+    loss = CrossEntropyLoss()
     assert torch.autograd.gradcheck(lambda x: loss(x, targets, mask, 3), (logits,))
 
 
 @pytest.mark.parametrize("reduction", ["batch", "cells", "positives"])
 def test_nothing_to_count_gives_zero_with_a_graph(reduction):
     logits, targets, mask = random_cells()
-    loss = CrossEntropySpanLoss(reduction)(logits, targets, torch.zeros_like(mask), 3)
+    loss = CrossEntropyLoss(reduction)(logits, targets, torch.zeros_like(mask), 3)
     loss.backward()
     assert loss.item() == 0.0
     assert (logits.grad == 0).all()
@@ -51,14 +74,14 @@ def test_positives_without_gold_divides_by_one():
     logits, targets, mask = random_cells()
     nothing = torch.zeros_like(targets)
     expected = F.cross_entropy(logits[mask], nothing[mask], reduction="sum")
-    torch.testing.assert_close(CrossEntropySpanLoss("positives")(logits, nothing, mask, 3), expected)
+    torch.testing.assert_close(CrossEntropyLoss("positives")(logits, nothing, mask, 3), expected)
 
 
 def test_float32_under_autocast():
     logits, targets, mask = random_cells()
     low = logits.detach().bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
-        loss = CrossEntropySpanLoss()(low, targets, mask, 3)
+        loss = CrossEntropyLoss()(low, targets, mask, 3)
     assert loss.dtype == torch.float32
     expected = F.cross_entropy(low.float()[mask], targets[mask], reduction="sum") / 3
     torch.testing.assert_close(loss, expected)
@@ -68,7 +91,7 @@ def test_float32_under_autocast():
 def test_loss_is_independent_of_padding(reduction):
     torch.manual_seed(1)
     scorer = BiaffineSpanScorer(4, 3, 3, init="xavier")
-    loss = CrossEntropySpanLoss(reduction)
+    loss = CrossEntropyLoss(reduction)
     entities = torch.tensor([[[0, 2, 1], [3, 4, 0]], [[1, 2, 0], [-1, -1, -1]]])
     tokens, mask = torch.randn(2, 5, 4), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     losses = []
@@ -83,10 +106,10 @@ def test_loss_is_independent_of_padding(reduction):
 
 
 def test_registered_and_the_default():
-    assert SpanLoss.by_name("cross_entropy") is CrossEntropySpanLoss
-    assert SpanLoss.default_implementation == "cross_entropy"
-    with pytest.raises(ConfigError, match=r"Unknown loss reduction 'mean'.*batch, cells, positives"):
-        CrossEntropySpanLoss("mean")
+    assert CellLoss.by_name("cross_entropy") is CrossEntropyLoss
+    assert CellLoss.default_implementation == "cross_entropy"
+    with pytest.raises(ConfigError, match=r"loss\.reduction must be one of batch, cells, positives, got 'mean'"):
+        CrossEntropyLoss("mean")
 
 
 @settings(max_examples=100, deadline=None)
