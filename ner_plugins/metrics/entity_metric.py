@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import AbstractSet, Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Sequence
 
 import numpy
-import torch.distributed as dist
-from allennlp.common.util import is_distributed
 from allennlp.training.metrics import Metric
 
+from ner_plugins.distributed import gather_objects, world_size
 from ner_plugins.entities import Entity
 from ner_plugins.errors import DataError, NerError
 
@@ -169,9 +168,10 @@ class EntityMetric(Metric):
             self._counts.setdefault(type_, TypeCounts()).add(counts)
 
     def _sum_over_ranks(self) -> None:
-        if not is_distributed():
+        if world_size() == 1:
             return
-        states = _gather(self._state())
+        # Objects rather than tensors of counts: a rank may have met types that another has not.
+        states = gather_objects(self._state())
         self.reset()
         for state in states:
             self._add_state(state)
@@ -210,13 +210,6 @@ def type_figures(counts: Mapping[str, TypeCounts]) -> Dict[str, float]:
 
 def _mean(values: Sequence[float]) -> float:
     return float(numpy.average(values)) if values else 0.0
-
-
-def _gather(state: Dict[str, Any]) -> List[Dict[str, Any]]:
-    # Objects, not tensors of counts: a rank may have met types that another has not.
-    states: List[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(states, state)
-    return states
 
 
 def _require_gold(gold: Optional[Sequence[Optional[Sequence[Entity]]]]) -> List[Sequence[Entity]]:

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from allennlp.common import Registrable
 from torch import Tensor
 
+from ner_plugins.distributed import gather_rows, rank, world_size
 from ner_plugins.errors import ConfigError, NerError
-from ner_plugins.modules import gathering
 
 _POSITIVES = ("same_type", "same_type_other_entity")
 _PROJECTION_HEADS = ("none", "mlp")
@@ -168,9 +168,9 @@ class ContrastiveLoss(torch.nn.Module, Registrable):
                 entity_tokens, outside = torch.cat([entity_tokens, outside]), outside[:0]
             anchors, others = self._directions(z, entity_tokens), self._directions(z, outside)
             labels = _labels(entity_tokens, types, entity_ids)
-            if self.gather_across_ranks and self.training and gathering.processes() > 1:
-                labels[:, 1] += gathering.rank() * _SENTENCES
-                anchors, others, labels = (gathering.gather_rows(rows) for rows in (anchors, others, labels))
+            if self.gather_across_ranks and self.training and world_size() > 1:
+                labels[:, 1] += rank() * _SENTENCES
+                anchors, others, labels = (gather_rows(rows) for rows in (anchors, others, labels))
             loss, pairs = self.of_pairs(self._compare(anchors, others, labels))
         self._pairs = pairs.detach()
         return loss

@@ -5,12 +5,11 @@ import random
 from typing import Any, Iterable, Iterator, Optional, Sequence
 
 import torch
-import torch.distributed as dist
-from allennlp.common.util import is_distributed
 from allennlp.data import DataLoader, Instance, Vocabulary, allennlp_collate
 from allennlp.data.fields import SequenceField
 from allennlp.nn.util import move_to_device
 
+from ner_plugins.distributed import min_over_ranks
 from ner_plugins.errors import ConfigError
 
 DEFAULT_BATCH_SIZE = 32
@@ -58,7 +57,7 @@ class StageBatches:
         self.instances: list[Instance] = list(loader.iter_instances())
         for instance in self.instances:
             instance.index_fields(vocab)
-        if smallest_over_ranks(len(self.instances), device) == 0:
+        if min_over_ranks(len(self.instances), device) == 0:
             raise ConfigError("there is no instance to train on or to validate with (or fewer than processes)")
         self._collate = getattr(loader, "collate_fn", allennlp_collate)
         self._device = device
@@ -79,7 +78,7 @@ class StageBatches:
     def epoch_for_all_ranks(self) -> tuple[int, Iterator[Batch]]:
         """Batches as in iteration, and their number, of which every rank has the same; what is over is left out."""
         drawn = list(self._draw())
-        number = smallest_over_ranks(len(drawn), self._device)
+        number = min_over_ranks(len(drawn), self._device)
         return number, self._batches(drawn[:number])
 
     def sampled(self, number: int) -> Iterator[Batch]:
@@ -121,21 +120,3 @@ def _length(instance: Instance) -> int:
     """Of its longest sequence."""
     sequences = (field for field in instance.fields.values() if isinstance(field, SequenceField))
     return max((field.sequence_length() for field in sequences), default=0)
-
-
-def smallest_over_ranks(value: int, device: torch.device) -> int:
-    """The smallest `value` of all ranks."""
-    if not is_distributed():
-        return value
-    smallest = torch.tensor(value, device=device)
-    dist.all_reduce(smallest, dist.ReduceOp.MIN)
-    return int(smallest)
-
-
-def sums_over_ranks(values: Sequence[float], device: torch.device) -> list[float]:
-    """Each value summed over all ranks."""
-    if not is_distributed():
-        return [float(value) for value in values]
-    sums = torch.tensor(values, dtype=torch.float64, device=device)
-    dist.all_reduce(sums)
-    return [float(value) for value in sums.tolist()]

@@ -6,12 +6,10 @@ import re
 from pathlib import Path
 from typing import Any, Collection, Mapping, Optional
 
-import torch.distributed as dist
-from allennlp.common.util import is_distributed
 from torch import Tensor
 
 from ner_plugins.archives import weights as safe_load
-from ner_plugins.distributed import is_first_rank
+from ner_plugins.distributed import gather_objects, is_first_rank, rank, wait_for_ranks
 from ner_plugins.errors import ArchiveError, ConfigError
 from ner_plugins.training.stages.random_states import random_states, restore_random_states
 
@@ -84,7 +82,7 @@ class StageCheckpoints:
         files : `Collection[str]`
             The names of the models' files that `progress` needs.
         """
-        self._write(PROGRESS, {**progress, "random": of_all_ranks(random_states())})
+        self._write(PROGRESS, {**progress, "random": gather_objects(random_states())})
         self._keep({PROGRESS, *files})
 
     def finish(self, model: Mapping[str, Tensor], random: list[State]) -> None:
@@ -114,8 +112,7 @@ class StageCheckpoints:
         if is_first_rank():
             self.folder.mkdir(parents=True, exist_ok=True)
             safe_load.save({"version": FORMAT_VERSION, **value}, self.folder / name)
-        if is_distributed():
-            dist.barrier()
+        wait_for_ranks()
         return name
 
     def _keep(self, names: Collection[str]) -> None:
@@ -132,8 +129,7 @@ def save_weights(model: Mapping[str, Tensor], path: str) -> None:
     if is_first_rank():
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         safe_load.save(dict(model), path)
-    if is_distributed():
-        dist.barrier()
+    wait_for_ranks()
 
 
 def check_writable(path: str, key: str) -> None:
@@ -155,19 +151,9 @@ def check_writable(path: str, key: str) -> None:
         raise ConfigError(f"{key}: {path!r} cannot be written ({error.strerror}): name another file") from error
 
 
-def of_all_ranks(value: State) -> list[State]:
-    """`value` of each rank, in order of rank."""
-    if not is_distributed():
-        return [value]
-    values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    return values
-
-
 def restore_rank(states: list[State]) -> None:
     """Restore this rank's of the random states of all ranks; others draw as a run of as many ranks would."""
-    rank = dist.get_rank() if is_distributed() else 0
-    if rank < len(states):
-        restore_random_states(states[rank])
+    if rank() < len(states):
+        restore_random_states(states[rank()])
     else:
         logger.warning("the stages were begun with %d processes: this one's random numbers are new", len(states))

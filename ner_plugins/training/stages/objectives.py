@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 import torch
-import torch.distributed as dist
 from allennlp.common import Lazy
-from allennlp.common.util import is_distributed
 from torch import Tensor
 
+from ner_plugins.distributed import broadcast_parameters, sums_over_ranks, world_size
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.modules.losses.contrastive import ContrastiveLoss
 from ner_plugins.training.separation import SENTENCES, report_separation, token_vectors
-from ner_plugins.training.stages.batches import Batch, StageBatches, sums_over_ranks
+from ner_plugins.training.stages.batches import Batch, StageBatches
 from ner_plugins.training.stages.encoded_batches import encoded
 from ner_plugins.training.stages.log import StageLog
 from ner_plugins.training.stages.updates import Precision
@@ -115,9 +114,7 @@ class ContrastiveObjective(Objective):
         if "input_dim" in loss._params:
             raise ConfigError("nerco.loss.input_dim is the size of the model's vectors: leave it out")
         self.contrastive: ContrastiveLoss = loss.construct(input_dim=self.model.encoding_dim).to(trainer.cuda_device)
-        if is_distributed():  # whose projection starts from one set of weights
-            for parameter in self.contrastive.parameters():
-                dist.broadcast(parameter.data, 0)
+        broadcast_parameters(self.contrastive)
         self.pictures = pictures
         self._shown = shown
         if validation is not None:
@@ -234,5 +231,5 @@ def _check_pairs(validation: StageBatches) -> None:
             return  # which `encoded` tells
         for start, end, type_ in field.entities:
             tokens[type_] += end - start
-    if not is_distributed() and all(number < 2 for number in tokens.values()):
+    if world_size() == 1 and all(number < 2 for number in tokens.values()):
         raise ConfigError(_NO_VALIDATION_LOSS)

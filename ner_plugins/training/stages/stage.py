@@ -12,10 +12,10 @@ from allennlp.training.learning_rate_schedulers import LearningRateScheduler
 from allennlp.training.optimizers import Optimizer
 from torch import Tensor
 
-from ner_plugins.distributed import is_first_rank
+from ner_plugins.distributed import is_first_rank, min_over_ranks, sums_over_ranks
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training.freezing import freeze, frozen_modules, learning, train_with
-from ner_plugins.training.stages.batches import Batch, StageBatches, smallest_over_ranks, sums_over_ranks
+from ner_plugins.training.stages.batches import Batch, StageBatches
 from ner_plugins.training.stages.checkpoint import StageCheckpoints, State, restore_rank
 from ner_plugins.training.stages.log import StageLog
 from ner_plugins.training.stages.objectives import Objective
@@ -129,7 +129,7 @@ class Stage:
         parameters = self._parameters()
         # Modules whose parameters never learn are as they are in ordinary training.
         self._asleep = [] if settings.dropout_when_frozen else frozen_modules(self.model, frozen)
-        batches = smallest_over_ranks(len(training), self.device)
+        batches = min_over_ranks(len(training), self.device)
         self.updates = Updates(
             parameters,
             settings.optimizer,

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Callable, ClassVar, Optional, Sequence
 
 import torch
-from allennlp.common.util import is_distributed
 from allennlp.training.callbacks import TensorBoardCallback, TrainerCallback
 
+from ner_plugins.distributed import gather_objects, world_size
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.freezing import gradients_and_modes_kept
-from ner_plugins.training.stages.checkpoint import StageCheckpoints, of_all_ranks, restore_rank
+from ner_plugins.training.stages.checkpoint import StageCheckpoints, restore_rank
 from ner_plugins.training.stages.log import StageLog
 from ner_plugins.training.stages.random_states import random_states
 from ner_plugins.training.stages.stage import Stage
@@ -72,7 +72,7 @@ class StagedTraining(TrainerCallback):
         self._checkpoints = StageCheckpoints(folder)
         if trainer._start_after_epochs_completed or trainer._start_after_batches_in_epoch_completed:
             return
-        entry = of_all_ranks(random_states())
+        entry = gather_objects(random_states())
         wants = self._tensorboard
         if wants is None:
             wants = any(isinstance(callback, TensorBoardCallback) for callback in trainer._callbacks)
@@ -129,7 +129,7 @@ class StagedTraining(TrainerCallback):
             resumed = None
             self.after_stage(name, trainer)
         checkpoints.finish(trainer.model.state_dict(), entry)
-        if is_distributed():  # buffers may differ between ranks
+        if world_size() > 1:  # buffers may differ between ranks
             finished = checkpoints.read_finished()
             assert finished is not None
             trainer.model.load_state_dict(finished["model"])

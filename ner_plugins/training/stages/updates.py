@@ -4,14 +4,14 @@ import contextlib
 from typing import Any, ContextManager, Optional, Sequence
 
 import torch
-import torch.distributed as dist
 from allennlp.common import Lazy
-from allennlp.common.util import is_distributed
 from allennlp.training.learning_rate_schedulers import LearningRateScheduler
 from allennlp.training.optimizers import Optimizer
 from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+from ner_plugins.distributed import sum_gradients
 
 
 class Precision:
@@ -99,7 +99,7 @@ class Updates:
 
     def step(self) -> bool:
         """Update the parameters by what was accumulated; returns whether there was anything."""
-        batches = _add_up(self.parameters, self._batches)
+        batches = sum_gradients(self.parameters, self._batches)
         self.steps += 1
         if self.schedule is not None:
             self.schedule.step_batch(self.steps)
@@ -145,32 +145,3 @@ class Updates:
             clip_grad_norm_(learnt, self.grad_norm)
         if self.grad_clipping is not None:
             clip_grad_value_(learnt, self.grad_clipping)
-
-
-def _add_up(parameters: Sequence[Parameter], batches: int) -> int:
-    """
-    Sum the gradients of all ranks in place, and return the number of batches that they are of.
-
-    What has a gradient on no rank keeps none, so that no optimizer decays it.
-    """
-    if not is_distributed():
-        return batches
-    device = parameters[0].device
-    present = torch.tensor([batches, *(parameter.grad is not None for parameter in parameters)], device=device)
-    dist.all_reduce(present)
-    batches, *counts = present.tolist()
-    used = [parameter for parameter, count in zip(parameters, counts, strict=True) if count > 0]
-    for dtype in sorted({parameter.dtype for parameter in used}, key=str):
-        of_type = [parameter for parameter in used if parameter.dtype is dtype]
-        flat = torch.cat([_dense_gradient(parameter).flatten() for parameter in of_type])
-        dist.all_reduce(flat)
-        sums = torch.split(flat, [parameter.numel() for parameter in of_type])
-        for parameter, summed in zip(of_type, sums, strict=True):
-            parameter.grad = summed.view_as(parameter).clone()
-    return int(batches)
-
-
-def _dense_gradient(parameter: Parameter) -> Tensor:
-    if parameter.grad is None:
-        return torch.zeros_like(parameter)
-    return parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad

@@ -1,0 +1,95 @@
+"""Ranks, gathering and reductions: with one process, and with two over gloo."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from ner_plugins.distributed import (
+    broadcast_parameters,
+    gather_objects,
+    is_first_rank,
+    min_over_ranks,
+    rank,
+    sum_gradients,
+    sums_over_ranks,
+    wait_for_ranks,
+    world_size,
+)
+
+CPU = torch.device("cpu")
+
+
+def test_one_process_is_all_ranks() -> None:
+    assert (world_size(), rank(), is_first_rank()) == (1, 0, True)
+    assert gather_objects({"a": 1}) == [{"a": 1}]
+    assert min_over_ranks(3, CPU) == 3 and sums_over_ranks([1, 2.5], CPU) == [1.0, 2.5]
+    layer = torch.nn.Linear(2, 1)
+    layer.weight.grad = torch.ones(1, 2)
+    assert sum_gradients(list(layer.parameters()), 2) == 2
+    assert layer.weight.grad.tolist() == [[1.0, 1.0]] and layer.bias.grad is None
+    broadcast_parameters(layer)
+    wait_for_ranks()
+
+
+RANK_PROGRAM = """
+import sys
+import ner_plugins
+import torch
+from torch.nn import Embedding, Parameter
+from ner_plugins.distributed import *
+
+number, folder = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=number, world_size=2)
+cpu = torch.device("cpu")
+assert (world_size(), rank(), is_first_rank()) == (2, number, number == 0)
+assert gather_objects({"rank": number}) == [{"rank": 0}, {"rank": 1}]
+assert min_over_ranks(5 - number, cpu) == 4
+assert sums_over_ranks([number, 0.5], cpu) == [1.0, 1.0]
+wait_for_ranks()
+
+layer = torch.nn.Linear(1, 1)
+torch.nn.init.constant_(layer.weight, float(number + 1))
+broadcast_parameters(layer)
+assert layer.weight.item() == 1.0
+
+# Two rows on rank 0, one on rank 1; each rank weighs all three by its own number + 1.
+rows = torch.full((2 - number, 2), float(number), requires_grad=True)
+gathered = gather_rows(rows)
+assert gathered.tolist() == [[0.0, 0.0], [0.0, 0.0], [1.0, 1.0]]
+(gathered.sum() * (number + 1)).backward()
+assert rows.grad.tolist() == [[3.0, 3.0]] * (2 - number)
+
+# A gradient on both ranks, on one, on none; in two types, and a sparse one.
+both, one, none = Parameter(torch.zeros(2)), Parameter(torch.zeros(1)), Parameter(torch.zeros(1))
+double, sparse = Parameter(torch.zeros(1, dtype=torch.float64)), Embedding(3, 2, sparse=True)
+both.grad = torch.tensor([1.0, float(number)])
+double.grad = torch.full((1,), 0.5, dtype=torch.float64)
+if number == 1:
+    one.grad = torch.tensor([7.0])
+sparse(torch.tensor([number])).sum().backward()
+assert sum_gradients([both, one, none, double, sparse.weight], 1 + number) == 3
+assert both.grad.tolist() == [2.0, 1.0], both.grad
+assert one.grad.tolist() == [7.0], one.grad
+assert none.grad is None
+assert double.grad.tolist() == [1.0], double.grad
+assert sparse.weight.grad.tolist() == [[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]], sparse.weight.grad
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANK_PROGRAM, str(number), str(tmp_path)],
+            stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    try:
+        errors = [process.communicate(timeout=120)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], errors
