@@ -7,8 +7,8 @@ from collections import defaultdict
 from contextlib import ExitStack
 from typing import Any, Dict, Iterable, List, Tuple, Union
 
-from ner_plugins.data_tools.formats.formats import DEFAULT_FORMAT, split_file
-from ner_plugins.data_tools.formats.writers import CorpusWriter, WriteSummary, open_corpus_writer
+from ner_plugins.data_tools.formats.registry import DEFAULT_FORMAT, split_file
+from ner_plugins.data_tools.formats.writer import CorpusWriter, WriteSummary, open_corpus_writer
 from ner_plugins.dataset_readers.draw import share_of
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, NerError

@@ -2,6 +2,8 @@
 
 from typing import Any, Callable, Mapping
 
+from ner_plugins.dataset_readers.json.cluener import label_of
+from ner_plugins.entities import Entity
 from ner_plugins.predictors.ner_predictor import dump_json
 
 
@@ -12,10 +14,7 @@ def to_entities_line(prediction: Mapping[str, Any]) -> str:
 
 def to_cluener_line(prediction: Mapping[str, Any]) -> str:
     """The submission layout of CLUENER2020, `{"id", "label": {type: {surface: [[start, end inclusive]]}}}`."""
-    label: dict[str, dict[str, list[list[int]]]] = {}
-    for entity in prediction["entities"]:
-        places = label.setdefault(entity["type"], {}).setdefault(entity["text"], [])
-        places.append([entity["start"], entity["end"] - 1])
+    label = label_of(prediction["text"], map(Entity.from_json, prediction["entities"]))
     return dump_json({"id": prediction["id"], "label": label})
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ner_plugins.data_tools.formats.writers import write_corpus
+from ner_plugins.data_tools.formats.writer import write_corpus
 from ner_plugins.dataset_readers.docbin import SpacyReader
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ner_plugins.data_tools.checks.checks import check_corpora
+from ner_plugins.data_tools.checks.corpora import check_corpora
 from ner_plugins.data_tools.corpora import Corpus
 from ner_plugins.dataset_readers import NerDatasetReader
 from ner_plugins.dataset_readers.guarded import guarded

@@ -10,7 +10,7 @@ from torch import Tensor
 
 pytest.importorskip("matplotlib")
 
-from ner_plugins.data_tools.statistics.statistics import plots
+from ner_plugins.data_tools.statistics import plots
 from ner_plugins.modules.losses.contrastive import unit_rows
 from ner_plugins.training import scatter
 from ner_plugins.training.scatter import TokenVectors, draw_scatter, principal_components, sample, separation

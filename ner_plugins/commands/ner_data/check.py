@@ -3,7 +3,7 @@
 import argparse
 
 from ner_plugins.commands.ner_data.arguments import add_paths, print_report
-from ner_plugins.data_tools.checks.problems import KINDS
+from ner_plugins.data_tools.problem_kinds import KINDS
 
 NAME = "check"
 HELP = "List every problem of corpora with file:line; exit status 1 if there are errors (warnings and notes: 0)."
@@ -29,9 +29,7 @@ def run(args: argparse.Namespace) -> None:
     import json
     import sys
 
-    from ner_plugins.data_tools.checks.checks import check_corpora
-    from ner_plugins.data_tools.checks.problems import format_findings
-    from ner_plugins.data_tools.checks.sentence_checks import LONG_TEXT
+    from ner_plugins.data_tools.checks import LONG_TEXT, check_corpora, format_findings
     from ner_plugins.data_tools.corpora import open_corpora
 
     kinds = None if args.kinds is None else [kind.strip() for kind in args.kinds.split(",")]

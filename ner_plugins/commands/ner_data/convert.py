@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read the one, write the other, and print a line about it."""
-    from ner_plugins.data_tools.formats.writers import write_corpus
+    from ner_plugins.data_tools.formats import write_corpus
 
     source = transfer.Input(args)
     source.refuse_as_output(args.output)

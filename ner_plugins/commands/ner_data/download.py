@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Iterator
 
 if TYPE_CHECKING:
-    from ner_plugins.data_tools.download.public_corpora import PublicCorpus
+    from ner_plugins.data_tools.download import PublicCorpus
 
 NAME = "download"
 HELP = "Fetch public corpora, from their documented addresses, with a check of every byte."
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="you accept this corpus's licence, or that none is stated; for each that asks for it",
     )
-    parser.add_argument("--catalogue", metavar="FILE", help="JSON file with corpora of your own: see public_corpora.py")
+    parser.add_argument("--catalogue", metavar="FILE", help="JSON file with corpora of your own: see catalogue.py")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -42,8 +42,7 @@ def run(args: argparse.Namespace) -> None:
 
     `ConfigError` for names that are not there and licences not accepted, before anything is fetched. `DownloadError`.
     """
-    from ner_plugins.data_tools.download.download import check_permission, download
-    from ner_plugins.data_tools.download.public_corpora import choose_corpora, load_catalogue
+    from ner_plugins.data_tools.download import check_permission, choose_corpora, download, load_catalogue
     from ner_plugins.errors import ConfigError
 
     catalogue = load_catalogue(args.catalogue)

@@ -27,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw, write, and print a line about it."""
-    from ner_plugins.data_tools.formats.formats import format_of
-    from ner_plugins.data_tools.formats.writers import open_corpus_writer
+    from ner_plugins.data_tools.formats import format_of, open_corpus_writer
     from ner_plugins.data_tools.sampling import sample_sentences
 
     source = transfer.Input(args)

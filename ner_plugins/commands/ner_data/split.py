@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the files, and print a line about each."""
-    from ner_plugins.data_tools.formats.formats import DEFAULT_FORMAT, split_file
+    from ner_plugins.data_tools.formats import DEFAULT_FORMAT, split_file
     from ner_plugins.data_tools.sampling import split_corpus
 
     source = transfer.Input(args)

@@ -20,17 +20,18 @@ def run(args: argparse.Namespace) -> None:
     import json
 
     from ner_plugins.data_tools.corpora import open_corpora
-    from ner_plugins.data_tools.statistics.statistics import Comparison, collect_statistics
-    from ner_plugins.data_tools.statistics.tables import format_statistics
+    from ner_plugins.data_tools.statistics import (
+        Comparison,
+        check_plot_file,
+        collect_statistics,
+        format_statistics,
+        plot_statistics,
+    )
 
     if args.plot:
-        from ner_plugins.data_tools.statistics.plots import check_plot_file
-
         check_plot_file(args.plot)
     corpora = open_corpora(args.paths, args.reader)
     comparison = Comparison([collect_statistics(corpus) for corpus in corpora])
     print_report(json.dumps(comparison.to_json(), indent=2) if args.json else format_statistics(comparison))
     if args.plot:
-        from ner_plugins.data_tools.statistics.plots import plot_statistics
-
         plot_statistics(comparison.corpora, args.plot)

@@ -116,7 +116,7 @@ def print_summary(line: str, output: str) -> None:
 
 def how_to_read(format: str, tokens: str) -> str:
     """The `--reader` argument that reads what was written."""
-    from ner_plugins.data_tools.formats.formats import reader_for
+    from ner_plugins.data_tools.formats import reader_for
 
     spec = reader_for(format, tokens)
     return f"--reader {spec['type'] if len(spec) == 1 else shlex.quote(json.dumps(spec))}"

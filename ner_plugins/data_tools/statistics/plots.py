@@ -4,8 +4,8 @@ import logging
 import os
 from typing import Any, Dict, List, Sequence
 
+from ner_plugins.data_tools.statistics.collect import CorpusStatistics
 from ner_plugins.data_tools.statistics.histogram import Histogram
-from ner_plugins.data_tools.statistics.statistics import CorpusStatistics
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import display_width
 

@@ -2,7 +2,7 @@
 
 from typing import Dict, List, Sequence
 
-from ner_plugins.data_tools.statistics.statistics import Comparison, CorpusStatistics
+from ner_plugins.data_tools.statistics.collect import Comparison, CorpusStatistics
 from ner_plugins.metrics.report import display_width
 
 _SUMMARY = ("min", "mean", "median", "p95", "max")

@@ -1,6 +1,6 @@
 """CLUENER 2020: one JSON object on each line."""
 
-from typing import Any, Callable, ClassVar, Iterator, Tuple, Union
+from typing import Any, Callable, ClassVar, Iterable, Iterator, Tuple, Union
 
 from allennlp.data import DatasetReader
 
@@ -115,3 +115,12 @@ def _entity(text: str, type_: str, surface: str, span: Any, bad: Callable[..., D
     if end >= len(text):
         raise bad(f"{where} ends at {end}, past the text", f"an end of at most {len(text) - 1}", remedy)
     raise bad(f"the text at [{start}, {end}] is {shown(text[start : end + 1])}", where, remedy)
+
+
+def label_of(text: str, entities: Iterable[Entity]) -> dict[str, dict[str, list[list[int]]]]:
+    """The value of `label` for a text's entities: {type: {surface: [[start, inclusive end]]}}."""
+    label: dict[str, dict[str, list[list[int]]]] = {}
+    for entity in entities:
+        places = label.setdefault(entity.type, {}).setdefault(text[entity.start : entity.end], [])
+        places.append([entity.start, entity.end - 1])
+    return label

@@ -35,7 +35,7 @@ def test_an_action_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_parser_imports_nothing_that_takes_time(allennlp) -> None:
-    heavy = ["ner_plugins.data_tools.corpora", "ner_plugins.data_tools.formats.formats", "matplotlib", "datasets"]
+    heavy = ["ner_plugins.data_tools.corpora", "ner_plugins.data_tools.formats", "matplotlib", "datasets"]
     code = f"import ner_plugins, allennlp.commands, sys; print([name for name in {heavy} if name in sys.modules])"
     done = allennlp("-c", code, program=[sys.executable])
     assert done.returncode == 0 and done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from ner_plugins.data_tools.statistics import CorpusStatistics, plots
 from ner_plugins.data_tools.statistics.plots import check_plot_file, plot_statistics
-from ner_plugins.data_tools.statistics.statistics import CorpusStatistics, plots
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError
 

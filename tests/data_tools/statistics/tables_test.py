@@ -1,4 +1,4 @@
-from ner_plugins.data_tools.statistics.statistics import Comparison, CorpusStatistics
+from ner_plugins.data_tools.statistics.collect import Comparison, CorpusStatistics
 from ner_plugins.data_tools.statistics.tables import format_columns, format_statistics
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.metrics.report import display_width

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_plugins.data_tools.checks.problems import KINDS
-from ner_plugins.data_tools.checks.sentence_checks import check_sentence
+from ner_plugins.data_tools.checks.sentences import check_sentence
+from ner_plugins.data_tools.problem_kinds import KINDS
 from ner_plugins.entities import Entity, Sentence
 
 

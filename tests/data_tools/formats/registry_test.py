@@ -2,7 +2,7 @@ import pytest
 
 from ner_plugins.commands.ner_data import transfer
 from ner_plugins.data_tools.corpora import make_reader
-from ner_plugins.data_tools.formats.formats import FORMATS, corpus_format, format_of, reader_for, split_file
+from ner_plugins.data_tools.formats.registry import FORMATS, corpus_format, format_of, reader_for, split_file
 from ner_plugins.errors import ConfigError
 
 

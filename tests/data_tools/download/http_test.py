@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_server import cut, local_server, status, without_length, without_ranges
 
-from ner_plugins.data_tools.download.download import fetching
-from ner_plugins.data_tools.download.fetching import DownloadError, Fetcher
+from ner_plugins.data_tools.download import http
+from ner_plugins.data_tools.download.http import DownloadError, Fetcher
 
 BODY = bytes(range(256)) * 1200  # several chunks
 SIZE = len(BODY)
@@ -65,7 +65,7 @@ def test_interrupted_and_resumed_by_the_next_run(server, part):
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, SIZE - 1), max_size=4))
 def test_wherever_it_is_cut_only_a_chunk_comes_twice(server, part, fetcher, cuts):
-    fetching.discard(part)
+    http.discard(part)
     server.served, server.requests[:] = 0, []
     server.answers[:] = map(cut, cuts)
     fetcher.fetch(f"{server.address}/a", part, SIZE, SIZE)
@@ -184,13 +184,13 @@ def test_errors_that_stay(server, part, fetcher, code):
 def discarded(monkeypatch):
     """Sizes of the parts that were thrown away."""
     sizes = []
-    original = fetching.discard
+    original = http.discard
 
     def spy(part):
         sizes.extend([part.stat().st_size] if part.exists() else [])
         original(part)
 
-    monkeypatch.setattr(fetching, "discard", spy)
+    monkeypatch.setattr(http, "discard", spy)
     return sizes
 
 

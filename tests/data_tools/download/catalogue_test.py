@@ -8,7 +8,7 @@ import pytest
 from allennlp.data import DatasetReader
 
 import ner_plugins.dataset_readers  # noqa: F401  (registers the readers)
-from ner_plugins.data_tools.download.public_corpora import PublishedFile, Source, choose_corpora, load_catalogue
+from ner_plugins.data_tools.download.catalogue import PublishedFile, Source, choose_corpora, load_catalogue
 from ner_plugins.errors import ConfigError
 
 OURS = load_catalogue()

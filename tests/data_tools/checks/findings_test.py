@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_plugins.data_tools.checks.problems import KINDS, SEVERITIES, Findings, Problem, format_findings
+from ner_plugins.data_tools.checks.findings import Findings, Problem, format_findings
+from ner_plugins.data_tools.problem_kinds import KINDS, SEVERITIES
 from ner_plugins.errors import ConfigError
 
 
@@ -65,12 +66,12 @@ def test_json() -> None:
 
 @pytest.mark.parametrize("kinds", [["nested", "leek"], [""], []])
 def test_unknown_kinds(kinds: list[str]) -> None:
-    with pytest.raises(ConfigError, match=r"--kinds names .*There are unreadable, illegal-tags"):
+    with pytest.raises(ConfigError, match=r"unknown --kinds value .*t must be one of unreadable, illegal-tags"):
         Findings(kinds)
 
 
 def test_a_negative_limit() -> None:
-    with pytest.raises(ConfigError, match="--limit is -1"):
+    with pytest.raises(ConfigError, match=r"--limit must be >= 0 .* got -1"):
         Findings(limit=-1)
 
 
@@ -86,5 +87,5 @@ def test_nothing_is_lost(kinds: list[str], limit: int) -> None:
 
 
 def test_a_kind_that_is_misspelt() -> None:
-    with pytest.raises(ConfigError, match=r"names 'leaks'\. Did you mean 'leak'\?"):
+    with pytest.raises(ConfigError, match=r"--kinds value 'leaks': did you mean 'leak'\? It must be one of"):
         Findings(["nested", "leaks"])

@@ -1,15 +1,16 @@
-"""Writing corpora, in every format that there is a reader for."""
+"""Writing a corpus to a file, in any of the formats."""
 
 import itertools
 import logging
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, Optional, Sequence, Union
 
-from ner_plugins.data_tools.formats.column_format import TOKENS, check_tokens
-from ner_plugins.data_tools.formats.formats import corpus_format, format_of
-from ner_plugins.data_tools.formats.sentence_formats import cannot_hold
+from ner_plugins.data_tools.choices import check_choice
+from ner_plugins.data_tools.formats.base import cannot_hold
+from ner_plugins.data_tools.formats.columns import TOKENS
+from ner_plugins.data_tools.formats.registry import corpus_format, format_of
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError, NerError
 from ner_plugins.files.output_files import open_output
@@ -33,11 +34,11 @@ class WriteSummary:
     path, format : `str`
     sentences, entities : `int`
     left_out : `int`
-        Entities that overlap longer ones (`overlaps="longest"`).
+        Entities left out because they overlap longer ones (`overlaps="longest"`).
     skipped : `int`
-        Sentences that the format cannot hold (`on_error="skip"`).
-    errors : `List[DataError]`
-        Those of the first 20 of these.
+        Sentences left out because the format cannot hold them (`on_error="skip"`).
+    errors : `list[DataError]`
+        The errors of the first 20 skipped sentences.
     """
 
     path: str
@@ -46,13 +47,13 @@ class WriteSummary:
     entities: int = 0
     left_out: int = 0
     skipped: int = 0
-    errors: List[DataError] = field(default_factory=list)
+    errors: list[DataError] = field(default_factory=list)
 
     def __str__(self) -> str:
         held = f"{_counted(self.sentences, 'sentence')}, {_counted(self.entities, 'entity')}"
         parts = [f"{self.path}: {held} ({self.format})"]
         if self.left_out:
-            parts.append(f"{_counted(self.left_out, 'entity')} left out, inside or across longer ones")
+            parts.append(f"{_counted(self.left_out, 'entity')} left out, overlapping longer ones")
         if self.skipped:
             parts.append(f"{_counted(self.skipped, 'sentence')} skipped")
         return "; ".join(parts)
@@ -75,12 +76,12 @@ class CorpusWriter:
     def __init__(
         self, stream: BinaryIO, path: str, format: Optional[str], tokens: str, overlaps: str, on_error: str
     ) -> None:
-        for key, value, choices in (("overlaps", overlaps, OVERLAPS), ("on_error", on_error, ON_ERROR)):
-            if value not in choices:
-                raise ConfigError(f"{key} is {value!r}, but must be one of {', '.join(choices)}")
+        check_choice("tokens", tokens, TOKENS)
+        check_choice("overlaps", overlaps, OVERLAPS)
+        check_choice("on_error", on_error, ON_ERROR)
         name = format or format_of(path)
-        if check_tokens(tokens) != TOKENS[0] and not corpus_format(name).has_tokens:
-            raise ConfigError(f"--tokens {tokens}: {name} has no tokens to choose. Leave it out")
+        if tokens != TOKENS[0] and not corpus_format(name).has_tokens:
+            raise ConfigError(f"--tokens {tokens}: {name} has no choice of tokens. Leave the option out")
         self.summary = WriteSummary(path, name)
         self._format = corpus_format(name).make(tokens)
         self._overlaps, self._on_error = overlaps, on_error
@@ -94,7 +95,7 @@ class CorpusWriter:
 
         # Raises
 
-        `DataError`, with the sentence's source, where the format cannot hold it (unless `on_error` is `skip`).
+        `DataError` with the sentence's source if the format cannot hold it, unless `on_error` is `skip`.
         """
         try:
             fitting, left_out = self._fitting(sentence)
@@ -112,33 +113,33 @@ class CorpusWriter:
         self.summary.left_out += left_out
 
     def finish(self) -> None:
-        """Write what follows the last sentence. `NerError` when there is none."""
+        """Write the bytes after the last sentence; `NerError` if no sentence was written."""
         summary = self.summary
         if not summary.sentences:
             why = f"all {summary.skipped} sentences were skipped" if summary.skipped else "there is no sentence"
-            first = f". The first: {summary.errors[0]}" if summary.errors else ""
-            raise NerError(f"nothing is written to {summary.path}, since {why}{first}")
+            first = f". The first error: {summary.errors[0]}" if summary.errors else ""
+            raise NerError(f"nothing is written to {summary.path}: {why}{first}")
         self._put(self._format.finish())
 
     def _put(self, chunk: bytes) -> None:
         if self._at_start and chunk:
             self._at_start = False
-            if chunk.startswith(_BYTE_ORDER_MARK):  # of the text: readers drop the first one of a file
+            if chunk.startswith(_BYTE_ORDER_MARK):  # it is part of the text, but readers drop the first of a file
                 self._stream.write(_BYTE_ORDER_MARK)
         self._stream.write(chunk)
 
-    def _fitting(self, sentence: Sentence) -> Tuple[Sentence, int]:
-        """The sentence with the entities that the format can hold, none twice, and how many it cannot."""
+    def _fitting(self, sentence: Sentence) -> tuple[Sentence, int]:
+        """The sentence with the distinct entities that the format can hold, and how many it cannot."""
         if self._labelled not in (None, sentence.entities is not None):
-            found, earlier = ("no gold", "have") if self._labelled else ("gold", "have none")
-            remedy = "Write sentences with and without gold to files of their own"
-            raise cannot_hold(sentence, f"{found}, but earlier sentences {earlier},", remedy)
+            found, earlier = ("unlabelled", "labelled") if self._labelled else ("labelled", "unlabelled")
+            remedy = "Write labelled and unlabelled sentences to separate files"
+            raise cannot_hold(sentence, f"it is {found}, but earlier sentences are {earlier}", remedy)
         entities = list(dict.fromkeys(sentence.entities or ()))
         for entity in entities:
             if not (0 <= entity.start < entity.end <= len(sentence.text) and entity.type):
-                found = f"the entity {entity.type!r} ({entity.start}, {entity.end})"
-                remedy = "Give it a type, and offsets in the text, or leave it out"
-                raise cannot_hold(sentence, f"{found}, which is none of its spans,", remedy)
+                place = f"({entity.start}, {entity.end})"
+                problem = f"the entity {entity.type!r} {place} has no type, or is not a span of the text"
+                raise cannot_hold(sentence, problem, "Correct its type or offsets, or leave it out")
         if not entities:
             return sentence, 0
         conflict = type(self._format).conflict
@@ -153,10 +154,10 @@ class CorpusWriter:
         lost = next(entity for entity in entities if entity not in kept)
         other = next(entity for entity in kept if conflict(entity, lost))
         shown = " and ".join(f"{e.type} {sentence.text[e.start : e.end]!r} ({e.start}, {e.end})" for e in (other, lost))
-        # Brackets hold what is nested.
+        # Brackets can hold nested entities.
         more = "brackets, " if all(not a.crosses(b) for a, b in itertools.combinations(entities, 2)) else ""
         remedy = f"Keep the longest (--overlaps longest), or write {more}cluener, datasets or docbin, which hold all"
-        return cannot_hold(sentence, f"{shown} overlap, which {self.summary.format} cannot hold,", remedy)
+        return cannot_hold(sentence, f"{shown} overlap, which {self.summary.format} cannot represent", remedy)
 
     def _skip(self, problem: DataError) -> None:
         summary = self.summary
@@ -165,12 +166,15 @@ class CorpusWriter:
             summary.errors.append(problem)
         logger.log(logging.WARNING if summary.skipped <= _LISTED_ERRORS else logging.INFO, "skipped: %s", problem)
         if summary.skipped == _LISTED_ERRORS:
-            logger.warning("further skipped sentences are listed at log level INFO only")
+            logger.warning("further skipped sentences are logged at level INFO")
 
 
-def longest(entities: Sequence[Entity], conflict: Callable[[Entity, Entity], bool]) -> List[Entity]:
-    """Of the entities in conflict the longest, then the leftmost, then the first by type; in the order given."""
-    kept: List[Entity] = []
+def longest(entities: Sequence[Entity], conflict: Callable[[Entity, Entity], bool]) -> list[Entity]:
+    """
+    A subset without conflicts, in the given order. Longer entities take precedence, then the leftmost, then the first
+    by type.
+    """
+    kept: list[Entity] = []
     for entity in sorted(entities, key=lambda e: (-e.width, e.start, e.type)):
         if not any(conflict(entity, other) for other in kept):
             kept.append(entity)
@@ -188,29 +192,29 @@ def open_corpus_writer(
     force: bool = False,
 ) -> Iterator[CorpusWriter]:
     """
-    A writer of sentences to a file, which takes its name when the `with` block ends; when that raises, what was there
-    before stays.
+    A writer of sentences to a file. The file appears when the `with` block ends; if the block raises, an existing
+    file stays as it was.
 
     # Parameters
 
     path : `str`
-        `-` is standard output. The name says the compression: `.gz`, `.bz2`, `.xz`.
+        `-` is standard output. The suffixes `.gz`, `.bz2` and `.xz` compress.
     format : `Optional[str]`, optional (default=`None`)
-        One of `FORMATS`; by default what the name says (`format_of`).
+        One of `FORMATS`; by default the one that the name implies (`format_of`).
     tokens : `str`, optional (default=`"characters"`)
         In columns and DocBins, `characters` or `words`.
     overlaps : `str`, optional (default=`"raise"`)
-        Of entities that the format cannot hold together, overlapping ones in columns and crossing ones in brackets:
+        If the format cannot hold two entities together (overlapping ones in columns, crossing ones in brackets):
         `raise`, or keep the `longest` (then the leftmost) and count the others.
     on_error : `str`, optional (default=`"raise"`)
-        Of a sentence that the format cannot hold: `raise`, or `skip` it, say so, and count.
+        If the format cannot hold a sentence: `raise`, or `skip` it with a warning and count it.
     force : `bool`, optional (default=`False`)
-        Replace a file.
+        Replace an existing file.
 
     # Raises
 
-    `ConfigError` for a file that exists, an unknown format or an option that does not fit. `DataError` where the
-    format cannot hold a sentence. `NerError` when there is none to write.
+    `ConfigError` if the file exists, the format is unknown or an option does not fit it. `DataError` if the format
+    cannot hold a sentence. `NerError` if there is no sentence to write.
     """
     name = os.fspath(path)
     with open_output(name, force) as stream:
@@ -226,7 +230,7 @@ def write_corpus(
     **options: Any,
 ) -> WriteSummary:
     """
-    Write sentences, as a stream, to a file that takes its name when all are written.
+    Write sentences as a stream to a file, which appears once all are written.
 
     # Parameters
 

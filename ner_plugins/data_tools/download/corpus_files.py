@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Callable, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import unquote, urlsplit
 
-from ner_plugins.data_tools.download.fetching import DownloadError, Fetcher, discard, local_errors
-from ner_plugins.data_tools.download.public_corpora import PublicCorpus, PublishedFile, Source
+from ner_plugins.data_tools.download.catalogue import PublicCorpus, PublishedFile, Source
+from ner_plugins.data_tools.download.http import DownloadError, Fetcher, discard, local_errors
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.text_lines import readable
 

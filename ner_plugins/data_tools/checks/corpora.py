@@ -1,13 +1,13 @@
-"""What is wrong with corpora: each sentence by itself, and sentences and splits against each other."""
+"""Problems in corpora: within each sentence, and between sentences and splits."""
 
 import logging
 import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterator, NamedTuple, Optional, Sequence
 
-from ner_plugins.data_tools.checks.problems import Findings
-from ner_plugins.data_tools.checks.sentence_checks import LONG_TEXT, check_sentence, quoted
+from ner_plugins.data_tools.checks.findings import Findings
+from ner_plugins.data_tools.checks.sentences import LONG_TEXT, check_sentence, quoted
 from ner_plugins.data_tools.corpora import Corpus
 from ner_plugins.data_tools.statistics.digests import PlacedDigests
 from ner_plugins.dataset_readers.columns.conll import ConllReader
@@ -16,16 +16,16 @@ from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 from ner_plugins.files.data_paths import SPLITS
 
-# A surface seen this often, and a type of fewer than this share of its occurrences, are `rare-type`.
+# `rare-type`: a surface with at least this many occurrences has a type in less than this share of them.
 FREQUENT_SURFACE = 10
 RARE_SHARE = 0.1
-# Tokens: a file of more, all of them one sentence, is `one-sentence`.
+# `one-sentence`: a file has more tokens than this, all in one sentence.
 ONE_SENTENCE = 500
 
 
 @dataclass(slots=True)
 class _Use:
-    """A type: how often it was seen, and where first."""
+    """A type with its number of occurrences and the place of the first."""
 
     type: str
     place: str
@@ -34,15 +34,15 @@ class _Use:
 
 @dataclass
 class _Dataset:
-    """What has to be kept of a dataset: each different surface and each type."""
+    """The surfaces and types of a dataset, for comparisons."""
 
-    surfaces: Dict[str, List[_Use]] = field(default_factory=dict)  # lists, since nearly all have one type
-    types: Dict[int, Dict[str, _Use]] = field(default_factory=dict)  # by number of the corpus
+    surfaces: dict[str, list[_Use]] = field(default_factory=dict)  # lists, since most surfaces have one type
+    types: dict[int, dict[str, _Use]] = field(default_factory=dict)  # by corpus number, then by type
 
 
 @dataclass
-class _FileSummary:
-    """What is said of a corpus as a whole."""
+class _CorpusCounts:
+    """Counts of a corpus, for the problems of a whole file."""
 
     sentences: int = 0
     labelled: int = 0
@@ -58,8 +58,8 @@ class _FileSummary:
     def report(self, corpus: Corpus, findings: Findings) -> None:
         count = f"its {self.sentences:,} sentence{'s' * (self.sentences != 1)}"
         if self.sentences and corpus.split != "test" and not self.with_entity:
-            what = "has an entity" if self.labelled else "has labels, not even an empty one"
-            findings.add("unlabelled", corpus.path, f"none of {count} {what}: is it the right reader?")
+            what = "has an entity" if self.labelled else "has a label, not even an empty one"
+            findings.add("unlabelled", corpus.path, f"none of {count} {what}: is this the right reader?")
         in_columns = isinstance(corpus.reader, ConllReader) and not corpus.reader.document_level
         if in_columns and self.sentences == 1 and self.tokens > ONE_SENTENCE:
             message = f"one sentence of {self.tokens:,} tokens in the whole file: are blank lines missing?"
@@ -67,10 +67,10 @@ class _FileSummary:
 
 
 class _Copy(NamedTuple):
-    """A sentence whose text others before it have: the first of each split, and the first labelled of its dataset."""
+    """A repeated text: the first earlier copy in each split, and the first labelled one in its dataset."""
 
     number: int
-    earlier: Tuple[int, ...]
+    earlier: tuple[int, ...]
     labelled: Optional[int]
 
 
@@ -81,47 +81,45 @@ def check_corpora(
     long_text: int = LONG_TEXT,
 ) -> Findings:
     """
-    Reads corpora to their ends, once, and lists what is wrong.
+    Read corpora once, to their ends, and list their problems.
 
-    Memory: 28 bytes for each sentence, some 150 more for each whose text stands in several places, some 400 for
-    each different surface of a dataset, and the problems kept.
+    Memory: 28 bytes per sentence, about 150 more per repeated text, about 400 per distinct surface of a dataset, and
+    the problems kept.
 
     # Parameters
 
     corpora : `Sequence[Corpus]`
-        Opened with `on_error="skip"`, so that a record that cannot be read is a problem among others.
-    kinds, limit : `Optional[Sequence[str]]`, `int`
+        Opened with `on_error="skip"`, so that an unreadable record becomes a problem in the list.
+    kinds : `Optional[Sequence[str]]`, optional (default=`None`)
+        See `Findings`.
+    limit : `int`, optional (default=`10`)
         See `Findings`.
     long_text : `int`, optional (default=`LONG_TEXT`)
-        Texts of more characters than this are `long-text`.
-
-    # Returns
-
-    `Findings`
+        Texts with more characters than this are `long-text`.
 
     # Raises
 
-    `ConfigError` for a kind that there is not.
+    `ConfigError` for an unknown kind.
     """
     findings = Findings(kinds, limit)
     digests = PlacedDigests()
-    datasets: Dict[str, _Dataset] = {}
+    datasets: dict[str, _Dataset] = {}
     compares_texts = findings.wants("leak", "repeated-text", "conflicting-copy")
     compares_surfaces = findings.wants("rare-type", "normalisation", "unseen-type")
     for number, corpus in enumerate(corpora):
         dataset = datasets.setdefault(corpus.dataset, _Dataset())
         dataset.types[number] = {}
-        summary = _FileSummary()
+        counts = _CorpusCounts()
         for sentence in _readable(corpus, findings):
             findings.sentences += 1
-            summary.add(sentence, corpus)
+            counts.add(sentence, corpus)
             for kind, message in check_sentence(sentence, long_text):
                 findings.add(kind, sentence.source, message)
             if compares_texts:
                 digests.add(number, sentence.text, _gold_key(sentence), sentence.source)
             if compares_surfaces:
                 _keep_surfaces(sentence, dataset, number)
-        summary.report(corpus, findings)
+        counts.report(corpus, findings)
     _compare_texts(corpora, digests, findings)
     for dataset in datasets.values():
         _compare_surfaces(dataset, findings)
@@ -130,7 +128,7 @@ def check_corpora(
 
 
 def _readable(corpus: Corpus, findings: Findings) -> Iterator[Sentence]:
-    """The sentences of a corpus; what its reader complains of is added to the findings."""
+    """The sentences of a corpus; the errors of its reader become findings."""
     reader = corpus.reader
     skipped = reader.counts["skipped"]
     begun = False
@@ -149,14 +147,14 @@ def _readable(corpus: Corpus, findings: Findings) -> Iterator[Sentence]:
                 yield sentence
     except DataError as error:
         place, message = _place_and_message(error, corpus)
-        findings.add("unreadable", place, message + ". What follows was not checked" * begun)
+        findings.add("unreadable", place, message + ". The rest of the file was not checked" * begun)
     finally:
         reader.listener = None
 
 
 @contextmanager
 def _silenced(name: str) -> Iterator[None]:
-    """Without the warnings of a logger: the findings say the same."""
+    """Suppress the warnings of a logger: the findings report the same."""
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -166,14 +164,14 @@ def _silenced(name: str) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _place_and_message(error: DataError, corpus: Corpus) -> Tuple[str, str]:
+def _place_and_message(error: DataError, corpus: Corpus) -> tuple[str, str]:
     path = corpus.path if error.path is None else error.path
     parts = [error.problem + (f" (expected {error.expected})" if error.expected else ""), error.remedy or ""]
     return path if error.line is None else f"{path}:{error.line}", ". ".join(filter(None, parts))
 
 
 def _gold_key(sentence: Sentence) -> str:
-    """Equal for equal gold; empty for an unlabelled sentence."""
+    """A string that is equal for equal gold, and empty for an unlabelled sentence."""
     if sentence.entities is None:
         return ""
     return repr(sorted((entity.start, entity.end, entity.type) for entity in set(sentence.entities)))
@@ -195,20 +193,20 @@ def _keep_surfaces(sentence: Sentence, dataset: _Dataset, number: int) -> None:
 
 def _compare_texts(corpora: Sequence[Corpus], digests: PlacedDigests, findings: Findings) -> None:
     """
-    Texts that stand in several places: told at each but the first.
+    Report every copy of a text except the first.
 
-    The order is that of the splits (train, dev, test, others), then that of the sentences.
+    Copies are ordered by split (train, dev, test, others), then by sentence.
     """
     splits = {split: number for number, split in enumerate(SPLITS)}
     ranks = {number: (splits.get(corpus.split or "", len(SPLITS)), number) for number, corpus in enumerate(corpora)}
 
-    def order(number: int) -> Tuple[Tuple[int, int], int]:
+    def order(number: int) -> tuple[tuple[int, int], int]:
         return ranks[digests.split(number)], number
 
-    copies: List[_Copy] = []
+    copies: list[_Copy] = []
     for group in digests.groups():
-        first: Dict[int, int] = {}  # of each split
-        labelled: Dict[str, int] = {}  # the first of each dataset
+        first: dict[int, int] = {}  # by split
+        labelled: dict[str, int] = {}  # the first labelled copy, by dataset
         for number in sorted(group, key=order):
             split, dataset = digests.split(number), corpora[digests.split(number)].dataset
             if first:
@@ -227,7 +225,7 @@ def _report_copy(corpora: Sequence[Corpus], copy: _Copy, digests: PlacedDigests,
             findings.add("repeated-text", place, f"the same text as {digests.place(other)}")
         else:
             name = corpora[digests.split(other)].name
-            message = f"this sentence of {corpora[split].name} is also in {name}: {digests.place(other)}"
+            message = f"this text of {corpora[split].name} is also in {name}: {digests.place(other)}"
             findings.add("leak", place, message)
     same = copy.labelled
     if same is not None and digests.has_gold(copy.number) and digests.gold(same) != digests.gold(copy.number):
@@ -235,7 +233,7 @@ def _report_copy(corpora: Sequence[Corpus], copy: _Copy, digests: PlacedDigests,
 
 
 def _compare_surfaces(dataset: _Dataset, findings: Findings) -> None:
-    composed: Dict[str, str] = {}
+    composed: dict[str, str] = {}
     for surface, uses in dataset.surfaces.items():
         total = sum(use.count for use in uses)
         if total >= FREQUENT_SURFACE and len(uses) > 1:
@@ -247,7 +245,7 @@ def _compare_surfaces(dataset: _Dataset, findings: Findings) -> None:
         if not surface.isascii() and not unicodedata.is_normalized("NFC", surface):
             other = composed.setdefault(unicodedata.normalize("NFC", surface), surface)
             if other != surface or unicodedata.normalize("NFC", surface) in dataset.surfaces:
-                findings.add("normalisation", uses[0].place, f"{surface!a} is also spelt with other code points")
+                findings.add("normalisation", uses[0].place, f"{surface!a} is also written with other code points")
 
 
 def _compare_types(corpora: Sequence[Corpus], dataset: _Dataset, findings: Findings) -> None:

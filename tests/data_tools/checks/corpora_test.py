@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_plugins.data_tools.checks.checks import check_corpora
-from ner_plugins.data_tools.checks.problems import Findings
+from ner_plugins.data_tools.checks.corpora import check_corpora
+from ner_plugins.data_tools.checks.findings import Findings
 from ner_plugins.data_tools.corpora import Corpus, open_corpora
 from ner_plugins.dataset_readers import NerDatasetReader
 from ner_plugins.entities import Entity, Sentence
@@ -62,7 +62,7 @@ def test_every_problem_of_the_fixture() -> None:
     assert copies == [("train.json:5", "train.json:4"), ("train.json:6", "train.json:4")]
     assert [place for place, _ in found(findings, "conflicting-copy")] == ["train.json:6"]
     assert found(findings, "leak") == [
-        ("dev.json:1", f"this sentence of problems#dev is also in problems#train: {PROBLEMS}/train.json:4")
+        ("dev.json:1", f"this text of problems#dev is also in problems#train: {PROBLEMS}/train.json:4")
     ]
     assert found(findings, "unseen-type") == [
         ("dev.json:2", "scene (here first, once in problems#dev) is not in the training split")
@@ -83,8 +83,8 @@ def test_illegal_tags_and_lines_that_are_no_tokens(tmp_path: Path, caplog: pytes
 @pytest.mark.parametrize(
     ("name", "content", "reader", "message"),
     [
-        ("train.json", '{"text": "青禾", "labels": {}}\n', "cluener", "none of its 1 sentence has labels, not even"),
-        ("train.txt", "青,B-ORG\n禾,I-ORG\n\n行,O\n", "conll_ner", "none of its 2 sentences has labels, not even"),
+        ("train.json", '{"text": "青禾", "labels": {}}\n', "cluener", "none of its 1 sentence has a label, not even"),
+        ("train.txt", "青,B-ORG\n禾,I-ORG\n\n行,O\n", "conll_ner", "none of its 2 sentences has a label, not even"),
         ("data.txt", "青\tO\n\n禾\tO\n", "conll_ner", "none of its 2 sentences has an entity"),
     ],
 )
@@ -220,7 +220,7 @@ def test_spellings() -> None:
     gold = [(text, [Entity(0, len(text), "X")]) for text in (decomposed, composed, decomposed, "a\u0308")]
     findings = check_corpora([listed("f", "train", *gold)], ["normalisation"])
     assert [(p.place, p.message) for p in findings.problems("normalisation")] == [
-        ("f:1", "'Cafe\\u0301' is also spelt with other code points")
+        ("f:1", "'Cafe\\u0301' is also written with other code points")
     ]
     assert not check_corpora([listed("f", "train", gold[0], gold[3])], ["normalisation"]).counts
 

@@ -1,46 +1,48 @@
-"""Sentences as a spaCy DocBin."""
+"""A spaCy DocBin. `ner_plugins.dataset_readers.docbin` reads it."""
 
 from typing import Any, Optional
 
-from ner_plugins.data_tools.formats.column_format import check_tokens, tokens_and_spans
-from ner_plugins.data_tools.formats.sentence_formats import SentenceFormat, cannot_hold, check_encodable
+from ner_plugins.data_tools.choices import check_choice
+from ner_plugins.data_tools.formats.base import SentenceFormat, cannot_hold, check_encodable
+from ner_plugins.data_tools.formats.columns import TOKENS, tokens_and_spans
 from ner_plugins.dataset_readers.docbin import SPANS_KEY, import_spacy
 from ner_plugins.entities import Sentence, resolve_overlaps
 
 
 class DocBinFormat(SentenceFormat):
     """
-    A document for each sentence, of one token for each character, so that every entity has its tokens.
+    A document for each sentence, with one token per character, so that every entity begins and ends at a token.
 
-    Entities are `doc.ents`. Where some overlap all of them are `doc.spans["sc"]`, and the longest `doc.ents` as well.
-    A text without gold has neither. An id is `doc.user_data["id"]`. All documents are in memory until the end.
+    Entities are `doc.ents`. If some overlap, `doc.spans["sc"]` holds all of them and `doc.ents` the longest. A text
+    without gold has neither. An id is `doc.user_data["id"]`. All documents are kept in memory until `finish`.
 
     # Parameters
 
     tokens : `str`, optional (default=`"characters"`)
-        With `words` the tokens are those of `ColumnFormat`.
+        `characters` or `words`, as in `ColumnFormat`.
 
     # Raises
 
-    `ConfigError` where spaCy is not installed.
+    `ConfigError` for an unknown kind of token, or if spaCy is not installed.
     """
 
     def __init__(self, tokens: str = "characters") -> None:
         spacy = import_spacy()
-        self._tokens = check_tokens(tokens)
+        check_choice("tokens", tokens, TOKENS)
+        self._tokens = tokens
         self._doc: Any = spacy.tokens.Doc
         self._span: Any = spacy.tokens.Span
         self._vocab = spacy.vocab.Vocab()
         self._bin: Optional[Any] = spacy.tokens.DocBin(store_user_data=True)
 
     def encode(self, sentence: Sentence) -> bytes:
-        """Nothing yet."""
+        """No bytes yet: `finish` returns the whole file."""
         check_encodable(sentence, "docbin")
         if not sentence.text and sentence.entities is None:
             remedy = "Leave it out (--on-error skip), or write cluener"
-            raise cannot_hold(sentence, "neither text nor gold, which docbin cannot hold together,", remedy)
+            raise cannot_hold(sentence, "docbin cannot hold an empty text without gold", remedy)
         if isinstance(sentence.id, int) and not -(2**63) <= sentence.id < 2**63:
-            raise cannot_hold(sentence, f"the id {sentence.id}, of more than 64 bits,", "Give it a string as its id")
+            raise cannot_hold(sentence, f"its id {sentence.id} exceeds 64 bits", "Use a string as its id")
         words, spans = tokens_and_spans(sentence, self._tokens)
         between = self._tokens == "words"
         doc = self._doc(self._vocab, words=words, spaces=[between] * (len(words) - 1) + [False] * bool(words))

@@ -14,15 +14,15 @@ import pytest
 from local_server import cut, local_server, status, without_ranges
 
 from ner_plugins.commands.ner_data import download as command
-from ner_plugins.data_tools.download.download import Downloaded, check_permission, download
-from ner_plugins.data_tools.download.fetching import DownloadError, Fetcher
-from ner_plugins.data_tools.download.public_corpora import (
+from ner_plugins.data_tools.download.catalogue import (
     PublicCorpus,
     PublishedFile,
     Source,
     choose_corpora,
     load_catalogue,
 )
+from ner_plugins.data_tools.download.corpus_files import Downloaded, check_permission, download
+from ner_plugins.data_tools.download.http import DownloadError, Fetcher
 from ner_plugins.errors import ConfigError
 
 TRAIN = ("海 B-LOC\n钓 O\n\n" * 9000).encode()

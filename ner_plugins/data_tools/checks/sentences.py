@@ -1,17 +1,17 @@
-"""What can be wrong within one sentence."""
+"""Problems within one sentence."""
 
 import unicodedata
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Iterator, Sequence
 
 from ner_plugins.data_tools.statistics.overlaps import overlapping_pairs
 from ner_plugins.entities import Entity, Sentence
 
-# The input of most encoders is 512 pieces, of which two are their own.
+# Most encoders read 512 pieces, two of them special tokens.
 LONG_TEXT = 510
 
 _JOINER = "\u200d"
 
-Finding = Tuple[str, str]  # kind, message
+Finding = tuple[str, str]  # kind, message
 
 
 def check_sentence(sentence: Sentence, long_text: int = LONG_TEXT) -> Iterator[Finding]:
@@ -29,13 +29,13 @@ def check_sentence(sentence: Sentence, long_text: int = LONG_TEXT) -> Iterator[F
         yield "empty-text", "the text is empty" if not text else "the text is white space only"
     if len(text) > long_text:
         yield "long-text", f"{len(text):,} characters (more than {long_text:,})"
-    sound: List[Entity] = []
+    sound: list[Entity] = []
     for entity in sentence.entities or ():
         if not 0 <= entity.start <= entity.end <= len(text):
             place = f"{entity.type} at {entity.start}-{entity.end}"
-            yield "misaligned", f"{place} is outside the text of {len(text)} characters, or ends before it begins"
+            yield "misaligned", f"{place} lies outside the text of {len(text)} characters, or ends before it begins"
         elif not text[entity.start : entity.end].strip():
-            yield "empty-entity", f"{entity.type} at {entity.start}-{entity.end} holds no character but white space"
+            yield "empty-entity", f"{entity.type} at {entity.start}-{entity.end} is empty or white space only"
         else:
             sound.append(entity)
             yield from _surface_problems(text, entity)
@@ -45,7 +45,7 @@ def check_sentence(sentence: Sentence, long_text: int = LONG_TEXT) -> Iterator[F
 
 
 def quoted(value: str) -> str:
-    """A surface for a message: printable, and not longer than a line."""
+    """A surface for a message: printable and at most 60 characters long."""
     written = repr(value)
     return written if len(written) <= 60 else written[:57] + "..."
 
@@ -63,7 +63,7 @@ def _surface_problems(text: str, entity: Entity) -> Iterator[Finding]:
         if not 0 < at < len(text):
             continue
         if _is_inside_character(text, at):
-            yield "cut-character", f"{_named(text, entity)} {where} inside a character, {_code(text[at])} follows"
+            yield "cut-character", f"{_named(text, entity)} {where} inside a character, before {_code(text[at])}"
         elif _kind_of_letter(text[at - 1]) == _kind_of_letter(text[at]) != "":
             around = quoted(text[max(at - 8, 0) : at] + "|" + text[at : at + 8])
             yield "cut-word", f"{_named(text, entity)} {where} inside a word: {around}"
@@ -73,12 +73,12 @@ def _surface_problems(text: str, entity: Entity) -> Iterator[Finding]:
         yield "odd-character", f"{_named(text, entity)} has {', '.join(map(_code, odd))}"
     if not unicodedata.is_normalized("NFC", surface) and not unicodedata.is_normalized("NFD", surface):
         replaced = [c for c in dict.fromkeys(surface) if unicodedata.normalize("NFC", c) != c]
-        what = f"has {', '.join(map(_code, replaced))}, which Unicode replaces" if replaced else "mixes both spellings"
+        what = f"has {', '.join(map(_code, replaced))}, which NFC replaces" if replaced else "mixes NFC and NFD"
         yield "normalisation", f"{_named(text, entity)} {what}"
 
 
 def _is_inside_character(text: str, at: int) -> bool:
-    """Whether `text[at]` belongs to the character before it: an accent, a joiner, a vowel of old Hangul."""
+    """Whether `text[at]` combines with the character before it: an accent, a joiner, a vowel of old Hangul."""
     following = text[at]
     return (
         unicodedata.category(following)[0] == "M"
@@ -89,14 +89,14 @@ def _is_inside_character(text: str, at: int) -> bool:
 
 
 def _kind_of_letter(character: str) -> str:
-    """`letter` or `digit`, in writing that puts spaces between words; otherwise empty."""
-    if character >= "\u1100" and not "\uff10" <= character <= "\uff5a":  # Hangul, Han, kana, and what follows them
+    """`letter` or `digit` in scripts with spaces between words, otherwise empty."""
+    if character >= "\u1100" and not "\uff10" <= character <= "\uff5a":  # Hangul, Han, kana and later blocks
         return ""
     return "letter" if character.isalpha() else "digit" if character.isdecimal() else ""
 
 
 def _is_odd(character: str) -> bool:
-    if character in "\u200c\u200d":  # parts of emoji and of words
+    if character in "\u200c\u200d":  # joiners, in emoji and words
         return False
     return character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Cn", "Co", "Cs")
 
@@ -119,14 +119,14 @@ def _pair_problems(text: str, entities: Sequence[Entity]) -> Iterator[Finding]:
 
 
 def _conflicts(text: str, entities: Sequence[Entity]) -> Iterator[Finding]:
-    """Surfaces with several types at several spans."""
+    """Surfaces that have several types at different spans."""
     if len(entities) < 2:
         return
-    by_surface: Dict[str, List[Entity]] = {}
+    by_surface: dict[str, list[Entity]] = {}
     for entity in sorted(set(entities)):
         by_surface.setdefault(text[entity.start : entity.end], []).append(entity)
     for surface, same in by_surface.items():
-        first: Dict[str, Entity] = {}
+        first: dict[str, Entity] = {}
         for entity in same:
             first.setdefault(entity.type, entity)
         if len(first) > 1 and len({entity.start for entity in same}) > 1:
@@ -135,7 +135,7 @@ def _conflicts(text: str, entities: Sequence[Entity]) -> Iterator[Finding]:
 
 
 def _unlabelled_repeats(text: str, entities: Sequence[Entity]) -> Iterator[Finding]:
-    """Occurrences of labelled surfaces that share no character with any entity."""
+    """Occurrences of labelled surfaces that overlap no entity."""
     labelled: Any = None
     seen = set()
     for entity in entities:
@@ -153,7 +153,7 @@ def _unlabelled_repeats(text: str, entities: Sequence[Entity]) -> Iterator[Findi
 
 
 def _covered(text: str, entities: Sequence[Entity]) -> bytearray:
-    """1 for each character of an entity."""
+    """1 for each character inside an entity."""
     covered = bytearray(len(text))
     for entity in entities:
         covered[entity.start : entity.end] = b"\x01" * entity.width
@@ -162,8 +162,8 @@ def _covered(text: str, entities: Sequence[Entity]) -> bytearray:
 
 def _is_word_of_its_own(text: str, start: int, end: int) -> bool:
     """
-    Whether an occurrence may be a name. In writing with spaces it is not where a letter stands before it, or after it;
-    after a Korean name may stand a particle.
+    Whether an occurrence may be a name. In scripts with spaces, no letter may precede or follow it, except that a
+    particle may follow a Korean name.
     """
     if start and _writes_spaces(text[start - 1]) and _writes_spaces(text[start]):
         return False

@@ -1,24 +1,22 @@
-"""The formats that corpora are written in: their names, their files, their readers."""
+"""The formats by name: how each is written, read, and recognised by its file names."""
 
-import difflib
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable
 
-from ner_plugins.data_tools.formats.column_format import ColumnFormat, check_tokens
-from ner_plugins.data_tools.formats.docbin_format import DocBinFormat
-from ner_plugins.data_tools.formats.sentence_formats import (
-    BracketsFormat,
-    CluenerFormat,
-    DatasetsFormat,
-    SentenceFormat,
-)
+from ner_plugins.data_tools.choices import check_choice
+from ner_plugins.data_tools.formats.base import SentenceFormat
+from ner_plugins.data_tools.formats.brackets import BracketsFormat
+from ner_plugins.data_tools.formats.cluener import CluenerFormat
+from ner_plugins.data_tools.formats.columns import TOKENS, ColumnFormat
+from ner_plugins.data_tools.formats.datasets_rows import DatasetsFormat
+from ner_plugins.data_tools.formats.docbin import DocBinFormat
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.output_files import STDOUT, without_compression
 
 DEFAULT_FORMAT = "cluener"
 
-_TEXT = ".txt"  # of several formats, so that it says none
+_TEXT = ".txt"  # shared by several formats, so it does not identify one
 
 
 @dataclass(frozen=True)
@@ -29,18 +27,18 @@ class CorpusFormat:
     # Parameters
 
     make : `Callable[[str], SentenceFormat]`
-        Of the kind of tokens.
-    reader : `Dict[str, Any]`
-        The configuration that reads it.
-    suffixes : `Tuple[str, ...]`
-        Of file names; the first is that of `split_file`.
-    has_tokens : `bool`
-        Whether there is a choice of tokens.
+        Creates it, given the kind of tokens.
+    reader : `dict[str, Any]`
+        The configuration of its reader.
+    suffixes : `tuple[str, ...]`
+        Suffixes of its file names; `split_file` uses the first.
+    has_tokens : `bool`, optional (default=`False`)
+        Whether the kind of tokens can be chosen.
     """
 
     make: Callable[[str], SentenceFormat]
-    reader: Dict[str, Any]
-    suffixes: Tuple[str, ...]
+    reader: dict[str, Any]
+    suffixes: tuple[str, ...]
     has_tokens: bool = False
 
 
@@ -52,7 +50,7 @@ def _columns(scheme: str, *suffixes: str) -> CorpusFormat:
     return CorpusFormat(lambda tokens: ColumnFormat(scheme, tokens), reader, (_TEXT, *suffixes), has_tokens=True)
 
 
-_FORMATS: Dict[str, CorpusFormat] = {
+_FORMATS: dict[str, CorpusFormat] = {
     "cluener": CorpusFormat(lambda _: CluenerFormat(), {"type": "cluener"}, (".json",)),
     "bio": _columns("BIO", ".bio", ".iob2", ".conll", ".tsv"),
     "iob1": _columns("IOB1", ".iob1", ".iob"),
@@ -68,44 +66,46 @@ FORMATS = tuple(_FORMATS)
 
 
 def format_of(path: str) -> str:
-    """The format that a file name says, `cluener` for standard output; `ConfigError` where it says none."""
+    """The format that a file's name implies (`cluener` for standard output); `ConfigError` if it implies none."""
     if path == STDOUT:
         return DEFAULT_FORMAT
     suffix = os.path.splitext(without_compression(path))[1].lower()
     known = {s: name for name, format in _FORMATS.items() for s in format.suffixes if s != _TEXT}
     if suffix not in known:
         listed = ", ".join(f"{s} ({name})" for s, name in known.items())
-        what = f"the name {os.path.basename(path)} does not say the format"
+        what = f"the name {os.path.basename(path)} does not imply a format"
         raise ConfigError(f"{what}: name it with --to {'|'.join(FORMATS)}, or let the name end in {listed}")
     return known[suffix]
 
 
-def reader_for(format: str, tokens: str = "characters") -> Dict[str, Any]:
+def reader_for(format: str, tokens: str = "characters") -> dict[str, Any]:
     """
-    The configuration of the reader that reads a format exactly as it was written.
+    The configuration of a reader that recovers exactly what was written.
 
     # Parameters
 
     format : `str`
         One of `FORMATS`.
     tokens : `str`, optional (default=`"characters"`)
-        As it was written with.
+        The kind of tokens that was written.
+
+    # Raises
+
+    `ConfigError` for an unknown format or kind of token.
     """
     reader = dict(corpus_format(format).reader)
-    if "join" in reader and check_tokens(tokens) == "words":
+    check_choice("tokens", tokens, TOKENS)
+    if "join" in reader and tokens == "words":
         reader["join"] = " "
     return reader
 
 
 def split_file(format: str, split: str) -> str:
-    """The name of a split's file by which the format's reader finds it as `FOLDER#SPLIT`."""
+    """The name under which the format's reader finds a split as `FOLDER#SPLIT`."""
     return split + corpus_format(format).suffixes[0]
 
 
 def corpus_format(name: str) -> CorpusFormat:
-    """The format of a name; `ConfigError` where there is none."""
-    if name not in _FORMATS:
-        close = difflib.get_close_matches(str(name).lower(), FORMATS, n=1)
-        hint = f"did you mean {close[0]!r}? It" if close else "it"
-        raise ConfigError(f"unknown format {name!r}: {hint} must be one of {', '.join(FORMATS)}")
+    """The format of this name; `ConfigError` if there is none."""
+    check_choice("format", name, FORMATS)
     return _FORMATS[name]

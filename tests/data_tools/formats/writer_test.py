@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_plugins.data_tools.corpora import make_reader
-from ner_plugins.data_tools.formats.formats import FORMATS, reader_for
-from ner_plugins.data_tools.formats.writers import longest, open_corpus_writer, write_corpus
+from ner_plugins.data_tools.formats.registry import FORMATS, reader_for
+from ner_plugins.data_tools.formats.writer import longest, open_corpus_writer, write_corpus
 from ner_plugins.entities import Entity, Sentence, resolve_overlaps
 from ner_plugins.errors import ConfigError, DataError, NerError
 
@@ -160,31 +160,47 @@ CANNOT: dict[str, tuple[str, Sentence, dict[str, Any], str]] = {
     "overlap in columns": ("bio", CROSSING, {}, r"B 'cdef' \(2, 6\) and A 'abc' \(0, 3\) overlap.*--overlaps longest"),
     "crossing in columns": ("bio", CROSSING, {}, "or write cluener, datasets or docbin, which hold all"),
     "nested in columns": ("bio", NESTED, {}, "or write brackets, cluener, datasets or docbin, which hold all"),
-    "crossing in brackets": ("brackets", CROSSING, {}, "overlap, which brackets cannot hold"),
-    "unlabelled in columns": ("bmes", Sentence("a", None, None, "f.json:3"), {}, "no gold, which a column file"),
-    "unlabelled in brackets": ("brackets", Sentence("a", None, None, "f.json:3"), {}, "no gold, which brackets"),
-    "line break": ("bio", Sentence("a\nb", (), None, "f.json:3"), {}, r"a line break.*in 'a\\nb'\. Write cluener"),
-    "no text in columns": ("bio", Sentence("", (), None, "f.json:3"), {}, "no text, which would be no line"),
-    "no text in brackets": ("brackets", Sentence("", (), None, "f.json:3"), {}, "no text, whose line"),
-    "surrogate in columns": ("bio", Sentence("\ud800", (), None, "f.json:3"), {}, r"a lone surrogate U\+D800"),
-    "surrogate in datasets": ("datasets", Sentence("\udfff", (), None, "f.json:3"), {}, r"U\+DFFF, which datasets"),
-    "surrogate in a type": (
-        "datasets", Sentence("a", (Entity(0, 1, "\ud800"),), None, "f.json:3"), {}, r"a lone surrogate U\+D800",
+    "crossing in brackets": ("brackets", CROSSING, {}, "overlap, which brackets cannot represent"),
+    "unlabelled in columns": (
+        "bmes", Sentence("a", None, None, "f.json:3"), {}, "unlabelled, which a column file cannot",
     ),
-    "surrogate in an id": ("datasets", Sentence("a", (), "\ud800", "f.json:3"), {}, r"a lone surrogate U\+D800"),
-    "two surrogates": ("cluener", Sentence("\ud83d\udc3c", (), None, "f.json:3"), {}, "which JSON reads as one"),
+    "unlabelled in brackets": (
+        "brackets", Sentence("a", None, None, "f.json:3"), {}, "unlabelled, which brackets cannot",
+    ),
+    "line break": (
+        "bio", Sentence("a\nb", (), None, "f.json:3"), {}, r"cannot write 'a\\nb': .* line break\. Write cluener",
+    ),
+    "no text in columns": ("bio", Sentence("", (), None, "f.json:3"), {}, "an empty text would have no line"),
+    "no text in brackets": ("brackets", Sentence("", (), None, "f.json:3"), {}, "an empty text would be a blank line"),
+    "surrogate in columns": ("bio", Sentence("\ud800", (), None, "f.json:3"), {}, r"the lone surrogate U\+D800"),
+    "surrogate in datasets": (
+        "datasets", Sentence("\udfff", (), None, "f.json:3"), {}, r"datasets cannot hold .* U\+DFFF",
+    ),
+    "surrogate in a type": (
+        "datasets", Sentence("a", (Entity(0, 1, "\ud800"),), None, "f.json:3"), {}, r"the lone surrogate U\+D800",
+    ),
+    "surrogate in an id": ("datasets", Sentence("a", (), "\ud800", "f.json:3"), {}, r"the lone surrogate U\+D800"),
+    "two surrogates": (
+        "cluener", Sentence("\ud83d\udc3c", (), None, "f.json:3"), {}, "JSON reads two surrogates in a row as one",
+    ),
     "type with a tab": (
         "bio", Sentence("a", (Entity(0, 1, "A\tB"),), None, "f.json:3"), {}, r"the type 'A\\tB'.*rename_types",
     ),
-    "span outside": ("cluener", Sentence("a", (Entity(0, 2, "A"),), None, "f.json:3"), {}, r"'A' \(0, 2\), which is"),
-    "no type": ("cluener", Sentence("a", (Entity(0, 1, ""),), None, "f.json:3"), {}, r"'' \(0, 1\), which is none"),
-    "two spaces between words": (
-        "bio", Sentence("a  b", (), None, "f.json:3"), {"tokens": "words"}, "white space that is not one space",
+    "span outside": (
+        "cluener", Sentence("a", (Entity(0, 2, "A"),), None, "f.json:3"), {}, r"'A' \(0, 2\) has no type, or is not",
     ),
-    "tab in a word": ("bio", Sentence("a\tb", (), None, "f.json:3"), {"tokens": "words"}, "white space that is not"),
+    "no type": (
+        "cluener", Sentence("a", (Entity(0, 1, ""),), None, "f.json:3"), {}, r"'' \(0, 1\) has no type, or is not",
+    ),
+    "two spaces between words": (
+        "bio", Sentence("a  b", (), None, "f.json:3"), {"tokens": "words"}, "not separated by single spaces",
+    ),
+    "tab in a word": (
+        "bio", Sentence("a\tb", (), None, "f.json:3"), {"tokens": "words"}, "not separated by single spaces",
+    ),
     "entity within a word": (
         "bio", Sentence("ab c", (Entity(1, 4, "T"),), None, "f.json:3"), {"tokens": "words"},
-        r"T 'b c' \(1, 4\), which cuts a word.*--tokens characters",
+        r"T 'b c' \(1, 4\) begins or ends inside a word.*--tokens characters",
     ),
     "a document mark": ("bio", Sentence("-DOCSTART- a", (), None, "f.json:3"), {"tokens": "words"}, "-DOCSTART-"),
 }  # fmt: skip
@@ -210,7 +226,7 @@ def test_longest_keeps_and_counts(tmp_path: Path) -> None:
     path = tmp_path / "out.bio"
     summary = write_corpus([CROSSING], path, overlaps="longest")
     assert (summary.entities, summary.left_out) == (1, 1)
-    assert str(summary) == f"{path}: 1 sentence, 1 entity (bio); 1 entity left out, inside or across longer ones"
+    assert str(summary) == f"{path}: 1 sentence, 1 entity (bio); 1 entity left out, overlapping longer ones"
     assert reads(path, "bio")[0].entities == (Entity(2, 6, "B"),)
     nested = Sentence("abcdef", (*(CROSSING.entities or ()), Entity(3, 4, "C")))
     assert write_corpus([nested], tmp_path / "out.brackets", overlaps="longest").entities == 2
@@ -230,7 +246,7 @@ def test_only_the_first_skipped_sentences_are_listed(tmp_path: Path, caplog: pyt
     with caplog.at_level(logging.WARNING):
         summary = write_corpus([*bad, Sentence("a", ())], tmp_path / "o.bio", on_error="skip")
     assert summary.skipped == 30 and len(summary.errors) == 20 and caplog.text.count("skipped: f:") == 20
-    with pytest.raises(NerError, match=r"nothing is written.*all 30 sentences were skipped\. The first: f:0"):
+    with pytest.raises(NerError, match=r"nothing is written.*all 30 sentences were skipped\. The first error: f:0"):
         write_corpus(bad, tmp_path / "p.bio", on_error="skip")
     with pytest.raises(NerError, match="there is no sentence"):
         write_corpus([], tmp_path / "p.bio")
@@ -238,9 +254,9 @@ def test_only_the_first_skipped_sentences_are_listed(tmp_path: Path, caplog: pyt
 
 
 def test_gold_and_none_do_not_mix(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="f:2: no gold, but earlier sentences have"):
+    with pytest.raises(DataError, match="f:2: cannot write 'b': it is unlabelled, but earlier sentences are labelled"):
         write_corpus([Sentence("a", ()), Sentence("b", None, None, "f:2")], tmp_path / "o.json")
-    with pytest.raises(DataError, match="f:2: gold, but earlier sentences have none"):
+    with pytest.raises(DataError, match="f:2: cannot write 'b': it is labelled, but earlier sentences are unlabelled"):
         write_corpus([Sentence("a"), Sentence("b", (), None, "f:2")], tmp_path / "o.json")
 
 
@@ -248,11 +264,11 @@ def test_gold_and_none_do_not_mix(tmp_path: Path) -> None:
     "name, options, message",
     [
         ("o.json", {"format": "xml"}, "unknown format 'xml': it must be one of cluener, bio"),
-        ("o.txt", {}, r"o\.txt does not say the format.*--to cluener\|bio"),
-        ("o.json", {"overlaps": "first"}, "overlaps is 'first'"),
-        ("o.json", {"on_error": "ignore"}, "on_error is 'ignore'"),
-        ("o.bio", {"tokens": "letters"}, "tokens is 'letters'"),
-        ("o.json", {"tokens": "words"}, "cluener has no tokens to choose"),
+        ("o.txt", {}, r"o\.txt does not imply a format.*--to cluener\|bio"),
+        ("o.json", {"overlaps": "first"}, "unknown overlaps 'first': it must be one of raise, longest"),
+        ("o.json", {"on_error": "ignore"}, "unknown on_error 'ignore': it must be one of raise, skip"),
+        ("o.bio", {"tokens": "letters"}, "unknown tokens 'letters': it must be one of characters, words"),
+        ("o.json", {"tokens": "words"}, "cluener has no choice of tokens"),
         ("no/o.json", {}, "there is no folder"),
     ],
 )

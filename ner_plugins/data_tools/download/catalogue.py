@@ -1,7 +1,7 @@
 """
 The catalogue of public corpora: what they are, under which licence, where each file is published, and its checksum.
 
-It is a JSON object, `public_corpora.json` beside this module, to which a user's own file of the same layout adds:
+It is a JSON object, `catalogue.json` beside this module, to which a user's own file of the same layout adds:
 
     {"NAME": {
         "description": "…", "types": ["PER", …], "reader": "conll_ner", "notes": "…",
@@ -29,7 +29,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ner_plugins.errors import ConfigError
 
-_CATALOGUE = Path(__file__).with_name("public_corpora.json")
+_CATALOGUE = Path(__file__).with_name("catalogue.json")
 _NAME = re.compile(r"[\w-][\w. -]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_plugins.data_tools.corpora import open_corpora
-from ner_plugins.data_tools.statistics.statistics import Comparison, CorpusStatistics, collect_statistics
+from ner_plugins.data_tools.statistics.collect import Comparison, CorpusStatistics, collect_statistics
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError
 

@@ -1,0 +1,42 @@
+"""Rows for Hugging Face `datasets`. `ner_plugins.dataset_readers.json.datasets_rows` reads them."""
+
+from typing import Optional
+
+from ner_plugins.data_tools.formats.base import SentenceFormat, check_encodable
+from ner_plugins.entities import Sentence, resolve_overlaps
+from ner_plugins.predictors.ner_predictor import dump_json
+from ner_plugins.tag_schemes import spans_to_tags
+
+
+class DatasetsFormat(SentenceFormat):
+    """
+    JSON lines for `load_dataset("json")` of Hugging Face `datasets`.
+
+    `tokens` are the characters, `ner_tags` the BIO tags of flat entities (where some overlap, of the longest), and
+    `entities` all of them, `{"start", "end", "type"}`, half-open. Without gold `ner_tags` and `entities` are null. An
+    id is always a string, since a column has one type; a sentence without one gets its row number, from 0.
+
+    `datasets` infers the columns' types from the first 10 MB of the first file. If these hold no entity, or labelled
+    and unlabelled files are loaded together, it needs `load_dataset(..., features=Features(...))`.
+    """
+
+    def __init__(self) -> None:
+        self._rows = 0
+
+    def encode(self, sentence: Sentence) -> bytes:
+        """One line."""
+        check_encodable(sentence, "datasets")
+        text, entities = sentence.text, sentence.entities
+        tags: Optional[list[str]] = None
+        if entities is not None:
+            flat = resolve_overlaps(entities) if len(entities) > 1 else entities
+            tags = spans_to_tags([(entity.start, entity.end, entity.type) for entity in flat], len(text))
+        row = {
+            "id": str(self._rows if sentence.id is None else sentence.id),
+            "text": text,
+            "tokens": list(text),
+            "ner_tags": tags,
+            "entities": None if entities is None else [entity.to_json() for entity in entities],
+        }
+        self._rows += 1
+        return (dump_json(row) + "\n").encode()
