@@ -5,7 +5,7 @@ import io
 import warnings
 from typing import Any, Dict, List, Mapping, Sequence
 
-from ner_plugins.data_tools.statistics.plots import _Labels
+from ner_plugins.plotting import PlotLabels
 from ner_plugins.reports.markup import visible
 
 # What rows and columns that are no type are called; parentheses, since a type could be called "missed".
@@ -63,7 +63,7 @@ def confusion_png(confusion: Mapping[str, Any], file: str) -> bytes:
     file : `str`
         What the picture will be called, for the message about names that no font here shows.
     """
-    labels = _Labels([*axis_names(confusion["rows"]), *axis_names(confusion["columns"])])
+    labels = PlotLabels([*axis_names(confusion["rows"]), *axis_names(confusion["columns"])])
     picture = _draw(confusion, labels, "png", {"font.family": labels.fonts})
     labels.explain(file)
     return picture

@@ -6,8 +6,8 @@ from typing import Any, Mapping, NamedTuple, Sequence
 import torch
 from torch import Tensor
 
-from ner_plugins.data_tools.statistics.plots import _Labels
 from ner_plugins.modules.losses.contrastive import unit_rows
+from ner_plugins.plotting import PlotLabels
 
 # How many tokens a panel shows: of more, no eye would see more.
 LIMIT = 4000
@@ -189,7 +189,7 @@ def draw_scatter(panels: Mapping[str, TokenVectors], types: Sequence[str], file:
     from matplotlib.figure import Figure
     from matplotlib.image import imsave
 
-    labels = _Labels(types)
+    labels = PlotLabels(types)
     with matplotlib.rc_context({"font.family": labels.fonts, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(5.6 * len(panels) + 2, 6), dpi=120, layout="constrained")
         canvas = FigureCanvasAgg(figure)
@@ -230,7 +230,7 @@ def _style(type_id: int) -> dict[str, Any]:
     return {"color": _COLOURS[type_id % len(_COLOURS)], "marker": shape, "s": 12, "alpha": 0.75, "linewidths": 0}
 
 
-def _draw_legend(figure: Any, of_panels: Sequence[Tensor], types: Sequence[str], labels: Any) -> None:
+def _draw_legend(figure: Any, of_panels: Sequence[Tensor], types: Sequence[str], labels: PlotLabels) -> None:
     """One for all panels: each type that is in one of them."""
     from matplotlib.lines import Line2D
 

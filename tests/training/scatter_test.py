@@ -10,7 +10,7 @@ from torch import Tensor
 
 pytest.importorskip("matplotlib")
 
-from ner_plugins.data_tools.statistics import plots
+from ner_plugins import plotting
 from ner_plugins.modules.losses.contrastive import unit_rows
 from ner_plugins.training import scatter
 from ner_plugins.training.scatter import TokenVectors, draw_scatter, principal_components, sample, separation
@@ -168,7 +168,7 @@ def test_many_types_and_few_tokens(tmp_path: Path, panels_drawn: list) -> None:
 def test_names_that_no_font_shows_are_numbered_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, panels_drawn: list
 ) -> None:
-    monkeypatch.setattr(plots, "_CJK_FONTS", ("No Such Font",))
+    monkeypatch.setattr(plotting, "CJK_FONTS", ("No Such Font",))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         draw_scatter(two_stages(2), ["公司", "PER"], str(tmp_path / "p.png"))

@@ -1,6 +1,5 @@
 """Statistics as a picture."""
 
-import logging
 import os
 from typing import Any, Dict, List, Sequence
 
@@ -8,19 +7,9 @@ from ner_plugins.data_tools.statistics.collect import CorpusStatistics
 from ner_plugins.data_tools.statistics.histogram import Histogram
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import display_width
-
-logger = logging.getLogger(__name__)
+from ner_plugins.plotting import PlotLabels
 
 FORMATS = (".png", ".svg", ".pdf")
-
-# Common fonts with Han and Hangul, by the names that matplotlib knows them under.
-_CJK_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK KR", "Noto Sans CJK JP", "Source Han Sans SC", "Source Han Sans K",
-    "Noto Sans SC", "Noto Sans KR", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Microsoft YaHei", "SimHei",
-    "PingFang SC", "PingFang HK", "Hiragino Sans GB", "Heiti TC", "Malgun Gothic", "NanumGothic", "Nanum Gothic",
-    "Apple SD Gothic Neo", "AppleGothic", "UnDotum", "Droid Sans Fallback", "AR PL UMing CN", "Unifont",
-    "Arial Unicode MS",
-)  # fmt: skip
 
 
 def check_plot_file(file: str) -> None:
@@ -63,7 +52,7 @@ def plot_statistics(corpora: Sequence[CorpusStatistics], file: str) -> None:
         datasets.setdefault(corpus.dataset, []).append(corpus)
     rows = list(datasets.values())
     types = max(len(_types_of(row)) for row in rows)
-    labels = _Labels([corpus.name for corpus in corpora] + [type_ for row in rows for type_ in _types_of(row)])
+    labels = PlotLabels([corpus.name for corpus in corpora] + [type_ for row in rows for type_ in _types_of(row)])
     with matplotlib.rc_context({"font.family": labels.fonts, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(11 + min(0.35 * types, 12), 4.2 * len(rows)), layout="constrained")
         FigureCanvasAgg(figure)
@@ -86,7 +75,7 @@ def _types_of(corpora: Sequence[CorpusStatistics]) -> List[str]:
 
 
 def _draw_distribution(
-    axes: Any, corpora: Sequence[CorpusStatistics], key: str, title: str, unit: str, labels: "_Labels"
+    axes: Any, corpora: Sequence[CorpusStatistics], key: str, title: str, unit: str, labels: PlotLabels
 ) -> None:
     """The share of texts or entities in each of some 40 bins of length; the last has the longest 0.5 % too."""
     histograms: List[Histogram] = [getattr(corpus, key) for corpus in corpora]
@@ -110,7 +99,7 @@ def _draw_distribution(
     axes.set_ylim(bottom=0)
 
 
-def _draw_types(axes: Any, corpora: Sequence[CorpusStatistics], labels: "_Labels") -> None:
+def _draw_types(axes: Any, corpora: Sequence[CorpusStatistics], labels: PlotLabels) -> None:
     """The share of each type among a split's entities, as bars side by side."""
     types = _types_of(corpora)
     labelled = [(number, corpus) for number, corpus in enumerate(corpora) if corpus.entities]
@@ -125,31 +114,3 @@ def _draw_types(axes: Any, corpora: Sequence[CorpusStatistics], labels: "_Labels
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("share of the entities")
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-
-
-class _Labels:
-    """Names as the fonts here can show them: others are numbered, and explained in words."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        from matplotlib import font_manager
-
-        known = {entry.name for entry in font_manager.fontManager.ttflist}
-        self.fonts = ["DejaVu Sans", *(name for name in _CJK_FONTS if name in known)]
-        covered = [font_manager.get_font(font_manager.findfont(name)).get_charmap() for name in self.fonts]
-        self._shown: Dict[str, str] = {}
-        self._numbered: Dict[str, str] = {}
-        for name in dict.fromkeys(names):
-            if all(any(ord(character) in charmap for charmap in covered) for character in name):
-                # Dollars would begin mathematics, and what begins with _ is left out of legends.
-                self._shown[name] = " " * name.startswith("_") + name.replace("$", r"\$")
-            else:
-                self._numbered[name] = self._shown[name] = f"#{len(self._numbered) + 1}"
-
-    def __getitem__(self, name: str) -> str:
-        return self._shown[name]
-
-    def explain(self, file: str) -> None:
-        """Tell which number stands for which name."""
-        if self._numbered:
-            listed = ", ".join(f"{number} = {name}" for name, number in self._numbered.items())
-            logger.warning("%s: no font here shows all names: %s. Noto Sans CJK would", file, listed)

@@ -6,7 +6,8 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from ner_plugins.data_tools.statistics import CorpusStatistics, plots
+from ner_plugins import plotting
+from ner_plugins.data_tools.statistics import CorpusStatistics
 from ner_plugins.data_tools.statistics.plots import check_plot_file, plot_statistics
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError
@@ -48,7 +49,7 @@ def test_what_a_picture_says(tmp_path: Path) -> None:
 def test_names_that_no_font_shows_are_numbered_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(plots, "_CJK_FONTS", ("No Such Font",))
+    monkeypatch.setattr(plotting, "CJK_FONTS", ("No Such Font",))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         svg = svg_of(["公司", "PER", "인물", "公司"], tmp_path)
