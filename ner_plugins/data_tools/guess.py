@@ -1,33 +1,29 @@
-"""Which reader a file, folder or archive is for, from file names and the first bytes."""
+"""Which reader a file, folder or archive is for: each registered reader is asked."""
 
-import importlib
-import json
+import logging
 import os
-import pkgutil
 import re
-import zlib
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Sequence, Tuple, Type, cast
+from typing import Mapping, Optional, Sequence, cast
 
 from allennlp.common.registrable import Registrable
 from allennlp.data import DatasetReader
 
-from ner_plugins import dataset_readers
+import ner_plugins.dataset_readers  # noqa: F401 (registers the readers)
 from ner_plugins.data_tools.unrecognised import unrecognised
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.recognition import HEAD_SIZE, Head, Recognition
 from ner_plugins.errors import DataError, NerError
 from ner_plugins.files.data_paths import SPLITS, DataPath, names_in, open_streams
 from ner_plugins.files.text_lines import readable
-from ner_plugins.tag_schemes import is_tag
 
-HEAD_SIZE = 64 << 10
+logger = logging.getLogger(__name__)
 
-_BRACKETS = re.compile(r"<[^<>\n]+:[^\s<>:/]+>")
-_NUMBERED = re.compile(r"(\ufffd\ufffd|.)\d{1,2}", re.DOTALL)
+Readers = Mapping[str, type[NerDatasetReader]]
+
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _NO_DATA = re.compile(r"\.|licen[cs]e|readme", re.IGNORECASE)
-_JSON_KEY = re.compile(r'"(\w+)"\s*:')
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Guess:
     # Parameters
 
     name : `str`
-        As it is registered.
+        Its registered name.
     reason : `str`
         Why it was chosen, for people.
     """
@@ -47,85 +43,102 @@ class Guess:
     reason: str
 
 
-def ner_readers() -> Dict[str, Type[NerDatasetReader]]:
-    """The registered readers that derive from `NerDatasetReader`, by name, those of this package included."""
-    for module in pkgutil.iter_modules(dataset_readers.__path__, dataset_readers.__name__ + "."):
-        importlib.import_module(module.name)
-    registered = cast(Dict[str, Tuple[type, Optional[str]]], Registrable._registry[DatasetReader])
+def ner_readers() -> dict[str, type[NerDatasetReader]]:
+    """The registered readers that derive from `NerDatasetReader`, by name; a user's own are among them."""
+    registered = cast(dict[str, tuple[type, Optional[str]]], Registrable._registry[DatasetReader])
     return {name: class_ for name, (class_, _) in sorted(registered.items()) if issubclass(class_, NerDatasetReader)}
+
+
+def recognisers(head: Head, readers: Readers) -> dict[str, Recognition]:
+    """
+    The readers that recognise a file, by name, with their answers: those of the highest certainty alone.
+
+    # Parameters
+
+    head : `Head`
+    readers : `Mapping[str, Type[NerDatasetReader]]`
+        The readers to ask, by name.
+    """
+    answers = {name: answer for name, class_ in readers.items() if (answer := _answer(name, class_, head))}
+    highest = max((answer.certainty for answer in answers.values()), default=0.0)
+    return {name: answer for name, answer in answers.items() if answer.certainty == highest}
+
+
+def _answer(name: str, class_: type[NerDatasetReader], head: Head) -> Optional[Recognition]:
+    try:
+        return class_.sniff(head)
+    except (ValueError, LookupError, TypeError) as error:  # a reader of somebody else's
+        logger.warning("the reader %s fails to examine %s (%s: %s)", name, head.name, type(error).__name__, error)
+        return None
 
 
 def guess_reader(path: str) -> Guess:
     """
     The reader for a data path.
 
-    The content says which notation it is in. Of the readers of that notation, the one with a corpus's own file names
-    is taken; where several have them, the one with most splits there, then one that the path names.
+    Every reader is asked whether it recognises the content (`NerDatasetReader.sniff`), and the highest certainty wins.
+    Of several readers with the same answer, the one is taken whose own file names (`split_files`) fit, then the one
+    that finds most splits, then the one whose name occurs in the path, then the general one, from which the others
+    derive. In a folder or archive each reader is asked about the first file that has one of its names.
 
     # Raises
 
-    `NerError` that lists the readers, where nothing fits. `DataError` where the path cannot be read.
+    `NerError` that lists the readers if none fits. `DataError` if the path cannot be read.
     """
     place = DataPath.parse(path)
     names = names_in(place)
     readers = ner_readers()
     if names is None:
         head = _head(place)
-        found = sniff(head)
-        if found is None:
-            cause = unrecognised(head)
+        answers = recognisers(head, readers)
+        if not answers:
+            cause = unrecognised(head.data)
             raise _nothing_fits(path, cause.problem, readers, cause.remedy)
-        candidates = {name: _splits_beside(place, class_) for name, class_ in _kin(found[0], readers).items()}
-        return _choose(path, {k: v for k, v in candidates.items() if v}, found, readers)
+        candidates = {name: splits for name in answers if (splits := _splits_beside(place, readers[name]))}
+        return _choose(path, candidates, answers, readers)
     files = {name: _files_by_split(class_, names) for name, class_ in readers.items()}
-    sniffed: Dict[str, Optional[Tuple[str, str]]] = {}
-    fitting: Dict[str, Dict[str, Tuple[str, str]]] = {}  # notation to reader to what was seen
+    answers_to: dict[str, dict[str, Recognition]] = {}  # by file
+    fitting: dict[str, dict[str, list[str]]] = {}  # by notation and reader: the splits that it finds
+    seen: dict[str, dict[str, Recognition]] = {}  # by notation and reader: its answer
     for name, splits in files.items():
         first = next(iter(splits.values()), None)
-        if first is not None:
-            if first not in sniffed:
-                sniffed[first] = sniff(_head(place, first))
-            seen = sniffed[first]
-            if seen is not None and name in _kin(seen[0], readers):
-                fitting.setdefault(seen[0], {})[name] = seen
+        if first is None:
+            continue
+        if first not in answers_to:
+            answers_to[first] = recognisers(_head(place, first), readers)
+        if name in answers_to[first]:
+            notation = answers_to[first][name].notation
+            fitting.setdefault(notation, {})[name] = list(splits)
+            seen.setdefault(notation, {}).update(answers_to[first])
     if not fitting:
         listed = ", ".join(sorted(names)[:8]) + (", …" if len(names) > 8 else "")
         remedy = archives_among(place, names)
-        raise _nothing_fits(path, f"no reader knows its files: {listed or 'it has none'}", readers, remedy)
-    # Notations in the order of how many splits their readers find.
-    notation = max(fitting, key=lambda key: max(len(files[name]) for name in fitting[key]))
-    candidates = {name: list(files[name]) for name in fitting[notation]}
-    return _choose(path, candidates, next(iter(fitting[notation].values())), readers)
+        raise _nothing_fits(path, f"no reader recognises its files: {listed or 'it has none'}", readers, remedy)
+    notation = max(fitting, key=lambda key: max(map(len, fitting[key].values())))  # whose readers find most splits
+    return _choose(path, fitting[notation], seen[notation], readers)
 
 
 def _choose(
-    path: str, candidates: Dict[str, List[str]], seen: Tuple[str, str], readers: Dict[str, Type[NerDatasetReader]]
+    path: str, candidates: Mapping[str, list[str]], answers: Mapping[str, Recognition], readers: Readers
 ) -> Guess:
-    """The best of the readers whose file names fit (with the splits they find); else the general one."""
-    base, notation = seen
+    """The best of the readers whose file names fit, which have the splits that they find; else the general one."""
+    general = min(answers, key=lambda name: (len(readers[name].mro()), name))
     if not candidates:
-        return Guess(base, notation)
+        return Guess(general, answers[general].notation)
     most = max(map(len, candidates.values()))
     best = [name for name, splits in candidates.items() if len(splits) == most]
     words = os.path.abspath(path).lower()
     if len(best) > 1:
-        best = [name for name in best if name in words] or ([base] if base in best else best)
-    reason = f"{notation}; its file names for {', '.join(candidates[best[0]])}"
+        best = [name for name in best if name in words] or ([general] if general in best else best)
+    reason = f"{answers[best[0]].notation}; its file names for {', '.join(candidates[best[0]])}"
     if len(best) > 1:
         reason += f"; so have {', '.join(best[1:])}"
     return Guess(best[0], reason)
 
 
-def _kin(base: str, readers: Dict[str, Type[NerDatasetReader]]) -> Dict[str, Type[NerDatasetReader]]:
-    """The readers of a notation: the general one and those that derive from it."""
-    if base not in readers:
-        return {}
-    return {name: class_ for name, class_ in readers.items() if issubclass(class_, readers[base])}
-
-
-def _files_by_split(class_: Type[NerDatasetReader], names: Sequence[str]) -> Dict[str, str]:
+def _files_by_split(class_: type[NerDatasetReader], names: Sequence[str]) -> dict[str, str]:
     """Each split that a reader finds among file names, and its first file."""
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     try:
         reader = class_()
     except TypeError:  # a reader of somebody else's whose options have no defaults
@@ -140,7 +153,7 @@ def _files_by_split(class_: Type[NerDatasetReader], names: Sequence[str]) -> Dic
     return found
 
 
-def _splits_beside(place: DataPath, class_: Type[NerDatasetReader]) -> List[str]:
+def _splits_beside(place: DataPath, class_: type[NerDatasetReader]) -> list[str]:
     """The splits that a reader finds in the folder of a single file, if the file is one of them."""
     name = (place.member or place.path).rpartition("/")[2]
     if not _files_by_split(class_, [name]):
@@ -160,90 +173,19 @@ def archives_among(place: DataPath, names: Sequence[str]) -> Optional[str]:
     return f"Name the archive: {' or '.join(os.path.join(place.path, name) + split for name in archives)}"
 
 
-def _nothing_fits(
-    path: str, what: str, readers: Dict[str, Type[NerDatasetReader]], remedy: Optional[str] = None
-) -> NerError:
+def _nothing_fits(path: str, what: str, readers: Readers, remedy: Optional[str] = None) -> NerError:
     options = f"Name one with --reader NAME or --reader '{{\"type\": NAME, …}}': {', '.join(readers)}"
     return DataError(f"no reader fits: {what}", path=path, remedy=remedy or options)
 
 
-def _head(place: DataPath, name: Optional[str] = None) -> bytes:
-    """The first bytes of a single file, or of the file `name` of a folder or archive."""
+def _head(place: DataPath, name: Optional[str] = None) -> Head:
+    """The beginning of a single file, or of the file `name` of a folder or archive."""
     if os.path.exists(place.path) and not os.path.isfile(place.path) and not os.path.isdir(place.path):
-        raise NerError(f"{place.path}: a pipe cannot be looked into. Name its reader with --reader")
+        raise NerError(f"{place.path}: the reader for a pipe cannot be guessed. Name it with --reader")
+    file = (name or place.member or place.path).rpartition("/")[2]
     place = replace(place, split="train" if name else None)
     with closing(open_streams(place, lambda names, split: [name] if name else [])) as streams:  # type: ignore[type-var]
         for label, stream in streams:
             with readable(label):
-                return stream.read(HEAD_SIZE)
-    return b""
-
-
-def sniff(head: bytes) -> Optional[Tuple[str, str]]:
-    """
-    The notation of a file by its first bytes: its general reader, and why; `None` where none is recognised.
-
-    # Parameters
-
-    head : `bytes`
-        The first `HEAD_SIZE` bytes, or the whole file where it is shorter.
-    """
-    if _is_doc_bin(head):
-        return "spacy_ner", "a spaCy DocBin"
-    if head.count(0) > 8:
-        return None
-    lines = head.decode("utf-8-sig", "replace").split("\n")
-    if len(head) >= HEAD_SIZE and len(lines) > 1:
-        lines.pop()  # cut
-    filled = [line.rstrip("\r") for line in lines if line and not line.isspace()]
-    if not filled:
-        return None
-    if filled[0].lstrip().startswith("{"):
-        return _sniff_json(filled[0])
-    if sum(line.startswith("## ") for line in filled[:3]) == 3 and filled[0][3:].strip().isdigit():
-        return "kmou", "blocks of `## ` lines"
-    if filled[0].startswith("; ") and filled[1:] and filled[1].startswith("$"):
-        return "klp", "pairs of lines with `; ` and `$`"
-    if "\x01" in filled[0]:
-        return "ccks_address", "lines of id, U+0001, text"
-    return _sniff_columns(filled) or _sniff_brackets(filled)
-
-
-def _is_doc_bin(head: bytes) -> bool:
-    if head[:1] != b"\x78":
-        return False
-    try:
-        start = zlib.decompressobj().decompress(head, 4096)
-    except zlib.error:
-        return False
-    # A MessagePack map with these keys.
-    return 0x80 <= start[:1][0] <= 0x8F and b"attrs" in start if start else False
-
-
-def _sniff_json(line: str) -> Optional[Tuple[str, str]]:
-    try:
-        value = json.loads(line)
-        keys = list(value) if isinstance(value, dict) else []
-    except (ValueError, RecursionError):  # cut, or bad: the reader will say so
-        keys = _JSON_KEY.findall(line)
-    for key, reader in (("tokens", "datasets_ner"), ("entities", "datasets_ner"), ("text", "cluener")):
-        if key in keys:
-            return reader, f'JSON lines with "{key}"'
-    return None
-
-
-def _sniff_columns(lines: List[str]) -> Optional[Tuple[str, str]]:
-    rows = [line.split() for line in lines if not line.startswith(("#", "-DOCSTART-"))]
-    tagged = [row for row in rows if is_tag(row[-1])]
-    full = [row for row in tagged if len(row) > 1]  # where the token is white space, the tag stands alone
-    if not full or len(tagged) < 0.8 * len(rows) or 2 * len(full) < len(rows):
-        return None
-    if sum(bool(_NUMBERED.fullmatch(row[0])) for row in full) > 0.98 * len(full):
-        return "weibo", "columns whose characters are numbered within their words"
-    return "conll_ner", "columns that end in a tag"
-
-
-def _sniff_brackets(lines: List[str]) -> Optional[Tuple[str, str]]:
-    if 10 * sum(bool(_BRACKETS.search(line)) for line in lines) >= len(lines):
-        return "brackets_ner", "lines with <surface:TYPE>"
-    return None
+                return Head(file, stream.read(HEAD_SIZE))
+    return Head(file, b"")

@@ -1,39 +1,28 @@
-"""Dataset readers: from a data path to sentences, and from sentences to instances."""
+"""
+Dataset readers: from a data path to sentences, and from sentences to instances.
 
-from ner_plugins.dataset_readers.brackets import BracketsReader
-from ner_plugins.dataset_readers.columns.ccks_address import CcksAddressReader
-from ner_plugins.dataset_readers.columns.conll import ConllReader
-from ner_plugins.dataset_readers.columns.presets import (
-    Conll2003Reader,
-    GermevalReader,
-    MsraReader,
-    OntoNotes4Reader,
-    PeoplesDailyReader,
-    ResumeReader,
-    WeiboReader,
-)
-from ner_plugins.dataset_readers.docbin import SpacyReader
-from ner_plugins.dataset_readers.json.cluener import CluenerReader
-from ner_plugins.dataset_readers.json.datasets_rows import DatasetsRowsReader
-from ner_plugins.dataset_readers.klp import KlpReader
-from ner_plugins.dataset_readers.kmou import KmouReader
-from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+Every reader class of this package, wherever its module is, can be imported from here.
+"""
 
-__all__ = [
-    "BracketsReader",
-    "CcksAddressReader",
-    "CluenerReader",
-    "Conll2003Reader",
-    "ConllReader",
-    "DatasetsRowsReader",
-    "GermevalReader",
-    "KlpReader",
-    "KmouReader",
-    "MsraReader",
-    "NerDatasetReader",
-    "OntoNotes4Reader",
-    "PeoplesDailyReader",
-    "ResumeReader",
-    "SpacyReader",
-    "WeiboReader",
-]
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader as NerDatasetReader
+
+__all__ = ["NerDatasetReader"]
+
+
+def _export_readers() -> None:
+    for module in pkgutil.walk_packages(__path__, f"{__name__}."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, type) and issubclass(value, NerDatasetReader) and name not in __all__:
+                globals()[name] = value
+                __all__.append(name)
+
+
+_export_readers()
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

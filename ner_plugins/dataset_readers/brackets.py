@@ -1,13 +1,17 @@
 """The bracket notation: one sentence on each line."""
 
-from typing import ClassVar, Iterator, Mapping, Sequence, Tuple, Union
+import re
+from typing import ClassVar, Iterator, Mapping, Optional, Sequence, Union
 
 from allennlp.data import DatasetReader
 
 from ner_plugins.brackets import from_brackets
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
+
+_ENTITY = re.compile(r"<[^<>\n]+:[^\s<>:/]+>")
 
 
 @DatasetReader.register("brackets_ner")
@@ -29,7 +33,15 @@ class BracketsReader(NerDatasetReader):
         "test": ("test.txt", "test.brackets"),
     }
 
-    def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+    @classmethod
+    def sniff(cls, head: Head) -> Optional[Recognition]:
+        """Recognises files in which at least a tenth of the lines have an entity."""
+        if head.json_keys is not None or not head.lines:
+            return None
+        marked = sum(bool(_ENTITY.search(line)) for line in head.lines)
+        return Recognition("lines with <surface:TYPE>", 0.4) if 10 * marked >= len(head.lines) else None
+
+    def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         for number, line in lines:
             if line and not line.isspace():
                 try:

@@ -1,11 +1,13 @@
 """spaCy's DocBin, the files that `spacy train` takes."""
 
+import zlib
 from importlib import import_module
 from typing import Any, BinaryIO, Callable, ClassVar, Iterator, Mapping, Optional, Sequence, Union
 
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.text_lines import readable
@@ -44,6 +46,18 @@ class SpacyReader(NerDatasetReader):
     def __init__(self, spans_key: Optional[str] = SPANS_KEY, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spans_key = spans_key
+
+    @classmethod
+    def sniff(cls, head: Head) -> Optional[Recognition]:
+        """Recognises a DocBin by its zlib header and the keys of its MessagePack map."""
+        if head.data[:1] != b"\x78":
+            return None
+        try:
+            start = zlib.decompressobj().decompress(head.data, 4096)
+        except zlib.error:
+            return None
+        is_map = bool(start) and 0x80 <= start[0] <= 0x8F
+        return Recognition("a spaCy DocBin") if is_map and b"attrs" in start else None
 
     def _parse_file(
         self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]

@@ -1,12 +1,13 @@
 """The corpus 2016klp, beside KMOU's: Korean sentences, each with its annotated twin and its morphemes."""
 
-from typing import ClassVar, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import ClassVar, Iterator, Mapping, Optional, Sequence, Union
 
 from allennlp.data import DatasetReader
 
 from ner_plugins.brackets import UnescapedBrackets
 from ner_plugins.dataset_readers.kmou import read_blocks
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 
@@ -42,7 +43,14 @@ class KlpReader(NerDatasetReader):
     }
     _brackets: ClassVar[UnescapedBrackets] = UnescapedBrackets(TYPES)
 
-    def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+    @classmethod
+    def sniff(cls, head: Head) -> Optional[Recognition]:
+        """Recognises the two lines that open a block."""
+        first, second = [*head.lines[:2], "", ""][:2]
+        found = first.startswith("; ") and second.startswith("$")
+        return Recognition("pairs of lines with `; ` and `$`") if found else None
+
+    def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         for first, block in read_blocks(lines):
             try:
                 record: Union[Sentence, DataError] = self._sentence(first, block, path)
@@ -52,7 +60,7 @@ class KlpReader(NerDatasetReader):
                 self.counts["tokens"] += len(block) - len(_HEADERS)
             yield record
 
-    def _sentence(self, first: int, block: List[str], path: str) -> Sentence:
+    def _sentence(self, first: int, block: list[str], path: str) -> Sentence:
         remedy = "A blank line goes before each block, and nowhere else"
         for at, prefix in enumerate(_HEADERS):
             if at == len(block) or not block[at].startswith(prefix):

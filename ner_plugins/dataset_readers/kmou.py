@@ -8,6 +8,7 @@ from allennlp.data import DatasetReader
 
 from ner_plugins.brackets import UnescapedBrackets
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import COMPRESSION_SUFFIXES, choose_by_name
@@ -76,6 +77,13 @@ class KmouReader(NerDatasetReader):
         self.illegal_tags = illegal_tags
         self._brackets = UnescapedBrackets(tuple(dict.fromkeys((*TYPES, *(types or ())))), _UNKNOWN_TYPE)
         self._tags = {"O", *(f"{letter}-{type_}" for letter in "BI" for type_ in self._brackets.types)}
+
+    @classmethod
+    def sniff(cls, head: Head) -> Optional[Recognition]:
+        """Recognises the three lines that open a block."""
+        start = head.lines[: len(_HEADERS)]
+        found = len(start) == len(_HEADERS) and all(line.startswith("## ") for line in start)
+        return Recognition("blocks of `## ` lines") if found and start[0][3:].strip().isdigit() else None
 
     def _choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
         known = choose_by_name(names, split, {"train": _DATA_FILES, "dev": _DATA_FILES})

@@ -30,6 +30,7 @@ from ner_plugins.dataset_readers.alignment import BOUNDARIES
 from ner_plugins.dataset_readers.collector import collector_at_rest
 from ner_plugins.dataset_readers.draw import share_of
 from ner_plugins.dataset_readers.guarded import guarded
+from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.dataset_readers.remarks import Remark
 from ner_plugins.dataset_readers.token_spans import token_offsets, token_spans
 from ner_plugins.dataset_readers.type_selection import TypeSelection
@@ -150,6 +151,19 @@ class NerDatasetReader(DatasetReader):
         self.listener: Optional[Callable[[DataError], None]] = None
 
     # What a subclass supplies.
+
+    @classmethod
+    def sniff(cls, head: Head) -> Optional[Recognition]:
+        """
+        Whether a file looks like one of this reader's. The data tools ask every registered reader, and use the one
+        with the highest certainty when none is named. By default a reader recognises nothing.
+
+        # Parameters
+
+        head : `Head`
+            The file's beginning; any bytes, not necessarily text.
+        """
+        return None
 
     def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         """

@@ -99,5 +99,5 @@ def test_wrong_paths(tmp_path: Path) -> None:
         open_corpora([f"{CLUENER}/dve.json"])
     with pytest.raises(DataError, match=r"cluener: the reader kmou finds none of its splits.*dev.json, test.json"):
         open_corpora([CLUENER], "kmou")
-    with pytest.raises(NerError, match="no reader knows its files: it has none"):
+    with pytest.raises(NerError, match="no reader recognises its files: it has none"):
         open_corpora([str(tmp_path)])

@@ -8,21 +8,20 @@ import pytest
 from allennlp.data import DatasetReader
 from hypothesis import given
 from hypothesis import strategies as st
+from ner_data_actions import run
+from reader_fixtures import fixtures
 
 from ner_plugins.data_tools.corpora import open_corpora
-from ner_plugins.data_tools.guess import HEAD_SIZE, guess_reader, ner_readers, sniff
+from ner_plugins.data_tools.guess import guess_reader, ner_readers, recognisers
 from ner_plugins.dataset_readers import NerDatasetReader
+from ner_plugins.dataset_readers.recognition import HEAD_SIZE, Head, Recognition
+from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import NerError
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 # Folders of fixtures, and the reader that each was written for.
-FOLDERS = {
-    "brackets": "brackets_ner", "ccks_address": "ccks_address", "cluener": "cluener", "conll2003": "conll2003_ner",
-    "conll_ner": "conll_ner", "datasets_rows": "datasets_ner", "germeval": "germeval", "germeval_published": "germeval",
-    "klp": "klp", "kmou": "kmou", "msra": "msra", "msra_bmes": "msra", "ontonotes4": "ontonotes4",
-    "peoples_daily": "peoples_daily", "resume": "resume", "weibo": "weibo",
-}  # fmt: skip
+FOLDERS = {folder: name for folder, name in fixtures().items() if name != "spacy_ner"}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -64,17 +63,25 @@ NOTATIONS = {
 }  # fmt: skip
 
 
+def general(data: bytes) -> str | None:
+    """The general one of the readers that recognise a file by its first bytes, from which the others derive."""
+    known = ner_readers()
+    found = recognisers(Head("x", data), known)
+    bases = [name for name in found if all(issubclass(known[other], known[name]) for other in found)]
+    assert len(bases) == bool(found)  # no two notations are claimed at once
+    return bases[0] if bases else None
+
+
 @pytest.mark.parametrize("name, head", [(name, head) for name, heads in NOTATIONS.items() for head in heads])
 def test_notations(name: str, head: str) -> None:
     for data in (head.encode(), b"\xef\xbb\xbf" + head.replace("\n", "\r\n").encode()):
-        found = sniff(data[:HEAD_SIZE])
-        assert (found and found[0]) == name
+        assert general(data[:HEAD_SIZE]) == name
 
 
 def test_doc_bins() -> None:
     # The first bytes of the MessagePack map that spaCy compresses.
-    assert sniff(zlib.compress(b"\x86\xa7version\xa30.1\xa5attrs\x9bE"))[0] == "spacy_ner"
-    assert sniff(zlib.compress(b"plain text, compressed; attrs")) is None
+    assert general(zlib.compress(b"\x86\xa7version\xa30.1\xa5attrs\x9bE")) == "spacy_ner"
+    assert general(zlib.compress(b"plain text, compressed; attrs")) is None
 
 
 def test_doc_bins_of_spacy() -> None:
@@ -83,18 +90,18 @@ def test_doc_bins_of_spacy() -> None:
     from spacy.vocab import Vocab
 
     data = DocBin(docs=[Doc(Vocab(), words=["a", "b"])]).to_bytes()
-    assert sniff(data)[0] == "spacy_ner"
+    assert general(data) == "spacy_ner"
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=300).map(lambda data: b"\x78\x9c" + data))
 def test_any_bytes(data: bytes) -> None:
-    assert sniff(data) is None or sniff(data)[0] in ner_readers()
+    assert general(data) is None or general(data) in ner_readers()
 
 
 def test_a_last_line_that_is_cut_does_not_count() -> None:
     line = "禾 O\n"
     text = line * (HEAD_SIZE // len(line.encode())) + "青 B-P"
-    assert sniff(text.encode()[:HEAD_SIZE])[0] == "conll_ner"
+    assert general(text.encode()[:HEAD_SIZE]) == "conll_ner"
 
 
 def test_names_that_several_readers_share(tmp_path: Path) -> None:
@@ -136,8 +143,68 @@ def test_a_pipe_is_not_read_from(tmp_path: Path) -> None:
     import os
 
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(NerError, match=r"pipe: a pipe cannot be looked into.*--reader"):
+    with pytest.raises(NerError, match=r"pipe: the reader for a pipe cannot be guessed.*--reader"):
         guess_reader(str(tmp_path / "pipe"))
+
+
+@DatasetReader.register("toy_of_this_test")
+class ToyReader(NerDatasetReader):
+    """Lines of `@@text@@entity`; nothing in the package names it."""
+
+    split_files = {"train": ("train.toy",), "dev": ("dev.toy",)}  # noqa: RUF012
+
+    @classmethod
+    def sniff(cls, head: Head) -> Recognition | None:
+        return Recognition("lines of @@") if all(line.startswith("@@") for line in head.lines or [""]) else None
+
+    def _parse(self, lines, path):
+        for number, line in lines:
+            _, text, surface = line.split("@@")
+            start = text.index(surface)
+            yield Sentence(text, [Entity(start, start + len(surface), "TOY")], None, f"{path}:{number}")
+
+
+def test_a_reader_recognises_its_own_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A registered reader, wherever its module is, takes part without a word about it elsewhere."""
+    for name in ("train.toy", "dev.toy", "other.txt"):
+        (tmp_path / name).write_text("@@青禾银行@@青禾\n@@云杉路@@云杉\n" if name != "other.txt" else "Some words.\n")
+    (tmp_path / "copy").write_text((tmp_path / "dev.toy").read_text())
+    for path in (tmp_path, tmp_path / "dev.toy", tmp_path / "copy"):
+        assert guess_reader(str(path)).name == "toy_of_this_test"
+    run("stats", tmp_path, "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert [list(corpus["types"]) for corpus in found["corpora"]] == [["TOY"], ["TOY"]]
+
+
+def test_a_subclass_answers_as_its_parent_and_its_file_names_decide(tmp_path: Path) -> None:
+    class Second(ToyReader):
+        split_files = {"train": ("train.second",)}  # noqa: RUF012
+
+    DatasetReader.register("toy_second")(Second)
+    try:
+        for name, expected in (("train.second", "toy_second"), ("x", "toy_of_this_test")):
+            (tmp_path / name).write_text("@@青禾银行@@青禾\n")
+            assert guess_reader(str(tmp_path / name)).name == expected
+        assert guess_reader(str(tmp_path)).name == "toy_second"
+    finally:
+        del DatasetReader._registry[DatasetReader]["toy_second"]
+
+
+def test_the_surest_reader_wins_and_one_that_fails_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    class Sure(NerDatasetReader):
+        @classmethod
+        def sniff(cls, head: Head) -> Recognition | None:
+            return Recognition("anything", 0.6)
+
+    class Broken(NerDatasetReader):
+        @classmethod
+        def sniff(cls, head: Head) -> Recognition | None:
+            raise IndexError("no fifth line")
+
+    known = {**ner_readers(), "sure": Sure, "broken": Broken}
+    assert list(recognisers(Head("f", "青 B-ORG\n".encode()), known)) == ["sure"]  # columns: 0.5
+    assert list(recognisers(Head("f", b'{"tokens": []}'), known)) == ["datasets_ner"]  # 0.9
+    assert "the reader broken fails to examine f (IndexError: no fifth line)" in caplog.text
 
 
 def test_readers_of_others(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """CCKS 2021, track 2: Chinese addresses."""
 
 import itertools
-from typing import ClassVar, Iterable, Iterator, Tuple, Union
+from typing import ClassVar, Iterable, Iterator, Optional, Union
 
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.columns.conll import ConllReader
 from ner_plugins.dataset_readers.columns.layout import ColumnLayout
 from ner_plugins.dataset_readers.columns.parser import ColumnParser
+from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 from ner_plugins.files.data_paths import SplitFiles
@@ -33,8 +34,15 @@ class CcksAddressReader(ConllReader):
         "test": ("final_test.txt", "test.conll", "test.txt"),
     }
 
+    @classmethod
+    def sniff(cls, head: Head) -> Optional[Recognition]:
+        """Recognises lines with U+0001, and columns as `conll_ner` does."""
+        if head.json_keys is None and SEPARATOR in "".join(head.lines[:1]):
+            return Recognition("lines of id, U+0001, text", 0.8)
+        return super().sniff(head)
+
     def _parse_columns(
-        self, blocks: Iterable[Tuple[int, str]], path: str, layout: ColumnLayout
+        self, blocks: Iterable[tuple[int, str]], path: str, layout: ColumnLayout
     ) -> Iterator[Union[Sentence, DataError]]:
         blocks = iter(blocks)
         first = list(itertools.islice(blocks, 1))

@@ -3,6 +3,7 @@
 import itertools
 import logging
 from dataclasses import replace
+from functools import lru_cache
 from typing import (
     Any,
     BinaryIO,
@@ -20,15 +21,16 @@ from typing import (
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.columns.character_parser import CharacterParser
-from ner_plugins.dataset_readers.columns.layout import ColumnLayout, complete_layout
+from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START, ColumnLayout, complete_layout
 from ner_plugins.dataset_readers.columns.parser import ColumnParser, merge_documents
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import SplitFiles
 from ner_plugins.files.rewound import Rewound
 from ner_plugins.files.text_lines import read_blocks, readable
-from ner_plugins.tag_schemes import ILLEGAL_RULES, tag_scheme
+from ner_plugins.tag_schemes import ILLEGAL_RULES, is_tag, tag_scheme
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +117,11 @@ class ConllReader(NerDatasetReader):
         self.layout = replace(self.preset, **{name: value for name, value in given.items() if value is not None})
         _check_layout(self.layout)
 
+    @classmethod
+    def sniff(cls, head: Head) -> Optional[Recognition]:
+        """Recognises lines of several columns of which the last one is a tag."""
+        return Recognition("columns that end in a tag", 0.5) if tagged_rows(head) else None
+
     def _token(self, cell: str) -> str:
         """The token that a cell holds; a preset may know better. `ValueError`, with what is wrong, for none."""
         return cell
@@ -147,6 +154,20 @@ class ConllReader(NerDatasetReader):
                     yield record
         for remark in parser.remarks():
             self._remark(remark)
+
+
+@lru_cache(maxsize=1)  # every preset asks
+def tagged_rows(head: Head) -> list[list[str]]:
+    """
+    The rows that have a token and, in the last column, a tag. Empty if the file does not look like a column file: if
+    fewer than four fifths of its lines end in a tag, or fewer than half have a token before it.
+    """
+    if head.json_keys is not None:
+        return []
+    rows = [line.split() for line in head.lines if not line.startswith(("#", DOCUMENT_START))]
+    tagged = [row for row in rows if is_tag(row[-1])]
+    full = [row for row in tagged if len(row) > 1]  # a token of white space leaves the tag alone
+    return [] if len(tagged) < 0.8 * len(rows) or 2 * len(full) < len(rows) else full
 
 
 def _whole_sentences(head: bytes) -> List[str]:

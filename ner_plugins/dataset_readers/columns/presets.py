@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 from allennlp.data import DatasetReader
 
-from ner_plugins.dataset_readers.columns.conll import ConllReader
+from ner_plugins.dataset_readers.columns.conll import ConllReader, tagged_rows
 from ner_plugins.dataset_readers.columns.layout import ColumnLayout
+from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.errors import shown
 from ner_plugins.files.data_paths import SplitFiles
 
@@ -88,6 +89,14 @@ class WeiboReader(ConllReader):
         for split in ("train", "dev", "test")
     }
 
+    @classmethod
+    def sniff(cls, head: Head) -> Optional[Recognition]:
+        """Recognises columns whose tokens are a character and its place, and others as `conll_ner` does."""
+        rows = tagged_rows(head)
+        if rows and sum(bool(_NUMBERED.fullmatch(row[0])) for row in rows) > 0.98 * len(rows):
+            return Recognition("columns whose characters are numbered within their words", 0.7)
+        return super().sniff(head)
+
     def _token(self, cell: str) -> str:
         if _PLACED.fullmatch(cell) is None:
             raise ValueError(f"{shown(cell)} is not a character and its place, such as 科0")
@@ -95,6 +104,7 @@ class WeiboReader(ConllReader):
 
 
 _PLACED = re.compile("(\ufffd\ufffd|.)[0-9]{0,2}", re.DOTALL)
+_NUMBERED = re.compile(r"(\ufffd\ufffd|.)\d{1,2}", re.DOTALL)
 
 
 @DatasetReader.register("conll2003_ner")

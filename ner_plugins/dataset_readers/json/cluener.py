@@ -1,11 +1,12 @@
 """CLUENER 2020: one JSON object on each line."""
 
-from typing import Any, Callable, ClassVar, Iterable, Iterator, Tuple, Union
+from typing import Any, Callable, ClassVar, Iterable, Iterator, Optional, Union
 
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.json.lines import json_object, kind
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.dataset_readers.remarks import unread_keys
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError, shown
@@ -34,7 +35,12 @@ class CluenerReader(NerDatasetReader):
         "test": ("test.json",),
     }
 
-    def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+    @classmethod
+    def sniff(cls, head: Head) -> Optional[Recognition]:
+        """Recognises JSON lines with the key `text`; `datasets_ner` is surer of those with `entities` or `tokens`."""
+        return Recognition('JSON lines with "text"', 0.7) if "text" in (head.json_keys or ()) else None
+
+    def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         remarked = False
         for number, line in lines:
             if line and not line.isspace():
@@ -81,7 +87,7 @@ def parse_record(line: str, path: str, number: int) -> Sentence:
     return Sentence(text, tuple(dict.fromkeys(entities)), id_, source)
 
 
-def _labels(label: Any, bad: Callable[..., DataError]) -> Iterator[Tuple[str, str, Any]]:
+def _labels(label: Any, bad: Callable[..., DataError]) -> Iterator[tuple[str, str, Any]]:
     """Each (type, surface, offsets) of a `label` value."""
     if not isinstance(label, dict):
         raise bad(f'"label" is a JSON {kind(label)}', _LABEL)
