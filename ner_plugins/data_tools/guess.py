@@ -94,8 +94,8 @@ def guess_reader(path: str) -> Guess:
         if not answers:
             cause = unrecognised(head.data)
             raise _nothing_fits(path, cause.problem, readers, cause.remedy)
-        candidates = {name: splits for name in answers if (splits := _splits_beside(place, readers[name]))}
-        return _choose(path, candidates, answers, readers)
+        beside = {name: _splits_beside(place, readers[name]) for name in answers}
+        return _choose(path, {name: splits for name, splits in beside.items() if splits}, answers, readers)
     files = {name: _files_by_split(class_, names) for name, class_ in readers.items()}
     answers_to: dict[str, dict[str, Recognition]] = {}  # by file
     fitting: dict[str, dict[str, list[str]]] = {}  # by notation and reader: the splits that it finds
