@@ -1,23 +1,24 @@
-"""What a person sees on the console: progress, results and warnings. Everything else is in the log files."""
+"""What the console shows: progress, results and warnings. Everything else goes to the log files."""
 
-import functools
 import logging
 import os
 from typing import Any, Mapping
 
-# Records of these loggers are for people, below WARNING too. (The per-epoch table of AllenNLP is one.)
-_SPOKEN = ("ner_plugins", "allennlp.training.callbacks.console_logger")
+from ner_plugins.compat.replace import replace
+
+# Loggers whose INFO records are shown too; the second one prints AllenNLP's per-epoch table.
+_SHOWN = ("ner_plugins", "allennlp.training.callbacks.console_logger")
 
 
 class ConsoleFilter(logging.Filter):
-    """Lets warnings through, what this package says, and the per-epoch table without its per-type rows."""
+    """Passes warnings, this package's messages, and the per-epoch table without its per-type rows."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to show `record`."""
         if record.levelno >= logging.WARNING:
-            # AllenNLP's reminder that early stopping is off is no warning to whoever chose so.
+            # AllenNLP warns that early stopping is off even where the config switches it off.
             return "meaning that early stopping is disabled" not in record.getMessage()
-        if not record.name.startswith(_SPOKEN):
+        if not record.name.startswith(_SHOWN):
             return False
         if record.name.startswith("allennlp"):
             message = record.getMessage()
@@ -32,7 +33,7 @@ def wants_details() -> bool:
 
 
 def quieten(handler: logging.Handler) -> None:
-    """Make one console handler show only what `ConsoleFilter` lets through, without time stamps."""
+    """Make one console handler show only what `ConsoleFilter` passes, without time stamps."""
     if not any(isinstance(known, ConsoleFilter) for known in handler.filters):
         handler.addFilter(ConsoleFilter())
         handler.setFormatter(logging.Formatter("%(message)s"))
@@ -42,21 +43,18 @@ def keep_details_in_log_files() -> None:
     """
     AllenNLP 2.10.1 prints several hundred lines of parameters between the command and the progress bar.
 
-    They stay in `out.log`; `ALLENNLP_LOG_LEVEL=INFO` brings them back to the console.
+    They go to `out.log` only; `ALLENNLP_LOG_LEVEL=INFO` brings them back to the console.
     """
     from allennlp.common import logging as allennlp_logging
 
-    original = allennlp_logging.prepare_global_logging
-    if getattr(original, "keeps_details_in_files", False):
-        return
+    def quieting(original: Any) -> Any:
+        def prepare_global_logging(*args: Any, **kwargs: Any) -> None:
+            original(*args, **kwargs)
+            quieten_console()
 
-    @functools.wraps(original)
-    def prepare_global_logging(*args: Any, **kwargs: Any) -> None:
-        original(*args, **kwargs)
-        quieten_console()
+        return prepare_global_logging
 
-    prepare_global_logging.keeps_details_in_files = True  # type: ignore[attr-defined]
-    allennlp_logging.prepare_global_logging = prepare_global_logging
+    replace(allennlp_logging, "prepare_global_logging", quieting)
 
 
 def quieten_console() -> None:
@@ -69,20 +67,17 @@ def quieten_console() -> None:
 
 
 def shorten_progress_descriptions() -> None:
-    """AllenNLP 2.10.1 writes every metric before the progress bar; of this package's, the micro F1 are enough."""
+    """AllenNLP 2.10.1 puts every metric before the progress bar; of this package's, show the micro F1 alone."""
     from allennlp.training import util
 
-    original = util.description_from_metrics
-    if getattr(original, "is_short", False):
-        return
+    def shortening(original: Any) -> Any:
+        def description_from_metrics(metrics: Mapping[str, float]) -> str:
+            return str(original({name: value for name, value in metrics.items() if _is_in_bar(name)}))
 
-    @functools.wraps(original)
-    def description_from_metrics(metrics: Mapping[str, float]) -> str:
-        return str(original({name: value for name, value in metrics.items() if _is_short(name)}))
+        return description_from_metrics
 
-    description_from_metrics.is_short = True  # type: ignore[attr-defined]
-    util.description_from_metrics = description_from_metrics
+    replace(util, "description_from_metrics", shortening)
 
 
-def _is_short(name: str) -> bool:
+def _is_in_bar(name: str) -> bool:
     return "/" not in name or name.endswith(("/micro_f1", "cluener/macro_f1"))

@@ -10,6 +10,7 @@ from typing import Any, Callable, Collection, Literal, Optional, get_args, get_o
 
 from allennlp.common.checks import ConfigurationError
 
+from ner_plugins.compat.plugins import is_ours
 from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ConfigError
 
@@ -191,11 +192,6 @@ def registered_name(cls: type) -> str:
     names = {name for known in Registrable._registry.values() for name, (found, _) in known.items() if found is cls}
     names.discard("default")
     return str(names.pop()) if len(names) == 1 else cls.__name__
-
-
-def is_ours(cls: Any) -> bool:
-    """Whether `cls` is of this package."""
-    return str(getattr(cls, "__module__", "")).partition(".")[0] == "ner_plugins"
 
 
 def _takes_anything(cls: type, constructor: Any) -> bool:

@@ -1,24 +1,24 @@
-"""The settings that a user gives as environment variables, with their defaults (Jsonnet's `std.extVar` has none)."""
+"""Settings that a user gives as environment variables, with the defaults that Jsonnet's `std.extVar` cannot have."""
 
-import functools
 import json
 import os
 from typing import Any, Optional
 
+from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ConfigError
 
 SETTINGS: dict[str, str] = {
-    "NER_ENCODER": "",  # hub name or folder of a pretrained encoder; empty: a small encoder trained from nothing
+    "NER_ENCODER": "",  # hub name or folder of a pretrained encoder; empty: a small encoder trained from scratch
     "NER_DATA": "fixtures/sample",  # folder or archive with the corpus's own file names
     "NER_READER": "cluener",  # a reader's name, or a JSON object with its type and options
     "NER_TRAIN": "",  # a training file, instead of NER_DATA's
     "NER_DEV": "",
     "NER_TEST": "",
     "NER_LEXICON": "",  # words, or vectors of words, for models with a lattice; empty: the sample's
-    "NER_WORD_VECTORS": "",  # vectors of the lexicon's words; empty: learnt with the model
+    "NER_WORD_VECTORS": "",  # vectors of the lexicon's words; empty: learned with the model
     "NER_CHARACTER_VECTORS": "",
     "NER_SEED": "13370",
-    "NER_EPOCHS": "",  # empty: what the config says
+    "NER_EPOCHS": "",  # empty: the config's number
 }
 
 
@@ -30,11 +30,10 @@ def supply_external_variables() -> None:
     """
     from allennlp.common import params
 
-    original = params._environment_variables
-    if getattr(original, "has_ner_settings", False):
-        return
+    replace(params, "_environment_variables", _with_settings)
 
-    @functools.wraps(original)
+
+def _with_settings(original: Any) -> Any:
     def environment_variables(*args: Any, **kwargs: Any) -> dict[str, str]:
         given: dict[str, str] = original(*args, **kwargs)
         settings = {name: given.get(name) or default for name, default in SETTINGS.items()}
@@ -44,12 +43,11 @@ def supply_external_variables() -> None:
             _check_number("NER_EPOCHS", settings["NER_EPOCHS"], least=1)
         return {**given, **settings}
 
-    environment_variables.has_ner_settings = True  # type: ignore[attr-defined]
-    params._environment_variables = environment_variables
+    return environment_variables
 
 
 def setting_of(path: str) -> Optional[str]:
-    """The setting that a data path comes from, as far as one can see: `NER_DATA`, and what it is; else `None`."""
+    """The setting that a data path seems to come from, with its value, as in "NER_DATA is corpus"; else `None`."""
     for name in ("NER_TRAIN", "NER_DEV", "NER_TEST", "NER_DATA"):
         given = os.environ.get(name)
         value = (given or SETTINGS[name]).partition("#")[0].rstrip("/")
@@ -61,7 +59,7 @@ def setting_of(path: str) -> Optional[str]:
 def _check_number(name: str, value: str, least: int) -> None:
     # numpy takes seeds of 32 bits; Jsonnet's numbers are decimal digits alone.
     if not (value.isascii() and value.isdigit() and least <= int(value) < 2**32):
-        raise ConfigError(f"the environment variable {name} is {value!r}; it has to be a whole number from {least} on")
+        raise ConfigError(f"the environment variable {name} is {value!r}; it has to be a whole number of at least {least}")
 
 
 def _check_object(name: str, value: str) -> None:
@@ -70,6 +68,6 @@ def _check_object(name: str, value: str) -> None:
     try:
         has_type = "type" in json.loads(value)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"the environment variable {name} is no valid JSON: {error}") from None
+        raise ConfigError(f"the environment variable {name} is not valid JSON: {error}") from None
     if not has_type:
         raise ConfigError(f'the environment variable {name} is {value}; it has to name a "type", such as "msra"')

@@ -1,6 +1,5 @@
-"""Archives: safe extraction, and telling components that they are being loaded rather than trained."""
+"""Reading archives: safe extraction, and the mark that components are being loaded rather than trained."""
 
-import functools
 import os
 import re
 import shutil
@@ -10,6 +9,7 @@ import zlib
 from contextlib import contextmanager
 from typing import Any, Iterator, Union
 
+from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ArchiveError, NerError
 
 MAX_MEMBERS = 10_000
@@ -21,52 +21,44 @@ def announce_loading_model() -> None:
     """Components built by `Model.load` read their assets from the archive (`ner_plugins.archives.assets`)."""
     from allennlp.models.model import Model
 
-    original = Model.load.__func__
-    if not hasattr(original, "announces_loading"):
-        Model.load = classmethod(_announcing(original))
+    replace(Model, "load", _announcing)
 
 
 def announce_loading_readers() -> None:
     """The same for the dataset readers of an archive."""
     from allennlp.models import archival
 
-    if not hasattr(archival._load_dataset_readers, "announces_loading"):
-        archival._load_dataset_readers = _announcing(archival._load_dataset_readers)
+    replace(archival, "_load_dataset_readers", _announcing)
 
 
 def _announcing(original: Any) -> Any:
-    @functools.wraps(original)
     def load(*args: Any, **kwargs: Any) -> Any:
         from ner_plugins.archives.assets import loading
 
         with loading():
             return original(*args, **kwargs)
 
-    load.announces_loading = True  # type: ignore[attr-defined]
     return load
 
 
 def name_archive_in_errors() -> None:
-    """Errors in loading name the archive that the user named, not the temporary folder it was extracted to."""
+    """AllenNLP 2.10.1 names the folder that it extracted an archive to in errors; name the user's archive instead."""
     from allennlp.common.checks import ConfigurationError
     from allennlp.models import archival
 
-    original = archival.load_archive
-    if hasattr(original, "names_archive"):
-        return
+    def naming_archive(original: Any) -> Any:
+        def load_archive(archive_file: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(archive_file, *args, **kwargs)
+            except (NerError, ConfigurationError, OSError) as error:
+                message, folders = str(error), re.compile(rf"{re.escape(tempfile.gettempdir())}/{_PREFIX}\w+")
+                if not folders.search(message):
+                    raise
+                raise ArchiveError(folders.sub(str(archive_file).replace("\\", "/"), message)) from error
 
-    @functools.wraps(original)
-    def load_archive(archive_file: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return original(archive_file, *args, **kwargs)
-        except (NerError, ConfigurationError, OSError) as error:
-            message, folders = str(error), re.compile(rf"{re.escape(tempfile.gettempdir())}/{_PREFIX}\w+")
-            if not folders.search(message):
-                raise
-            raise ArchiveError(folders.sub(str(archive_file).replace("\\", "/"), message)) from error
+        return load_archive
 
-    load_archive.names_archive = True  # type: ignore[attr-defined]
-    archival.load_archive = load_archive
+    replace(archival, "load_archive", naming_archive)
 
 
 def extract_safely() -> None:

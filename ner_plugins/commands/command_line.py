@@ -1,6 +1,5 @@
 """The `allennlp` command: this package's commands, and mistakes that end in one message."""
 
-import functools
 import gc
 import json
 import os
@@ -9,6 +8,7 @@ import sys
 from typing import Any, Optional
 
 from ner_plugins.commands.construction import describe_construction, describe_no_object, with_key
+from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ConfigError, NerError
 
 
@@ -35,18 +35,15 @@ def report_mistakes_in_one_message() -> None:
     """AllenNLP 2.10.1 ends in a traceback whatever the mistake; see `run`."""
     from allennlp import commands
 
-    if not hasattr(commands.main, "reports_mistakes"):
-        commands.main = _reporting(commands.main)
+    replace(commands, "main", _reporting)
 
 
 def _reporting(main: Any) -> Any:
-    @functools.wraps(main)
     def reporting_main(prog: Optional[str] = None) -> None:
         debug = "--debug" in sys.argv[1:] or bool(os.environ.get("ALLENNLP_DEBUG"))
         sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
         run(main, prog, debug)
 
-    reporting_main.reports_mistakes = True  # type: ignore[attr-defined]
     return reporting_main
 
 

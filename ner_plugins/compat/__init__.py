@@ -1,9 +1,9 @@
 """
-The one place where AllenNLP 2.10.1 meets newer libraries.
+Patches that make AllenNLP 2.10.1 work with newer libraries.
 
 One function per breakage; each names the upstream version that made it needed and does nothing where it is not.
-`install` is cheap: it puts an import hook (`ner_plugins.compat.hook`) in front of Python's own finders. The functions
-run when the module that they mend is imported; a module that is there already is mended at once.
+`install` is cheap: it puts an import hook (`ner_plugins.compat.hook`) in front of Python's own finders. A patch runs
+when the module it changes is imported, or at once if that module is imported already.
 """
 
 from ner_plugins.compat.hook import install

@@ -1,8 +1,8 @@
 """
 A lazy import hook: runs a function just before or just after a module is first imported.
 
-`MENDS` lists every function with the module that triggers it. Their own modules are imported only then, so that a
-Python that never imports AllenNLP pays for one look-up in a dictionary per import, and nothing else.
+`PATCHES` lists every function with the module that triggers it. The functions' own modules are imported only then, so
+that a Python that never imports AllenNLP pays for one set look-up per import and nothing else.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 # (module that triggers, when, module below ner_plugins, function). A function "before" or "after" the import takes
-# nothing; one "around" it takes the module's name and returns a context. Order matters within a trigger.
-MENDS: tuple[tuple[str, str, str, str], ...] = (
+# no argument; one "around" it takes the module's name and returns a context. Order matters within a trigger.
+PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp", "before", "compat.requirements", "check_allennlp_requirements"),
     ("allennlp", "before", "compat.stand_ins", "supply_torchvision"),
     ("allennlp", "before", "compat.stand_ins", "supply_fairscale"),
@@ -61,8 +61,8 @@ MENDS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
-class _MendingLoader(importlib.abc.Loader):
-    """Runs the mends of one module around its real loader."""
+class _PatchingLoader(importlib.abc.Loader):
+    """Runs the patches of one module around its real loader."""
 
     def __init__(self, name: str, loader: importlib.abc.Loader) -> None:
         self._name = name
@@ -72,22 +72,22 @@ class _MendingLoader(importlib.abc.Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        # Others look at the loader of a module (`inspect`, `pkgutil`), so give the real one back.
+        # `inspect` and `pkgutil` look at a module's loader, so restore the real one.
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        run_mends(self._name, "before")
+        run_patches(self._name, "before")
         with contextlib.ExitStack() as stack:
-            for surround in mends(self._name, "around"):
+            for surround in patches(self._name, "around"):
                 stack.enter_context(surround(self._name))
             self._loader.exec_module(module)
-        run_mends(self._name, "after")
+        run_patches(self._name, "after")
 
 
-class _MendingFinder(importlib.abc.MetaPathFinder):
-    """Finds the modules that `MENDS` names, by asking the finders behind it."""
+class _PatchingFinder(importlib.abc.MetaPathFinder):
+    """Finds the modules that `PATCHES` names, through the finders behind it."""
 
-    names = frozenset(mend[0] for mend in MENDS)
+    names = frozenset(patch[0] for patch in PATCHES)
 
     def find_spec(
         self, fullname: str, path: Optional[Sequence[str]], target: Optional[ModuleType] = None
@@ -100,33 +100,33 @@ class _MendingFinder(importlib.abc.MetaPathFinder):
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _MendingLoader(fullname, spec.loader)
+                    spec.loader = _PatchingLoader(fullname, spec.loader)
                 return spec
         return None
 
 
-def mends(name: str, moment: str) -> Iterator[Callable[..., Any]]:
+def patches(name: str, moment: str) -> Iterator[Callable[..., Any]]:
     """The functions listed for module `name` at `moment` (`before`, `around` or `after` its import), in order."""
-    for trigger, when, module, function in MENDS:
+    for trigger, when, module, function in PATCHES:
         if trigger == name and when == moment:
             yield getattr(importlib.import_module(f"ner_plugins.{module}"), function)
 
 
-def run_mends(name: str, moment: str) -> None:
+def run_patches(name: str, moment: str) -> None:
     """Run, in order, the functions listed for module `name` at `moment` (`before` or `after` its import)."""
-    for mend in mends(name, moment):
-        mend()
+    for patch in patches(name, moment):
+        patch()
 
 
 def install() -> None:
-    """Put the hook in place, once; mend at once what has been imported already (a notebook that was earlier)."""
-    if any(isinstance(finder, _MendingFinder) for finder in sys.meta_path):
+    """Install the hook, once, and patch at once the modules imported earlier (as in a notebook)."""
+    if any(isinstance(finder, _PatchingFinder) for finder in sys.meta_path):
         return
-    sys.meta_path.insert(0, _MendingFinder())
-    for name in dict.fromkeys(mend[0] for mend in MENDS):
+    sys.meta_path.insert(0, _PatchingFinder())
+    for name in dict.fromkeys(patch[0] for patch in PATCHES):
         if name in sys.modules and not _is_being_imported(name):
-            run_mends(name, "before")
-            run_mends(name, "after")
+            run_patches(name, "before")
+            run_patches(name, "after")
 
 
 def _is_being_imported(name: str) -> bool:

@@ -1,21 +1,23 @@
 """AllenNLP's learning rate schedulers on newer versions of torch."""
 
-import functools
 import inspect
 from typing import Any
 
+from ner_plugins.compat.replace import replace
+
 
 def drop_verbose() -> None:
-    """AllenNLP 2.10.1 always gives `ReduceLROnPlateau` a `verbose`, which newer versions of torch do not take."""
+    """AllenNLP 2.10.1 always passes `verbose` to `ReduceLROnPlateau`, which torch 2.7 no longer takes."""
     import torch
 
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
-    original = plateau.__init__
-    if "verbose" in inspect.signature(original).parameters:
+    if "verbose" in inspect.signature(plateau.__init__).parameters:
         return
 
-    @functools.wraps(original)
-    def __init__(self: Any, *args: Any, verbose: Any = None, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
+    def ignoring_verbose(original: Any) -> Any:
+        def __init__(self: Any, *args: Any, verbose: Any = None, **kwargs: Any) -> None:
+            original(self, *args, **kwargs)
 
-    plateau.__init__ = __init__  # type: ignore[method-assign]
+        return __init__
+
+    replace(plateau, "__init__", ignoring_verbose)

@@ -1,12 +1,13 @@
 """Data loader workers started by spawn."""
 
-import functools
 from types import ModuleType
 from typing import Any
 
+from ner_plugins.compat.replace import replace
+
 
 class _ContextLocks(ModuleType):
-    """What the loader's module sees as `multiprocessing` while it starts workers: locks of the workers' own context."""
+    """`multiprocessing` for the loader's module while it starts workers, with locks of the workers' own context."""
 
     def __init__(self, multiprocessing: ModuleType, context: Any) -> None:
         super().__init__(multiprocessing.__name__)
@@ -18,26 +19,20 @@ class _ContextLocks(ModuleType):
 
 def share_locks() -> None:
     """
-    AllenNLP 2.10.1 hands workers a lock of the default start method; Python 3.11 refuses to give that of fork to spawn.
+    AllenNLP 2.10.1 gives workers a lock of the default start method; Python 3.11 refuses to pass a fork lock to spawn.
     """
     from allennlp.data.data_loaders import multiprocess_data_loader as module
 
-    loader = module.MultiProcessDataLoader
+    def with_context_locks(start: Any) -> Any:
+        def start_with_locks(self: Any, queue: Any, ctx: Any) -> Any:
+            multiprocessing = module.mp
+            module.mp = _ContextLocks(multiprocessing, ctx)
+            try:
+                return start(self, queue, ctx)
+            finally:
+                module.mp = multiprocessing
+
+        return start_with_locks
+
     for name in ("_start_instance_workers", "_start_batch_workers"):
-        method = getattr(loader, name)
-        if not hasattr(method, "shares_locks"):
-            setattr(loader, name, _with_locks_of_context(module, method))
-
-
-def _with_locks_of_context(module: Any, start: Any) -> Any:
-    @functools.wraps(start)
-    def start_with_locks(self: Any, queue: Any, ctx: Any) -> Any:
-        multiprocessing = module.mp
-        module.mp = _ContextLocks(multiprocessing, ctx)
-        try:
-            return start(self, queue, ctx)
-        finally:
-            module.mp = multiprocessing
-
-    start_with_locks.shares_locks = True  # type: ignore[attr-defined]
-    return start_with_locks
+        replace(module.MultiProcessDataLoader, name, with_context_locks)

@@ -51,18 +51,18 @@ def test_importing_the_package_is_enough_without_the_pth_file() -> None:
     assert python(code, "-S") == "ner_plugins.commands.predict"
 
 
-def test_a_package_imported_late_mends_what_is_there() -> None:
+def test_a_package_imported_late_patches_what_is_there() -> None:
     """As on a machine that has every real library, where allennlp imports by itself."""
     out = python(
         """
         import sys
         from ner_plugins.compat import hook
-        everything, hook.MENDS = hook.MENDS, tuple(m for m in hook.MENDS if m[3].startswith("supply_"))
+        everything, hook.PATCHES = hook.PATCHES, tuple(p for p in hook.PATCHES if p[3].startswith("supply_"))
         import allennlp.commands, allennlp.training
         from allennlp.commands.subcommand import Subcommand
         assert not Subcommand.by_name("train").__module__.startswith("ner_plugins")
-        hook.MENDS = everything
-        sys.meta_path = [f for f in sys.meta_path if not isinstance(f, hook._MendingFinder)]
+        hook.PATCHES = everything
+        sys.meta_path = [f for f in sys.meta_path if not isinstance(f, hook._PatchingFinder)]
         hook.install()
         from allennlp.training.gradient_descent_trainer import torch
         print(Subcommand.by_name("train").__module__, torch.load.__module__)
@@ -77,18 +77,18 @@ def test_install_is_idempotent() -> None:
     assert sys.meta_path == before
 
 
-@pytest.mark.parametrize("trigger, moment, module, function", hook.MENDS)
-def test_every_mend_exists_says_which_version_and_may_run_again(
+@pytest.mark.parametrize("trigger, moment, module, function", hook.PATCHES)
+def test_every_patch_exists_names_its_version_and_may_run_again(
     trigger: str, moment: str, module: str, function: str
 ) -> None:
     import importlib
 
-    mend = getattr(importlib.import_module(f"ner_plugins.{module}"), function)
-    assert mend.__doc__, f"{function} does not say why it is needed"
+    patch = getattr(importlib.import_module(f"ner_plugins.{module}"), function)
+    assert patch.__doc__, f"{function} does not say why it is needed"
     if moment != "around":
         importlib.import_module(trigger)
-        mend()
-        mend()
+        patch()
+        patch()
 
 
 def test_the_real_loader_is_given_back() -> None:

@@ -28,7 +28,7 @@ def python(code: str) -> dict:
 STOCK = """
     from ner_plugins.compat import hook
     needed = ("supply_", "nltk_kept_offline")
-    hook.MENDS = tuple(m for m in hook.MENDS if m[3].startswith(needed) and m[3] != "supply_external_variables")
+    hook.PATCHES = tuple(p for p in hook.PATCHES if p[3].startswith(needed) and p[3] != "supply_external_variables")
 """
 
 
@@ -36,7 +36,7 @@ def test_ours_changes_nothing_that_was_registered() -> None:
     load_all = """
         import json, allennlp.commands
         from allennlp.common.plugins import import_plugins
-        getattr(import_plugins, "load_all", import_plugins)()
+        getattr(import_plugins, "__wrapped__", import_plugins)()
     """
     before = python(textwrap.dedent(STOCK) + textwrap.dedent(load_all) + "print(json.dumps(names()))")
     ours = """
