@@ -59,7 +59,7 @@ def setting_of(path: str) -> Optional[str]:
 def _check_number(name: str, value: str, least: int) -> None:
     # numpy takes seeds of 32 bits; Jsonnet's numbers are decimal digits alone.
     if not (value.isascii() and value.isdigit() and least <= int(value) < 2**32):
-        raise ConfigError(f"the environment variable {name} is {value!r}; it has to be a whole number of at least {least}")
+        raise ConfigError(f"the environment variable {name} is {value!r}; it has to be a whole number >= {least}")
 
 
 def _check_object(name: str, value: str) -> None:
