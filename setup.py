@@ -74,6 +74,7 @@ setup(
         "jsonnet>=0.20",  # configs; without it AllenNLP silently reads them as plain JSON
         "tqdm>=4.62",  # progress bars
         "matplotlib>=3.7",  # pictures of corpora and reports
+        "jinja2>=3.1",  # the HTML page of a report, with every text escaped; torch brings it
         "numba>=0.60",  # the CRF's compiled kernels on a CPU; without it torch computes the same
         "llvmlite>=0.43",  # numba's compiler, which one of the kernels calls directly
         "pyahocorasick>=2.0",  # finds a lexicon's words in a text in one pass

@@ -1,7 +1,7 @@
-"""Whether scores are what they claim to be: of predictions with the score 0.9, nine in ten should be right."""
+"""Calibration of the scores: of the predictions with a score of 0.9, nine in ten should be correct."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence
+from typing import Any, Sequence
 
 from ner_plugins.reports.collect import SentenceResult
 
@@ -11,15 +11,16 @@ _BINS = 10
 @dataclass
 class ScoreBin:
     """
-    The predictions whose score is at least `first` and below `last` (the highest bin: at most `last`).
+    The predictions with a score in [`first`, `last`), or in [`first`, `last`] for the highest bin.
 
     # Parameters
 
     first, last : `float`
-    predictions, correct : `int`
-        How many there are, and how many of them are exact matches.
-    total : `float`
-        The sum of their scores.
+    predictions : `int`, optional (default=`0`)
+    correct : `int`, optional (default=`0`)
+        Predictions that are exact matches.
+    total : `float`, optional (default=`0.0`)
+        The sum of the scores.
     """
 
     first: float
@@ -30,28 +31,28 @@ class ScoreBin:
 
     @property
     def mean_score(self) -> float:
-        """What the scores say the precision is."""
+        """The precision that the scores predict."""
         return self.total / self.predictions if self.predictions else 0.0
 
     @property
     def precision(self) -> float:
-        """What it is."""
+        """The actual precision."""
         return self.correct / self.predictions if self.predictions else 0.0
 
 
 @dataclass
 class Calibration:
     """
-    Reliability of the scores (Naeini, Cooper & Hauskrecht 2015, "Obtaining Well Calibrated Probabilities Using
-    Bayesian Binning", of predicted entities).
+    Reliability of the scores of predicted entities (Naeini, Cooper & Hauskrecht 2015, "Obtaining Well Calibrated
+    Probabilities Using Bayesian Binning").
 
     # Parameters
 
-    bins : `List[ScoreBin]`
+    bins : `list[ScoreBin]`
         Ten of equal width, from 0 to 1.
     """
 
-    bins: List[ScoreBin]
+    bins: list[ScoreBin]
 
     @property
     def expected_error(self) -> float:
@@ -60,8 +61,8 @@ class Calibration:
         gaps = sum(bin.predictions * abs(bin.mean_score - bin.precision) for bin in self.bins)
         return gaps / predictions if predictions else 0.0
 
-    def to_json(self) -> Dict[str, Any]:
-        """The bins that hold predictions, and the error."""
+    def to_json(self) -> dict[str, Any]:
+        """The calibration error and the bins with predictions."""
         bins = [
             {
                 "first": bin.first,
@@ -77,7 +78,7 @@ class Calibration:
 
 
 def calibrate(sentences: Sequence[SentenceResult]) -> Calibration:
-    """Compare scores and exact matches of all predictions that have a score."""
+    """Compare the scores of all predictions that have one with whether they are exact matches."""
     bins = [ScoreBin(place / _BINS, (place + 1) / _BINS) for place in range(_BINS)]
     for sentence in sentences:
         gold = set(sentence.gold)

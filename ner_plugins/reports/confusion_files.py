@@ -6,7 +6,7 @@ import warnings
 from typing import Any, Dict, List, Mapping, Sequence
 
 from ner_plugins.plotting import PlotLabels
-from ner_plugins.reports.markup import visible
+from ner_plugins.reports.visible import visible
 
 # What rows and columns that are no type are called; parentheses, since a type could be called "missed".
 NAMES: Mapping[str, str] = {

@@ -1,8 +1,8 @@
-"""Everything that a report says, as one JSON value."""
+"""All figures of a report, as one JSON value."""
 
 from collections import Counter
 from itertools import islice
-from typing import Any, Dict, List, Sequence
+from typing import Any, Sequence
 
 from ner_plugins.metrics.confusion import BOUNDARY_AND_TYPE, CORRECT, KINDS, TYPE, ConfusionMatrix
 from ner_plugins.reports.breakdowns import by_length, by_width
@@ -10,29 +10,29 @@ from ner_plugins.reports.calibration import calibrate
 from ner_plugins.reports.collect import Run, SentenceResult
 from ner_plugins.reports.mistakes import confident_mistakes, unreachable_gold
 
-# How many confident mistakes are listed, and how many unreachable gold entities.
+# The most confident mistakes and unreachable gold entities that are listed.
 MISTAKES = 100
 UNREACHABLE = 500
 
 
-def report_figures(run: Run, about: Dict[str, Any]) -> Dict[str, Any]:
+def report_figures(run: Run, about: dict[str, Any]) -> dict[str, Any]:
     """
     The figures of a report.
 
     # Parameters
 
     run : `Run`
-    about : `Dict[str, Any]`
-        What the report is of; comes first.
+    about : `dict[str, Any]`
+        What the report is about: `archive`, `data` and `model`.
 
     # Returns
 
-    `Dict[str, Any]`
-        `about`; `sentences`, `characters`, `gold`, `predicted` (numbers); `metrics`, as `allennlp evaluate` has them;
-        `types` (figures of seqeval and numbers of each kind of `KINDS`, by type); `kinds` (their totals); `confusion`
-        (`rows`, `columns`, `cells`: see `ConfusionMatrix.cells`); `type_confusions`, the most frequent first;
-        `by_width` and `by_length`; `calibration`; `confident_mistakes`; `unreachable` (`number`, by `why`, and the
-        first of the `entities`).
+    `dict[str, Any]`
+        `about`; the numbers of `sentences`, `characters`, `gold` and `predicted` entities; `metrics`, as `allennlp
+        evaluate` has them; `types` (by type, the figures of seqeval and the counts of each of `KINDS`); `kinds` (total
+        counts); `confusion` (`rows`, `columns`, `cells`: see `ConfusionMatrix.cells`); `type_confusions`, the most
+        frequent first; `by_width` and `by_length`; `calibration`; `confident_mistakes`; `unreachable` (`number`,
+        counts by `why`, and the first `entities`).
     """
     matrix = ConfusionMatrix()
     for sentence in run.sentences:
@@ -57,8 +57,8 @@ def report_figures(run: Run, about: Dict[str, Any]) -> Dict[str, Any]:
     }
 
 
-def _type_figures(type_: str, metrics: Dict[str, float], matrix: ConfusionMatrix) -> Dict[str, Any]:
-    figures: Dict[str, Any] = {
+def _type_figures(type_: str, metrics: dict[str, float], matrix: ConfusionMatrix) -> dict[str, Any]:
+    figures: dict[str, Any] = {
         name: metrics.get(f"seqeval/{type_}/{name}", 0.0) for name in ("precision", "recall", "f1", "support")
     }
     of_gold, of_predicted = matrix.of_gold(type_), matrix.of_predicted(type_)
@@ -69,7 +69,7 @@ def _type_figures(type_: str, metrics: Dict[str, float], matrix: ConfusionMatrix
     return figures
 
 
-def _type_confusions(matrix: ConfusionMatrix) -> List[Dict[str, Any]]:
+def _type_confusions(matrix: ConfusionMatrix) -> list[dict[str, Any]]:
     """Pairs of different types, the most frequent first."""
     found = [
         {"gold": gold, "predicted": predicted, "kind": kind, "count": count}
@@ -79,7 +79,7 @@ def _type_confusions(matrix: ConfusionMatrix) -> List[Dict[str, Any]]:
     return sorted(found, key=lambda pair: (-pair["count"], pair["gold"], pair["predicted"], pair["kind"]))
 
 
-def _unreachable(sentences: Sequence[SentenceResult]) -> Dict[str, Any]:
+def _unreachable(sentences: Sequence[SentenceResult]) -> dict[str, Any]:
     why = Counter(reason for sentence in sentences for _, reason in sentence.unreachable)
     return {
         "number": why.total(),
@@ -89,5 +89,5 @@ def _unreachable(sentences: Sequence[SentenceResult]) -> Dict[str, Any]:
 
 
 def errors_of(sentence: SentenceResult) -> int:
-    """Number of pairs of a sentence that are not `correct`."""
+    """The number of pairs of a sentence that are not `correct`."""
     return sum(pair.kind != CORRECT for pair in sentence.pairs)

@@ -1,11 +1,11 @@
 "use strict";
-// Shows only the sentences with the text, the type and the mistake asked for. Without scripts all are shown.
+// Shows only the sentences that match the filter. Without scripts, all are shown.
 (() => {
   const filter = document.getElementById("filter");
   const [text, type, kind] = ["text", "type", "kind"].map(name => filter.elements[name]);
   const sentences = [...document.querySelectorAll("article")].map(article => ({
     article,
-    // "kind:type" of each entity, types by their number.
+    // "kind:type" of each entity; types are numbers.
     marks: (article.dataset.marks || "").split(" ").filter(Boolean).map(mark => mark.split(":")),
     text: [...article.querySelectorAll(".source, bdi")].map(line => line.textContent).join("\n").toLowerCase(),
   }));
@@ -29,5 +29,5 @@
   filter.addEventListener("input", update);
   filter.addEventListener("reset", () => setTimeout(update));
   filter.hidden = false;
-  update();  // a browser keeps what was chosen when the page is loaded again
+  update();  // browsers restore the fields when a page is reloaded
 })();

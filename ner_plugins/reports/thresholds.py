@@ -1,8 +1,8 @@
-"""The thresholds, one for each type, that make the best micro F1 of a model's predictions."""
+"""The threshold of each type that together maximise the micro F1 of a model's predictions."""
 
 from collections import Counter
 from itertools import groupby
-from typing import Dict, List, NamedTuple, Sequence
+from typing import NamedTuple, Sequence
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
@@ -17,44 +17,43 @@ class Cut(NamedTuple):
     correct: int
 
 
-def best_thresholds(sentences: Sequence[SentenceResult], types: Sequence[str]) -> Dict[str, float]:
+def best_thresholds(sentences: Sequence[SentenceResult], types: Sequence[str]) -> dict[str, float]:
     """
-    The lowest probability of each type's predictions that together give the best micro F1 of exact typed spans.
+    The minimum probability of each type's predictions that together give the best micro F1 of exact typed spans.
 
-    The best for micro F1, rather than for each type's own F1: it is what models are selected by, and a type's own best
-    can cost micro F1 (a frequent type's imprecise predictions count as much as anyone's). It is exact, though no
-    combinations are tried: F1 = 2 TP / (predicted + gold) is at least f where the sum over types of
-    2 TP - f predicted is at least f gold, and each type maximises its own summand; f rises to what that gives until
-    it stays (Dinkelbach 1967, "On Nonlinear Fractional Programming").
+    They maximise micro F1, by which models are selected, rather than the F1 of each type: the best threshold for a
+    type alone can lower micro F1. The result is exact without trying combinations: F1 = 2 TP / (predicted + gold) is
+    at least f if the sum over types of 2 TP - f predicted is at least f gold, so each type maximises its own summand.
+    f is set to the resulting F1 until it stops rising (Dinkelbach 1967, "On Nonlinear Fractional Programming").
 
-    A threshold lies in the middle between the lowest score that it keeps and the highest that it drops, since scores
-    come rounded, and another batch may change their last digits. Of choices that are as good the lower thresholds are
-    taken. A type that has no gold here keeps 0: there is nothing to tell its right predictions by.
+    A threshold is the midpoint between the lowest score that it keeps and the highest that it drops, since scores are
+    rounded and their last digits may change with the batch. Of equally good thresholds the lowest is chosen. A type
+    without gold entities in the data keeps 0.
 
     # Parameters
 
     sentences : `Sequence[SentenceResult]`
-        Of a run without thresholds: what a model drops cannot be judged.
+        Results of a run without thresholds, which would hide predictions.
     types : `Sequence[str]`
-        The model's.
+        The types of the model.
 
     # Returns
 
-    `Dict[str, float]`
-        For every one of `types`, from 0 to 1.
+    `dict[str, float]`
+        A threshold from 0 to 1 for each of `types`.
 
     # Raises
 
-    `DataError` where there is no gold entity at all; `ConfigError` where predictions have no score.
+    `DataError` if the data have no gold entity; `ConfigError` if a prediction has no score.
     """
     gold = Counter(entity.type for sentence in sentences for entity in sentence.gold)
     if not gold:
-        raise DataError("no gold entity in the data, so no threshold is better than another")
+        raise DataError("the data have no gold entity, so no threshold is better than another")
     cuts = {type_: _cuts(sentences, type_) for type_ in types}
     for type_ in types:
         if not gold[type_]:
             cuts[type_] = cuts[type_][:1]
-    numerator, denominator = 0, 1  # of the F1 so far, as whole numbers, in which ties are ties
+    numerator, denominator = 0, 1  # of the F1 so far; as integers, ties are exact
     while True:
         chosen = {type_: _best(of_type, numerator, denominator) for type_, of_type in cuts.items()}
         twice_correct = 2 * sum(cut.correct for cut in chosen.values())
@@ -65,17 +64,17 @@ def best_thresholds(sentences: Sequence[SentenceResult], types: Sequence[str]) -
 
 
 def _best(cuts: Sequence[Cut], numerator: int, denominator: int) -> Cut:
-    """The cut with the largest 2 TP - F1 predicted, where F1 is numerator / denominator; the lowest of equals."""
+    """The cut with the largest 2 TP - F1 * predicted, where F1 is numerator / denominator; of ties the lowest."""
     return max(cuts, key=lambda cut: (2 * cut.correct * denominator - cut.predicted * numerator, -cut.threshold))
 
 
-def _cuts(sentences: Sequence[SentenceResult], type_: str) -> List[Cut]:
-    """What can be cut off a type's predictions, from nothing at all upwards."""
+def _cuts(sentences: Sequence[SentenceResult], type_: str) -> list[Cut]:
+    """The possible cuts of a type's predictions, by ascending threshold from 0."""
     scored = sorted(_scores(sentences, type_), key=lambda found: found[0])
     predicted, correct = len(scored), sum(right for _, right in scored)
     cuts = [Cut(0.0, predicted, correct)]
     groups = [(score, [right for _, right in group]) for score, group in groupby(scored, key=lambda found: found[0])]
-    # What has the probability 1 reaches every threshold.
+    # A probability of 1 reaches every threshold.
     followers = [score for score, _ in groups[1:]] + [1.0]
     for (score, rights), following in zip(groups, followers, strict=False):
         predicted -= len(rights)
@@ -85,7 +84,7 @@ def _cuts(sentences: Sequence[SentenceResult], type_: str) -> List[Cut]:
     return cuts
 
 
-def _scores(sentences: Sequence[SentenceResult], type_: str) -> List["tuple[float, bool]"]:
+def _scores(sentences: Sequence[SentenceResult], type_: str) -> list[tuple[float, bool]]:
     """The score of each prediction of a type, and whether it is an exact match."""
     found = []
     for sentence in sentences:
@@ -96,5 +95,5 @@ def _scores(sentences: Sequence[SentenceResult], type_: str) -> List["tuple[floa
 
 def _score(entity: Entity) -> float:
     if entity.score is None:
-        raise ConfigError("the model gives its predictions no scores, so there is nothing to have a threshold for")
+        raise ConfigError("the model's predictions have no scores, so thresholds cannot apply to them")
     return entity.score

@@ -13,7 +13,8 @@ from ner_plugins.entities import Entity
 from ner_plugins.metrics import CluenerMetric, SeqevalMetric, TypedSpanF1
 from ner_plugins.reports.collect import Run, SentenceResult
 from ner_plugins.reports.figures import report_figures
-from ner_plugins.reports.page import report_page
+from ner_plugins.reports.page import environment, report_page
+from ner_plugins.reports.visible import visible
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section", "article", "svg", "rect"),
@@ -63,6 +64,55 @@ class Checked(HTMLParser):
             self.script += data
         elif "style" not in self.open:
             self.text += data
+
+
+class Reader(HTMLParser):
+    """The elements of a page, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def rendered(template: str, **values: object) -> str:
+    return environment().from_string(template).render(values)
+
+
+@given(st.text(max_size=20) | st.sampled_from(HOSTILE))
+def test_whatever_it_is_it_stays_text(text: str) -> None:
+    page = Reader(rendered('<p title="{{ text }}" data-label="{{ text }}">{{ text }}</p>', text=text))
+    assert page.text == visible(text)
+    assert page.found == [("p", {"title": visible(text), "data-label": visible(text)})]
+
+
+def test_the_output_of_macros_is_not_escaped_again() -> None:
+    assert rendered("{% macro bold(x) %}<b>{{ x }}</b>{% endmacro %}{{ bold('&') }}{{ '&' }}") == "<b>&amp;</b>&amp;"
+
+
+def test_numbers() -> None:
+    assert [rendered("{{ value }}", value=value) for value in (0.5, 12345, None, "0.5")] == [
+        "0.5000", "12,345", "–", "0.5",
+    ]  # fmt: skip
+
+
+def test_a_table() -> None:
+    page = rendered(
+        """{% from "page.macros.html" import row, table %}
+        {% call table(["<type>", "F1"], "rates") %}{{ row(["a&b", 0.25]) }}{{ row(["c", "d"]) }}{% endcall %}"""
+    )
+    assert '<th scope="col">&lt;type&gt;</th>' in page and '<table class="rates">' in page
+    joined = "".join(page.split("\n"))
+    assert '<tr><th scope="row">a&amp;b</th><td class="number">0.2500</td></tr>' in joined
+    assert '<tr><th scope="row">c</th><td>d</td></tr>' in joined
 
 
 def page_of(sentences: list[SentenceResult], examples: int = 10, **about: str) -> str:

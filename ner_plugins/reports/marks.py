@@ -1,12 +1,11 @@
-"""A sentence with its gold and its predictions marked, as HTML."""
+"""The marks on a sentence: its gold and its predictions, in rows without overlaps, cut to an excerpt."""
 
-from typing import List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 from ner_plugins.metrics.confusion import CORRECT
 from ner_plugins.reports.collect import SentenceResult
-from ner_plugins.reports.markup import Markup, element, escape, join
 
-# Of a long text this many characters are shown, some of them before the first mistake.
+# A longer text is cut to this many characters, beginning a little before the first mistake.
 EXCERPT = 2000
 _BEFORE = 100
 
@@ -19,9 +18,11 @@ KIND_NAMES = {
     "spurious": "spurious",
 }
 
+Piece = tuple[str, Optional["Mark"]]
+
 
 class Mark(NamedTuple):
-    """A stretch of a text to mark: its characters, a word on what it is, its label, and what hovering over it tells."""
+    """A marked stretch of a text: its characters, kind of match, visible label and hover text."""
 
     start: int
     end: int
@@ -30,55 +31,55 @@ class Mark(NamedTuple):
     title: str
 
 
-def sentence_html(sentence: SentenceResult, places: Mapping[str, int]) -> Markup:
+def marked_sentence(sentence: SentenceResult, places: Mapping[str, int]) -> dict[str, Any]:
     """
-    The text once with its gold and once with its predictions; more often where entities of one side overlap.
+    A sentence as the page shows it.
 
     # Parameters
 
     sentence : `SentenceResult`
     places : `Mapping[str, int]`
         A number for each type, by which the page's filter finds it.
+
+    # Returns
+
+    `dict[str, Any]`
+        `name`: its source and id. `lines`: (`gold` or `predicted`, pieces of the text), more than one of a side if
+        its entities overlap. `marks`: `KIND:NUMBER OF TYPE` of its entities, separated by spaces.
     """
     start, end = _excerpt(sentence)
     name = " · ".join(str(part) for part in (sentence.source, sentence.id) if part not in ("", None))
     if (start, end) != (0, len(sentence.text)):
         name += f"  (characters {start:,} to {end:,} of {len(sentence.text):,})"
-    parts = [element("p", name, class_="source")]
-    for side, marks in (("gold", _gold_marks(sentence)), ("predicted", _predicted_marks(sentence))):
-        for layer in layers(marks):
-            line = element("bdi", highlight(sentence.text, layer, start, end))
-            parts.append(element("div", Markup(element("span", side, class_="side") + line), class_="line"))
     found = {
         f"{pair.kind}:{places[entity.type]}"
         for pair in sentence.pairs
         for entity in (pair.gold, pair.predicted)
         if entity is not None
     }
-    return element("article", join(parts), data_marks=" ".join(sorted(found)))
+    lines = [
+        (side, cut(sentence.text, layer, start, end))
+        for side, marks in (("gold", _gold_marks(sentence)), ("predicted", _predicted_marks(sentence)))
+        for layer in layers(marks)
+    ]
+    return {"name": name, "lines": lines, "marks": " ".join(sorted(found))}
 
 
-def highlight(text: str, marks: Sequence[Mark], start: int, end: int) -> Markup:
-    """
-    The characters `start` to `end` of a text with marks, which must not overlap and be sorted. The labels are in
-    attributes, so that the text can be copied as it is.
-    """
-    pieces: List[str] = []
+def cut(text: str, marks: Sequence[Mark], start: int, end: int) -> list[Piece]:
+    """The characters `start` to `end` of a text, in marked and unmarked pieces. Marks are sorted, without overlaps."""
+    pieces: list[Piece] = []
     at = start
     for mark in marks:
         first, last = max(mark.start, start), min(mark.end, end)
         if first < last:
-            pieces.append(escape(text[at:first]))
-            attributes = {"class_": mark.kind, "data_label": mark.label, "title": mark.title}
-            pieces.append(element("mark", text[first:last], **attributes))
+            pieces += [(text[at:first], None), (text[first:last], mark)]
             at = last
-    pieces.append(escape(text[at:end]))
-    return Markup("".join(pieces))
+    return [*pieces, (text[at:end], None)]
 
 
-def layers(marks: Sequence[Mark]) -> List[List[Mark]]:
-    """The marks, sorted by position, in as few rows as it takes for none of a row to overlap; at least one row."""
-    rows: List[List[Mark]] = [[]]
+def layers(marks: Sequence[Mark]) -> list[list[Mark]]:
+    """The marks in order of position, in as few rows without overlaps as possible; at least one row."""
+    rows: list[list[Mark]] = [[]]
     for mark in sorted(marks, key=lambda mark: (mark.start, -mark.end, mark.label)):
         free = next((row for row in rows if not row or row[-1].end <= mark.start), None)
         if free is None:
@@ -88,7 +89,7 @@ def layers(marks: Sequence[Mark]) -> List[List[Mark]]:
     return rows
 
 
-def _gold_marks(sentence: SentenceResult) -> List[Mark]:
+def _gold_marks(sentence: SentenceResult) -> list[Mark]:
     marks = []
     for gold, predicted, kind in sentence.pairs:
         if gold is not None:
@@ -98,20 +99,20 @@ def _gold_marks(sentence: SentenceResult) -> List[Mark]:
     return marks
 
 
-def _predicted_marks(sentence: SentenceResult) -> List[Mark]:
+def _predicted_marks(sentence: SentenceResult) -> list[Mark]:
     marks = []
     for gold, predicted, kind in sentence.pairs:
         if predicted is not None:
             score = "" if predicted.score is None else f" {predicted.score:.2f}"
-            said = "" if kind == CORRECT else f" · {KIND_NAMES[kind]}"
+            mistake = "" if kind == CORRECT else f" · {KIND_NAMES[kind]}"
             expected = "" if gold is None or kind == CORRECT else f"; gold: {gold.type}"
             title = f"{predicted.type} ({predicted.start}, {predicted.end}){score}: {KIND_NAMES[kind]}{expected}"
-            marks.append(Mark(predicted.start, predicted.end, kind, f"{predicted.type}{score}{said}", title))
+            marks.append(Mark(predicted.start, predicted.end, kind, f"{predicted.type}{score}{mistake}", title))
     return marks
 
 
-def _excerpt(sentence: SentenceResult) -> Tuple[int, int]:
-    """Where what is shown of a text begins and ends."""
+def _excerpt(sentence: SentenceResult) -> tuple[int, int]:
+    """The first and the last character shown of a text (half-open)."""
     length = len(sentence.text)
     if length <= EXCERPT:
         return 0, length

@@ -6,13 +6,15 @@ from sentence_results import result, results
 
 from ner_plugins.entities import Entity
 from ner_plugins.reports.collect import SentenceResult
-from ner_plugins.reports.highlight import EXCERPT, Mark, highlight, layers
-from ner_plugins.reports.highlight import sentence_html as numbered_html
-from ner_plugins.reports.markup import Markup, visible
+from ner_plugins.reports.marks import EXCERPT, Mark, cut, layers, marked_sentence
+from ner_plugins.reports.page import environment
+from ner_plugins.reports.visible import visible
+
+MACROS = environment().get_template("page.macros.html").module
 
 
-def sentence_html(sentence: SentenceResult) -> Markup:
-    return numbered_html(sentence, defaultdict(int))
+def sentence_html(sentence: SentenceResult) -> str:
+    return str(MACROS.article(marked_sentence(sentence, defaultdict(int))))
 
 
 class Lines(HTMLParser):
@@ -60,7 +62,7 @@ def test_every_line_is_the_text_and_every_entity_is_marked_once(sentence: Senten
                       for text, attributes in marks) == expected  # fmt: skip
 
 
-def test_kinds_are_classes_and_told() -> None:
+def test_kinds_are_classes_and_titles() -> None:
     sentence = result("青禾银行", [Entity(0, 2, "ORG", 0.5)], [Entity(0, 4, "ORG")], "f:1")
     (_, _, [(_, gold)]), (_, _, [(_, predicted)]) = Lines(sentence_html(sentence)).lines
     assert gold == {"class": "boundary", "data-label": "ORG", "title": "ORG (0, 4): wrong edges; predicted: ORG"}
@@ -94,11 +96,11 @@ def test_a_long_text_is_shown_around_its_first_mistake() -> None:
 
 def test_marks_are_cut_at_the_ends_of_an_excerpt() -> None:
     marks = [Mark(0, 2, "missed", "A", "a"), Mark(4, 9, "missed", "A", "a")]
-    (_, text, found) = Lines(f"<div><bdi>{highlight('0123456789', marks, 1, 6)}</bdi></div>").lines[0]
-    assert text == "12345" and [marked for marked, _ in found] == ["1", "45"]
+    pieces = cut("0123456789", marks, 1, 6)
+    assert [(text, mark) for text, mark in pieces if text] == [("1", marks[0]), ("23", None), ("45", marks[1])]
 
 
-def test_a_sentence_tells_where_it_is_from() -> None:
+def test_a_sentence_shows_its_source() -> None:
     for source, id_, expected in (("f:1", 0, "f:1 · 0"), ("", "a<b", "a&lt;b"), ("f:1", None, "f:1")):
         page = sentence_html(result("0", [], [], source, id_))
         assert f'<p class="source">{expected}</p>' in page

@@ -1,0 +1,26 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_plugins.reports.visible import visible
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Zl", "Zp"]), max_size=20))
+def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
+    assert visible(text) == text
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("a\x00b", "a\\x00b"),
+        ("a\tb\nc", "a\tb\nc"),
+        ("a\rb\u2028", "a\\rb\\u2028"),
+        ("\u202eabc", "\\u202eabc"),
+        ("\ud800", "\\ud800"),
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
+    ],
+)
+def test_what_a_browser_would_drop_is_seen(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    shown.encode("utf-8")
