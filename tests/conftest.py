@@ -7,20 +7,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # beside others, each on a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from allennlp_command import CommandRunner, run_command, run_command_afresh
 
 import ner_plugins  # noqa: F401  (before anything imports allennlp)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-
-CommandRunner = Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.fixture(scope="session")
@@ -47,31 +43,16 @@ def shared_encoders() -> Path:
     return _shared("encoders")
 
 
-def run_command(
-    *arguments: Any,
-    input: str | bytes | None = None,
-    program: list[str] | None = None,
-    cwd: Path = ROOT,
-    **environment: str,
-) -> subprocess.CompletedProcess:
-    """Run `allennlp ARGUMENTS` as a user does, in a process of its own; text in and out unless `input` is bytes."""
-    program = program or [str(Path(sys.executable).with_name("allennlp"))]
-    known = {name: value for name, value in os.environ.items() if not name.startswith(("NER_", "ALLENNLP_"))}
-    return subprocess.run(
-        [*program, *map(str, arguments)],
-        cwd=cwd,
-        env={**known, "OMP_NUM_THREADS": "2", **environment},
-        input=input,
-        capture_output=True,
-        text=not isinstance(input, bytes),
-        encoding=None if isinstance(input, bytes) else "utf-8",
-        timeout=600,
-    )
+@pytest.fixture(scope="session")
+def allennlp() -> CommandRunner:
+    """Runs a command with its own standard streams, folder and environment, in a process forked after the imports."""
+    return run_command
 
 
 @pytest.fixture(scope="session")
-def allennlp() -> CommandRunner:
-    return run_command
+def allennlp_afresh() -> CommandRunner:
+    """The same in a process of its own from the start: for tests of starting, and one of each command."""
+    return run_command_afresh
 
 
 # Overrides that make the experiment of a config a matter of seconds.

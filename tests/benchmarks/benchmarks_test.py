@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from forked import run_forked, run_instead
 from tiny_encoders import make_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,26 +21,42 @@ def script(monkeypatch: pytest.MonkeyPatch):
     return importlib.import_module
 
 
+@pytest.fixture
+def run_script(script, monkeypatch: pytest.MonkeyPatch):
+    """Runs a script's `main`; the commands that it runs are forked."""
+
+    def run(name: str, *arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        module = script(name)
+        for found in (module, script("training_runs")):
+            if hasattr(found, "subprocess"):
+                monkeypatch.setattr(found, "subprocess", SimpleNamespace(run=run_instead, DEVNULL=subprocess.DEVNULL))
+        module.main()
+
+    return run
+
+
 def test_spread_and_machine(script) -> None:
     results = script("results")
     assert results.spread([3.0, 1.0, 2.0], "s") == "median 2 s (min 1, max 3, 3 repeats)"
     assert "cores" in results.machine() and "torch" in results.versions("torch")
 
 
-@pytest.mark.slow
-def test_cluener_runs_both_models_once_and_not_again(tmp_path: Path) -> None:
+def test_cluener_runs_both_models_once_and_not_again(run_script, capsys, tmp_path: Path) -> None:
     encoder = make_encoder(tmp_path / "encoder")
-    command = [
-        sys.executable, "benchmarks/cluener.py", "--data", "fixtures/cluener", "--encoder", encoder,
+    arguments = [
+        "cluener", "--data", "fixtures/cluener", "--encoder", encoder,
         "--epochs", "4", "--models", "biaffine", "softmax_peer",
         "--runs", str(tmp_path / "runs"),
     ]  # fmt: skip
-    first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert first.returncode == 1 and "it is no measure" in first.stderr, first.stdout + first.stderr
+    with pytest.raises(SystemExit, match="it is no measure"):
+        run_script(*arguments)
+    first = capsys.readouterr().out
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.json")}
     assert sorted(json.loads(path.read_text())["model"] for path in files) == ["biaffine", "softmax_peer"]
-    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert second.stdout.splitlines()[-2:] == first.stdout.splitlines()[-2:]
+    with pytest.raises(SystemExit, match="it is no measure"):
+        run_script(*arguments)
+    assert capsys.readouterr().out.splitlines()[-2:] == first.splitlines()[-2:]
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.json")}
 
 
@@ -70,8 +88,11 @@ def test_what_was_not_run_is_said_and_blocks_nothing(script, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("head", ["crf_tagger", "biaffine"])
-def test_a_run_changes_the_encoders_rate_alone(script, head: str, tmp_path: Path) -> None:
+def test_a_run_changes_the_encoders_rate_alone(
+    script, head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     training_runs = script("training_runs")
+    monkeypatch.setattr(training_runs, "subprocess", SimpleNamespace(run=run_instead))
     arguments = arguments_of(training_runs, tmp_path, "--learning-rate", "0.25", "--bfloat16", "--models", head)
     corpus = training_runs.Corpus("own", "cluener", "fixtures/cluener/train.json", "fixtures/cluener/dev.json")
     [run] = training_runs.runs_of(corpus, training_runs.HEADS, arguments)
@@ -83,28 +104,24 @@ def test_a_run_changes_the_encoders_rate_alone(script, head: str, tmp_path: Path
     assert found["trainer.amp_dtype"] == "bfloat16"
 
 
-@pytest.mark.slow
-def test_other_corpora_are_trained_and_tested_once(tmp_path: Path) -> None:
+def test_other_corpora_are_trained_and_tested_once(run_script, capsys, tmp_path: Path) -> None:
     encoder = make_encoder(tmp_path / "encoder")
     common = ["--encoder", encoder, "--epochs", "1", "--models", "crf_tagger"]
     for corpus, more, figures in (("weibo", [], 5), ("kmou", ["--sentences", "5"], 3)):
         runs = tmp_path / corpus
-        command = [sys.executable, "benchmarks/corpora.py", corpus, "--data", f"fixtures/{corpus}", "--runs", str(runs)]
-        done = subprocess.run([*command, *common, *more], cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        run_script("corpora", corpus, "--data", f"fixtures/{corpus}", "--runs", str(runs), *common, *more)
         [result] = [json.loads(path.read_text()) for path in runs.glob("*.json")]
         assert sum("_f1" in name and "epoch" not in name for name in result) == figures
         assert len(result["sha256"]) == (3 if corpus == "weibo" else 2) and result["seconds"] >= 0
-        assert f"| crf_tagger | encoder | 1 | 1 | {result['dev_micro_f1']:.4f} |" in done.stdout
+        assert f"| crf_tagger | encoder | 1 | 1 | {result['dev_micro_f1']:.4f} |" in capsys.readouterr().out
         if more:
             assert len((runs / "data/train_5.json").read_text().splitlines()) == 5
 
 
 def test_indexing_counts_every_piece(tmp_path: Path) -> None:
     encoder = make_encoder(tmp_path / "encoder")
-    command = [sys.executable, "benchmarks/indexing.py", "--child", "ours", "--encoder", encoder]
-    command += ["--data", "fixtures/cluener/train.json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    arguments = ["--child", "ours", "--encoder", encoder, "--data", "fixtures/cluener/train.json"]
+    done = run_forked(*arguments, script=ROOT / "benchmarks/indexing.py")
     assert done.returncode == 0, done.stderr
     measured = json.loads(done.stdout)
     assert measured["sentences"] == len((ROOT / "fixtures/cluener/train.json").read_text().splitlines())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from allennlp.data import DatasetReader
+from forked import run_forked
 
 ROOT = Path(__file__).resolve().parents[2]
 MSRA = "海\tB-LOC\n钓\tI-LOC\n者\tO\n\n林\tB-PER\n晓\tI-PER\n青\tB-ORG\n禾\tI-ORG\n\n风\tO\n\n" * 3
@@ -36,8 +37,7 @@ def msra(tmp_path: Path) -> str:
 
 
 def child(*arguments: object) -> dict:
-    command = [sys.executable, str(ROOT / "benchmarks/reading.py"), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_forked(*arguments, script=ROOT / "benchmarks/reading.py")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -94,7 +94,7 @@ def test_generated_files_are_what_their_readers_read(readers, tmp_path: Path, nu
 
 def test_memory_is_that_of_the_stream(readers, tmp_path: Path) -> None:
     readers.write(tmp_path / "g.txt", 1, as_json=False, tokens_of_their_own=True)
-    found = child("memory_of_stream", tmp_path / "g.txt", "msra")
+    found = readers.measure("memory_of_stream", str(tmp_path / "g.txt"), "msra")  # a fork has the memory of its parent
     assert found["sentences"] == 5000 and found["process"] > 50
     assert -10 < found["above"] < found["process"]
 

@@ -67,7 +67,6 @@ def test_a_reader_that_leaves_data_out_is_mentioned(allennlp, trained: Path, tmp
     assert json.loads((tmp_path / "m").read_text())["gold"] > part
 
 
-@pytest.mark.slow
 def test_an_archive_needs_neither_encoder_nor_data_nor_folder(allennlp, tmp_path: Path, repository: Path) -> None:
     encoder, data, run = tmp_path / "encoder", tmp_path / "data", tmp_path / "run"
     make_encoder(encoder)

@@ -22,10 +22,10 @@ def predictions(done) -> list[dict]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_plain_text_line_for_line(allennlp, archive: Path, tmp_path: Path) -> None:
+def test_plain_text_line_for_line(allennlp_afresh, archive: Path, tmp_path: Path) -> None:
     file = tmp_path / "input.txt"
     file.write_text("\n".join(LINES) + "\n", encoding="utf-8")
-    found = predictions(allennlp("predict", archive, file, *OURS, LC_ALL="C"))
+    found = predictions(allennlp_afresh("predict", archive, file, *OURS, LC_ALL="C"))
     assert [p["text"] for p in found] == LINES
     assert [p["id"] for p in found] == list(range(len(LINES)))
     for prediction in found:

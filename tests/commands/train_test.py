@@ -44,9 +44,9 @@ def test_without_s_it_chooses_a_fresh_directory(allennlp, tiny_overrides, tmp_pa
 
 
 @pytest.mark.parametrize("program", [[sys.executable, "-m", "allennlp"], [sys.executable, "-m", "ner_plugins"]])
-def test_other_ways_of_starting(allennlp, program: list[str], tiny_overrides: str, tmp_path: Path) -> None:
+def test_other_ways_of_starting(allennlp_afresh, program: list[str], tiny_overrides: str, tmp_path: Path) -> None:
     arguments = ["train", CONFIG, "-s", tmp_path / "run", "--dry-run", "-o", tiny_overrides, *OURS]
-    done = allennlp(*arguments, program=program)
+    done = allennlp_afresh(*arguments, program=program)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "vocabulary").is_dir()
 
@@ -121,8 +121,8 @@ def test_nested_overrides_change_single_keys(allennlp, tmp_path: Path) -> None:
     assert config["trainer"]["cuda_device"] == -1 and "optimizer" in config["trainer"]
 
 
-def test_a_misspelt_name_is_told_without_warnings_of_others(allennlp, tmp_path: Path) -> None:
-    done = allennlp("train", CONFIG, "-s", tmp_path / "run", "--dry-run", *OURS, NER_READER="webio")
+def test_a_misspelt_name_is_told_without_warnings_of_others(allennlp_afresh, tmp_path: Path) -> None:
+    done = allennlp_afresh("train", CONFIG, "-s", tmp_path / "run", "--dry-run", *OURS, NER_READER="webio")
     assert "'weibo'" in message(done)
     assert len(done.stderr.splitlines()) == 1 and "triviaqa" not in done.stderr
 
@@ -139,9 +139,8 @@ def test_debug_shows_the_traceback(allennlp, tmp_path: Path) -> None:
         assert done.returncode != 0 and "Traceback" in done.stderr
 
 
-@pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_recover_takes_up(tmp_path: Path, allennlp, repository: Path) -> None:
-    overrides = json.dumps({"model.projection.dim": 16, "dataset_reader.max_instances": 200, "trainer.cuda_device": -1})
+    overrides = json.dumps({"model.projection.dim": 16, "dataset_reader.max_instances": 40, "trainer.cuda_device": -1})
     script = str(Path(sys.executable).with_name("allennlp"))
     command = [script, "train", CONFIG, "-s", str(tmp_path / "run"), "-o", overrides, *OURS]
     process = subprocess.Popen(
@@ -169,11 +168,11 @@ def test_ctrl_c_leaves_a_run_that_recover_takes_up(tmp_path: Path, allennlp, rep
     assert (tmp_path / "run/model.tar.gz").exists()
 
 
-@pytest.mark.slow
-def test_two_processes_on_a_cpu(allennlp, tiny_overrides: str, tmp_path: Path) -> None:
+def test_two_processes_on_a_cpu(allennlp_afresh, tiny_overrides: str, tmp_path: Path) -> None:
     overrides = {**json.loads(tiny_overrides), "distributed": {"cuda_devices": [-1, -1]}}
     del overrides["trainer.cuda_device"]
-    done = allennlp("train", CONFIG, "-s", tmp_path / "run", "-o", json.dumps(overrides), *OURS, OMP_NUM_THREADS="1")
+    arguments = ["train", CONFIG, "-s", tmp_path / "run", "-o", json.dumps(overrides), *OURS]
+    done = allennlp_afresh(*arguments, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     single = sum(
@@ -185,7 +184,6 @@ def test_two_processes_on_a_cpu(allennlp, tiny_overrides: str, tmp_path: Path) -
     assert metrics["best_validation_gold"] == single, "each sentence is counted on one rank"
 
 
-@pytest.mark.slow
 def test_bfloat16_on_a_cpu(allennlp, tiny_overrides: str, tmp_path: Path) -> None:
     overrides = {**json.loads(tiny_overrides), "trainer.use_amp": True, "trainer.amp_dtype": "bfloat16"}
     done = allennlp("train", CONFIG, "-s", tmp_path / "run", "-o", json.dumps(overrides), *OURS)

@@ -14,7 +14,7 @@ from allennlp.common import Params
 from allennlp.data import Batch, Vocabulary
 from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.models.archival import archive_model, load_archive
-from conftest import run_command
+from allennlp_command import run_command
 
 from ner_plugins.dataset_readers import CluenerReader
 from ner_plugins.errors import ArchiveError
@@ -212,7 +212,6 @@ def test_an_archive_without_its_lexicon(trained, tmp_path):
         load_archive(broken)
 
 
-@pytest.mark.slow
 def test_importing_any_module_first():
     """The lexicon is a part of readers, and reads files as they do: neither may depend on being imported second."""
     modules = ("lexicon", "fields")

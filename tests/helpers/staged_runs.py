@@ -1,13 +1,12 @@
 """Small runs of `allennlp train` with stages before training, in processes that may be killed."""
 
-import multiprocessing
 import os
 import signal
 from copy import deepcopy
-from functools import cache
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
+
+from forked import context
 
 import ner_plugins  # noqa: F401  (before anything imports allennlp)
 
@@ -117,22 +116,6 @@ def _die_at(name: str, number: int = 1, after: bool = True) -> None:
 def _killed(settings: dict[str, Any], folder: Path, recover: bool, name: str, number: int, after: bool) -> None:
     _die_at(name, number, after)
     train(settings, folder, recover)
-
-
-@cache
-def context() -> Any:
-    """Makes processes by forking one that has imported everything, once, and has done nothing else."""
-    made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["staged_runs_preload"])
-    paths = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), str(ROOT), *([paths] if paths else [])])
-    try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.pop("PYTHONPATH")
-        if paths is not None:
-            os.environ["PYTHONPATH"] = paths
-    return made
 
 
 def train_and_kill(

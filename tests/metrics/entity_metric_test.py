@@ -3,7 +3,6 @@
 import json
 import logging
 import pickle
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch.distributed as dist
 from allennlp.common import Params
 from allennlp.training.metrics import Metric
 from allennlp.training.metrics.span_based_f1_measure import SpanBasedF1Measure
+from forked import run_ranks
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import DataError, NerError
@@ -247,22 +247,11 @@ def test_two_processes_report_what_one_does(tmp_path: Path) -> None:
     predicted = [PREDICTED, [], [Entity(0, 2, "name")]]
     gold = [GOLD, [Entity(0, 2, "name"), Entity(1, 4, "book/한국")], [Entity(0, 2, "name")]]
     data = json.dumps([[[(e.start, e.end, e.type) for e in s] for s in side] for side in (predicted, gold)])
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", RANK_PROGRAM, str(rank), str(tmp_path / "meet"), TEXT, data],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
-        )
-        for rank in range(2)
-    ]
-    try:
-        results = [process.communicate(timeout=120) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], results
+    done = run_ranks(RANK_PROGRAM, tmp_path, str(tmp_path / "meet"), TEXT, data)
+    assert [process.returncode for process in done] == [0, 0], done
     expected = {}
     for metric_class in METRICS.values():
         metric = metric_class()
         metric(predicted, gold, [TEXT] * 3)
         expected[metric.name] = metric.get_metric(reset=True)
-    assert [json.loads(out) for out, _ in results] == [expected, expected]
+    assert [json.loads(process.stdout) for process in done] == [expected, expected]

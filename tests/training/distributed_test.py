@@ -30,7 +30,6 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
         assert torch.equal(tensor, other[name]), name
 
 
-@pytest.mark.slow
 def test_ranks_share_the_data_and_have_the_same_weights_and_go_on_after_a_kill(tmp_path) -> None:
     callback = {
         **NERCO, "batch_size": 4, "loss": {"projection_head": "mlp"}, "num_gradient_accumulation_steps": 2,

@@ -1,8 +1,15 @@
-"""Every experiment in training_config builds, and trains a step, with and without a pretrained encoder."""
+"""
+Every experiment in training_config builds, and `allennlp train` trains it for a step, with and without a pretrained
+encoder.
+
+That it trains is what `golden_test` finds as well, for every one; so `make test` takes one of each family through the
+whole command, and `make test-all` takes all of them.
+"""
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from allennlp.commands.train import train_model_from_file
@@ -50,26 +57,56 @@ def train_a_step(config: Path, folder: Path) -> None:
     assert json.loads((folder / "metrics.json").read_text())["best_validation_gold"] > 0
 
 
-@pytest.mark.parametrize("config", [path for path in CONFIGS if path not in PUBLISHED], ids=str)
-@pytest.mark.parametrize("pretrained", [False, True], ids=["from-nothing", "pretrained"])
-def test_it_trains_a_step(config: Path, pretrained: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if pretrained:
-        monkeypatch.setenv("NER_ENCODER", make_encoder(tmp_path / "encoder"))
+def params(paths: list[Path], *quick: str) -> list[Any]:
+    """These configs, all but the quick ones marked exhaustive."""
+    assert set(quick) <= {path.stem for path in paths}
+    return [pytest.param(path, marks=() if path.stem in quick else pytest.mark.exhaustive) for path in paths]
+
+
+OWN = [path for path in CONFIGS if path not in PUBLISHED]
+
+
+@pytest.mark.parametrize("config", params(OWN, "biaffine", "crf_tagger_bilstm", "flat", "span_bigru"), ids=str)
+def test_it_trains_a_step_from_nothing(config: Path, tmp_path: Path) -> None:
+    train_a_step(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "config", params(OWN, "crf_tagger", "crf_tagger_softmax", "nerco", "span", "span_dense", "span_pointer"), ids=str
+)
+def test_it_trains_a_step_pretrained(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NER_ENCODER", make_encoder(tmp_path / "encoder"))
+    train_a_step(config, tmp_path / "run")
+
+
+def published_settings(config: Path, folder: Path) -> dict[str, str]:
+    """What a published experiment says it is run with, on the fixtures."""
+    lines = re.findall("//   export ([^#\n]*)", (ROOT / config).read_text())
+    settings = dict(setting.split("=") for line in lines for setting in line.split())
+    encoder = make_encoder(folder / "encoder") if settings.get("NER_ENCODER") else ""
+    return {name: FIXTURES.get(value, value) for name, value in {**settings, "NER_ENCODER": encoder}.items()}
+
+
+@pytest.mark.parametrize(
+    "config",
+    params(PUBLISHED, "bert4ner_span_v3", "biaffine_bert_sampling", "conll2003_bilstm_crf", "flat_weibo", "nerco_msra"),
+    ids=str,
+)
+def test_a_published_one_trains_a_step_as_it_says(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in published_settings(config, tmp_path).items():
+        monkeypatch.setenv(name, value)
     train_a_step(config, tmp_path / "run")
 
 
 @pytest.mark.parametrize("config", PUBLISHED, ids=str)
-def test_a_published_one_trains_a_step_as_it_says(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = re.findall("//   export ([^#\n]*)", (ROOT / config).read_text())
-    settings = dict(setting.split("=") for line in lines for setting in line.split())
-    encoder = make_encoder(tmp_path / "encoder") if settings.get("NER_ENCODER") else ""
-    for name, value in {**settings, "NER_ENCODER": encoder}.items():
-        monkeypatch.setenv(name, FIXTURES.get(value, value))
-    train_a_step(config, tmp_path / "run")
-    over_lattice = "NER_LEXICON" in settings
-    for name in ("NER_DATA", "NER_LEXICON" if over_lattice else "NER_ENCODER"):
+def test_a_published_one_asks_for_its_settings(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = published_settings(config, tmp_path)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    Params.from_file(config)
+    for name in ("NER_DATA", "NER_LEXICON" if "NER_LEXICON" in settings else "NER_ENCODER"):
         if settings[name]:
             monkeypatch.delenv(name)
             with pytest.raises(RuntimeError, match=f"set {name} to"):

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from conftest import CommandRunner
+from allennlp_command import CommandRunner
 from ner_data_actions import CLUENER, FIXTURES, read, run
 
 from ner_plugins.errors import ConfigError, DataError

@@ -1,7 +1,5 @@
 """What the contrastive losses take, what they do to vectors, and several processes that share one."""
 
-import subprocess
-import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from allennlp.common import Params
+from forked import run_ranks
 from literal_contrastive import random_batch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -165,19 +164,8 @@ def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path: Path) -> Non
         torch.manual_seed(0)
         cases.append({"options": options, "batches": batches, "weights": Step(options).double().state_dict()})
     torch.save(cases, tmp_path / "cases.pt")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", RANK_PROGRAM, str(rank), str(tmp_path)],
-            stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=120)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], said
+    done = run_ranks(RANK_PROGRAM, tmp_path, str(tmp_path))
+    assert [process.returncode for process in done] == [0, 0], done
     of_ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     for number, case in enumerate(cases):
         step = Step(case["options"]).double()
