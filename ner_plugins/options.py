@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import Any, Callable, Collection, Literal, Optional, get_args, get_origin
 
-from allennlp.common.checks import ConfigurationError
-
 from ner_plugins.compat.plugins import is_ours
 from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ConfigError
@@ -18,14 +16,6 @@ from ner_plugins.errors import ConfigError
 _NOT_OPTIONS = {"self", "vocab", "manual_distributed_sharding", "manual_multiprocess_sharding"}
 # The key of the object whose arguments are being constructed, with a dot behind it: `model.`; empty at the top.
 _owner: ContextVar[str] = ContextVar("ner_plugins_owner", default="")
-
-
-class OptionError(ConfigError, ConfigurationError):
-    """
-    An option that does not exist, or a value that it cannot have.
-
-    Where several types are possible, AllenNLP tries the next one after a `ConfigurationError`.
-    """
 
 
 def refuse_unknown_options() -> None:
@@ -207,6 +197,7 @@ def _takes_anything(cls: type, constructor: Any) -> bool:
 
 def name_few_choices() -> None:
     """AllenNLP 2.10.1 answers a misspelt name with every name there is, some sixty readers, in no order."""
+    from allennlp.common.checks import ConfigurationError
     from allennlp.common.params import Params
 
     def naming_few(original: Any) -> Any:
@@ -270,3 +261,15 @@ def _dotted(given: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
         else:
             dotted[key] = value
     return dotted
+
+
+# Last: where this module is imported before AllenNLP, this import runs the functions above.
+from allennlp.common.checks import ConfigurationError  # noqa: E402
+
+
+class OptionError(ConfigError, ConfigurationError):
+    """
+    An option that does not exist, or a value that it cannot have.
+
+    Where several types are possible, AllenNLP tries the next one after a `ConfigurationError`.
+    """

@@ -12,6 +12,7 @@ from tiny_encoders import make_encoder
 
 from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ConfigError, NerError
+from ner_plugins.training import mixed_precision
 from ner_plugins.training.nerco import HeadOnlyOptions
 from ner_plugins.training.stages import staged_training
 from ner_plugins.training.stages.objectives import ContrastiveObjective
@@ -227,12 +228,19 @@ def test_the_moving_average_begins_with_the_new_weights(tmp_path) -> None:
         torch.testing.assert_close(best[name], tensor)
 
 
-def test_mixed_precision_on_a_cpu(tmp_path) -> None:
+@pytest.mark.parametrize("able", [None, False], ids=["this CPU", "a CPU without recurrent layers in bfloat16"])
+def test_mixed_precision_on_a_cpu(tmp_path, able, monkeypatch) -> None:
+    if able is None:
+        able = mixed_precision.recurrent_layers_take_bfloat16()
+    monkeypatch.setattr(mixed_precision, "recurrent_layers_take_bfloat16", lambda: able)
+    monkeypatch.setattr(torch.nn.LSTM, "forward", torch.nn.LSTM.forward)  # restore it after the test
     seen = set()
     loss = ContrastiveObjective.loss
 
     def note(self, batch):
-        handle = self.model.encoder.register_forward_hook(lambda m, i, output: seen.add(output.dtype))
+        handle = self.model.encoder.register_forward_hook(
+            lambda m, i, output: seen.add((output.dtype, torch.is_autocast_enabled("cpu")))
+        )
         found = loss(self, batch)
         handle.remove()
         assert found is None or found.dtype == torch.float32
@@ -244,7 +252,10 @@ def test_mixed_precision_on_a_cpu(tmp_path) -> None:
         train(settings, tmp_path / "run")
     finally:
         ContrastiveObjective.loss = loss
-    assert torch.bfloat16 in seen
+    if able:
+        assert (torch.bfloat16, True) in seen
+    else:
+        assert seen == {(torch.float32, True)}
     assert all(numpy.isfinite(losses(tmp_path / "run")))
 
 
