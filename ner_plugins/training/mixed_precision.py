@@ -133,7 +133,7 @@ def prepare_cpu() -> None:
         logger.warning("this CPU has no bfloat16 instructions: bfloat16 is emulated, and slower than float32")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def recurrent_layers_take_bfloat16() -> bool:
     """Whether this CPU can train an LSTM under bfloat16 autocast, found by trying a small one."""
     import torch
