@@ -17,7 +17,8 @@ from ner_plugins.data_tools.guess import archives_among, guess_reader, ner_reade
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
-from ner_plugins.files.data_paths import SPLITS, DataPath, names_in, splits_in
+from ner_plugins.files.data_paths import SPLITS, DataPath
+from ner_plugins.files.opening import names_in, splits_in
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from ner_plugins.data_tools.unrecognised import unrecognised
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.recognition import HEAD_SIZE, Head, Recognition
 from ner_plugins.errors import DataError, NerError
-from ner_plugins.files.data_paths import SPLITS, DataPath, names_in, open_streams
-from ner_plugins.files.text_lines import readable
+from ner_plugins.files.data_paths import SPLITS, DataPath
+from ner_plugins.files.opening import names_in, open_streams, readable
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
-from ner_plugins.files.text_lines import readable
+from ner_plugins.files.opening import readable
 
 SPANS_KEY = "sc"  # spaCy's own default for the spans of a document
 

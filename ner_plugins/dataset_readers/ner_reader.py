@@ -39,7 +39,8 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.fields.lattice_field import LatticeField
 from ner_plugins.fields.tokens_field import TokensField
-from ner_plugins.files.data_paths import DataPath, SplitFiles, choose_by_name, open_streams
+from ner_plugins.files.data_paths import DataPath, SplitFiles, choose_by_name
+from ner_plugins.files.opening import open_streams
 from ner_plugins.files.text_lines import ENCODING_ERRORS, read_lines
 from ner_plugins.lexicon.lexicon import Lexicon
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer

@@ -1,46 +1,38 @@
 """
-Data paths, `PATH[!MEMBER][#SPLIT]`, and what they hold as a stream of lines.
+Data paths, `PATH[!MEMBER][#SPLIT]`, and the files that they stand for.
 
 PATH is a file, a folder, a compressed file, an archive (tar, compressed tar, zip) or a URL; MEMBER is a file or folder
-in an archive; SPLIT is `train`, `dev` or `test`. Compression and archives are known by their first bytes, not by
-their names. Archives are read member by member as streams: nothing is unpacked, so no member can be written anywhere.
+in an archive; SPLIT is `train`, `dev` or `test`. Nothing is opened here: see `opening`.
 """
 
 import difflib
 import fnmatch
 import os
 import re
-import tarfile
-import tempfile
 import unicodedata
-import zipfile
-from abc import ABC, abstractmethod
-from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple, cast
+from typing import Callable, Mapping, Optional, Sequence
 
 from ner_plugins.errors import DataError
-from ner_plugins.files.missing_files import no_such_file
-from ner_plugins.files.text_lines import BLOCK_SIZE, decompressed, read_lines, readable
+from ner_plugins.settings import setting_of
 
 SPLITS = ("train", "dev", "test")
 COMPRESSION_SUFFIXES = ("", ".gz", ".bz2", ".xz")
 
-# For each split, names of its files: see `choose_by_name`.
+# For each split, the names of its files: see `choose_by_name`.
 SplitFiles = Mapping[str, Sequence[str]]
 
-# Names of a container's files, and a split, to those of that split.
+# Takes the names of the files in a folder or archive, and a split; returns the names of that split's files.
 ChooseFiles = Callable[[Sequence[str], str], Sequence[str]]
 
 _URL = re.compile(r"(https?|s3|gs|hf)://", re.IGNORECASE)
 _URL_MEMBER = re.compile(r"(.+?(?:\.zip|\.tar|\.tgz|\.tar\.\w+))!(.+)")
-_IN_MEMORY = 64 << 20
 
 
 @dataclass(frozen=True)
 class DataPath:
     """
-    A data path, taken apart.
+    The parts of a data path.
 
     # Parameters
 
@@ -62,19 +54,19 @@ class DataPath:
     @classmethod
     def parse(cls, text: str) -> "DataPath":
         """
-        Takes `text` apart. What exists under its literal name is that file, whatever `#` and `!` the name holds.
+        Parse `text`. A file that exists under this literal name is that file, even with `#` or `!` in its name.
 
         # Raises
 
-        `DataError` when nothing is there, with the closest name that is, or when the split is not one of the three.
+        `DataError` if there is no such file (with the closest name that exists), or no such split.
         """
         if os.path.exists(text):
             return cls(text)
         rest, _, word = text.rpartition("#")
-        if rest and word not in SPLITS and (_URL.match(rest) is None and os.path.exists(rest)):
+        if rest and word not in SPLITS and not is_url(rest) and os.path.exists(rest):
             raise DataError(f"unknown split {word!r}", path=text, expected="#train, #dev or #test")
         path, split = (rest, word) if rest and word in SPLITS else (text, None)
-        if _URL.match(path):
+        if is_url(path):
             found = _URL_MEMBER.fullmatch(path)
             return cls(found[1], found[2], split) if found else cls(path, None, split)
         left, right = _existing(path)
@@ -85,8 +77,13 @@ class DataPath:
         return cls(left, right or None, split)
 
 
-def _existing(path: str) -> Tuple[str, str]:
-    """`path` cut at the last `!` that leaves something that exists; not at all where there is none."""
+def is_url(path: str) -> bool:
+    """Whether `path` is a URL."""
+    return _URL.match(path) is not None
+
+
+def _existing(path: str) -> tuple[str, str]:
+    """`path`, cut at the last `!` before which there is an existing path; uncut if there is none."""
     cuts = [i for i, character in enumerate(path) if character == "!"]
     if not os.path.exists(path):
         for cut in reversed(cuts):
@@ -95,92 +92,7 @@ def _existing(path: str) -> Tuple[str, str]:
     return path, ""
 
 
-class _Container(ABC):
-    """A folder or an archive: names of files, and a stream for each."""
-
-    @abstractmethod
-    def names(self) -> List[str]: ...
-
-    @abstractmethod
-    def open(self, name: str) -> BinaryIO: ...
-
-
-class _Folder(_Container):
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def names(self) -> List[str]:
-        with os.scandir(self._path) as entries:
-            return [entry.name for entry in entries if entry.is_file()]
-
-    def open(self, name: str) -> BinaryIO:
-        return open(os.path.join(self._path, name), "rb")
-
-
-class _Zip(_Container):
-    def __init__(self, path: str, stack: ExitStack) -> None:
-        self._zip = stack.enter_context(zipfile.ZipFile(path))
-
-    def names(self) -> List[str]:
-        return [info.filename for info in self._zip.infolist() if not info.is_dir()]
-
-    def open(self, name: str) -> BinaryIO:
-        return cast(BinaryIO, self._zip.open(name))
-
-
-class _Tar(_Container):
-    def __init__(self, path: str, stack: ExitStack) -> None:
-        raw = stack.enter_context(open(path, "rb"))  # noqa: SIM115 (the stack closes it)
-        stream = stack.enter_context(closing(decompressed(raw)))
-        if stream is not raw:
-            # Members are read in the order of their names. In a compressed stream each step back would begin
-            # again at the start, so large ones go through an unnamed temporary file.
-            whole = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
-            while block := stream.read(BLOCK_SIZE):
-                whole.write(block)
-            whole.seek(0)
-            stream = cast(BinaryIO, whole)
-        self._tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r:"))  # noqa: SIM115
-        self._members = {member.name: member for member in self._tar.getmembers() if member.isreg()}
-
-    def names(self) -> List[str]:
-        return list(self._members)
-
-    def open(self, name: str) -> BinaryIO:
-        stream = self._tar.extractfile(self._members[name])
-        assert stream is not None  # only links and directories have none
-        return cast(BinaryIO, stream)
-
-
-def _is_zip(path: str) -> bool:
-    # By its first bytes: `zipfile.is_zipfile` looks at the last, and takes a tar whose last member is a zip for one.
-    with open(path, "rb") as raw:
-        return raw.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-
-
-def _is_tar(path: str) -> bool:
-    with open(path, "rb") as raw, closing(decompressed(raw)) as stream:
-        head = stream.read(512)
-        # Tar files from before 1988 have no magic; an archive without members is nothing but zeros.
-        return head[257:262] == b"ustar" or (head.count(0) > 100 and path.lower().endswith((".tar", ".tgz", ".tar.gz")))
-
-
-@contextmanager
-def _container(path: str) -> Iterator[Optional[_Container]]:
-    """The folder or archive at `path`; `None` when it is a plain file (or a pipe, which is not looked into)."""
-    with ExitStack() as stack:
-        container: Optional[_Container] = None
-        with readable(path):
-            if os.path.isdir(path):
-                container = _Folder(path)
-            elif os.path.isfile(path) and _is_zip(path):
-                container = _Zip(path, stack)
-            elif os.path.isfile(path) and _is_tar(path):
-                container = _Tar(path, stack)
-        yield container
-
-
-def choose_by_name(names: Sequence[str], split: str, split_files: SplitFiles) -> List[str]:
+def choose_by_name(names: Sequence[str], split: str, split_files: SplitFiles) -> list[str]:
     """
     The files of a split, by their names.
 
@@ -190,17 +102,17 @@ def choose_by_name(names: Sequence[str], split: str, split_files: SplitFiles) ->
         Paths inside a folder or archive.
     split : `str`
     split_files : `Mapping[str, Sequence[str]]`
-        For each split, file names (`fnmatch` patterns) in order of preference: all files of the first pattern that
-        has any are the split. Each may also be compressed, with its suffix added.
+        For each split, file names (`fnmatch` patterns) in order of preference: the split is all files that match the
+        first pattern with a match. Compressed files, with a suffix, match too.
 
     # Returns
 
-    `List[str]`
-        Sorted; empty when there are none. Of files in several folders, those of the folder nearest to the root.
+    `list[str]`
+        Sorted; empty if there are none. If several folders have matches, those in the folder nearest to the root.
 
     # Raises
 
-    `DataError` when several folders, equally near, have them.
+    `DataError` if several folders are equally near.
     """
     for pattern in split_files.get(split, ()):
         for suffix in COMPRESSION_SUFFIXES:
@@ -217,22 +129,51 @@ def choose_by_name(names: Sequence[str], split: str, split_files: SplitFiles) ->
     return []
 
 
-def _select(
+def selected_files(
     place: DataPath, names: Sequence[str], choose: Optional[ChooseFiles], files_have_splits: bool
 ) -> Sequence[str]:
-    """The names that `place` asks for, of those that its folder or archive has."""
-    names, is_file = _below_member(place, names)
+    """
+    The files that a data path stands for, out of those in its folder or archive.
+
+    # Parameters
+
+    place : `DataPath`
+    names : `Sequence[str]`
+        All files of the folder or archive.
+    choose : `Optional[ChooseFiles]`
+        Finds the files of a split.
+    files_have_splits : `bool`
+        Whether a single file can be asked for by a split too: see `open_streams`.
+
+    # Raises
+
+    `DataError` if there are no such files; it lists what there is.
+    """
+    names, is_file = members(place, names)
     if is_file:
         if place.split and not files_have_splits:
-            raise _no_split(place)
+            raise no_split(place)
         return names
-    if place.split and (chosen := _chosen(place, names, place.split, choose)):
+    if place.split and (chosen := chosen_files(place, names, place.split, choose)):
         return chosen
-    raise _which_split(place, names, choose)
+    raise _no_selection(place, names, choose)
 
 
-def _below_member(place: DataPath, names: Sequence[str]) -> Tuple[List[str], bool]:
-    """The files (hidden ones aside) that the member of `place` is or has, all without one; whether it is a file."""
+def members(place: DataPath, names: Sequence[str]) -> tuple[list[str], bool]:
+    """
+    The files of a folder or archive below the path's member, hidden ones left out, and whether the member is a file.
+
+    # Parameters
+
+    place : `DataPath`
+        Without a member, all files are returned.
+    names : `Sequence[str]`
+        All files of the folder or archive.
+
+    # Raises
+
+    `DataError` if there is no such member, or several.
+    """
     names = [name for name in names if not name.startswith("__MACOSX/") and not name.rpartition("/")[2].startswith(".")]
     if not place.member:
         return names, False
@@ -249,25 +190,27 @@ def _below_member(place: DataPath, names: Sequence[str]) -> Tuple[List[str], boo
     return inside, False
 
 
-def _chosen(place: DataPath, names: Sequence[str], split: str, choose: Optional[ChooseFiles]) -> Sequence[str]:
+def chosen_files(place: DataPath, names: Sequence[str], split: str, choose: Optional[ChooseFiles]) -> Sequence[str]:
+    """The files of a split among `names`; an error of `choose` gets the path."""
     try:
         return choose(names, split) if choose else ()
     except DataError as error:
         raise DataError(error.problem, path=str(place), remedy=error.remedy) from None
 
 
-def _which_split(place: DataPath, names: Sequence[str], choose: Optional[ChooseFiles]) -> DataError:
+def _no_selection(place: DataPath, names: Sequence[str], choose: Optional[ChooseFiles]) -> DataError:
+    """The error for a folder or archive without a split, or with one that has no files."""
     base = str(DataPath(place.path, place.member))
-    splits = [split for split in SPLITS if _chosen(place, names, split, choose)]
+    splits = [split for split in SPLITS if chosen_files(place, names, split, choose)]
     kind = "a folder" if os.path.isdir(place.path) else "an archive"
     problem = f"{kind} without a split {place.split!r}" if place.split else f"{kind}, not a file"
-    reader = getattr(choose, "__self__", None)  # `choose` is a reader's method, where a reader asks
+    reader = getattr(choose, "__self__", None)  # a reader passes its own method
     if splits:
         remedy = f"Choose one of {', '.join(f'{base}#{split}' for split in splits)}"
         if reader is not None and place.split == "dev" and "train" in splits:
             name = _reader_name(reader)
             remedy += (
-                f"; or let the reader {name} hold a part of the training data out, with dev_fraction: "
+                f"; or let the reader {name} hold out a part of the training data, with dev_fraction: "
                 f"""NER_READER='{{"type": "{name}", "dev_fraction": 0.1}}'"""
             )
         return DataError(problem, path=base, remedy=remedy)
@@ -291,109 +234,42 @@ def _reader_name(reader: object) -> str:
     return registered_name(type(reader))
 
 
-def _no_split(place: DataPath) -> DataError:
+def no_split(place: DataPath) -> DataError:
+    """The error for a split of a single file."""
     return DataError(
         f"one file, which has no split {place.split!r}",
         path=str(DataPath(place.path, place.member)),
-        remedy=f"Leave out #{place.split}, or set dev_fraction to hold a part of the file out as #dev",
+        remedy=f"Leave out #{place.split}, or set dev_fraction to hold out a part of the file as #dev",
     )
 
 
-def _local(path: str) -> str:
-    """`path`, or the cached copy of a URL."""
-    if not _URL.match(path):
-        return path
-    from allennlp.common.file_utils import cached_path
-
-    with readable(path):
-        return str(cached_path(path))
-
-
-def names_in(place: DataPath) -> Optional[List[str]]:
-    """The files of the folder or archive at `place`, or of its member; `None` where `place` is one file."""
-    with _container(_local(place.path)) as container:
-        if container is None:
-            return None
-        with readable(place.path):
-            names = container.names()
-        names, is_file = _below_member(place, names)
-        return None if is_file else names
+def no_such_file(path: str) -> DataError:
+    """The error for a path that does not exist: with the closest one that does, and the setting it comes from."""
+    there = os.path.isdir(os.path.dirname(path.rstrip("/")) or ".")
+    near = _near_path(path)
+    remedy = f"Did you mean {near}?" if near else "Check the path."
+    if not os.path.isabs(path):
+        remedy += f" It was looked for in {os.getcwd()}"
+    if setting := setting_of(path):
+        remedy += f" ({setting})"
+    problem = "no such file" if there else "no such file, and no such folder either"
+    return DataError(problem, path=path, remedy=remedy)
 
 
-def splits_in(path: str, choose: ChooseFiles) -> List[str]:
-    """
-    The splits that a folder or archive has files of, in the order of `SPLITS`; none for a single file.
-
-    # Parameters
-
-    path : `str`
-        `PATH[!MEMBER]`.
-    choose : `ChooseFiles`
-        A reader's: finds the files of a split among those of the folder or archive.
-    """
-    place = DataPath.parse(path)
-    names = names_in(place)
-    return [split for split in SPLITS if names and _chosen(place, names, split, choose)]
-
-
-def open_streams(
-    place: DataPath, choose: Optional[ChooseFiles] = None, *, files_have_splits: bool = False
-) -> Iterator[Tuple[str, BinaryIO]]:
-    """
-    The files that `place` means, one after the other, decompressed.
-
-    # Parameters
-
-    place : `DataPath`
-    choose : `Optional[ChooseFiles]`
-        Finds the files of a split among those of a folder or archive.
-    files_have_splits : `bool`, optional (default=`False`)
-        Whether a single file may be asked for by a split too, since the caller takes the split out of its records.
-
-    # Returns
-
-    `Iterator[Tuple[str, BinaryIO]]`
-        A name for messages, and the stream, which is closed when the next one is asked for.
-
-    # Raises
-
-    `DataError` when there is no such file, member or split, or it is damaged.
-    """
-    local = _local(place.path)
-    with _container(local) as container:
-        if container is None:
-            if place.member:
-                raise DataError("not an archive", path=place.path, remedy=f"Leave out !{place.member}")
-            if place.split and not files_have_splits:
-                raise _no_split(place)
-            with readable(place.path):
-                raw: BinaryIO = open(local, "rb")  # noqa: SIM115 (opened under other errors than it is read under)
-            with raw:
-                yield from _decompressed_stream(place.path, raw)
-            return
-        separator = "/" if isinstance(container, _Folder) else "!"
-        with readable(place.path):
-            names = container.names()
-        for name in _select(place, names, choose, files_have_splits):
-            label = place.path.rstrip("/") + separator + name
-            with readable(label):
-                member = container.open(name)
-            with member:
-                yield from _decompressed_stream(label, member)
-
-
-def _decompressed_stream(name: str, raw: BinaryIO) -> Iterator[Tuple[str, BinaryIO]]:
-    with readable(name):
-        stream = decompressed(raw)
-    with stream:
-        yield name, stream
-
-
-def open_lines(
-    path: str, encoding_errors: str = "strict", on_bad: Optional[Callable[[DataError], None]] = None
-) -> Iterator[Tuple[int, str]]:
-    """The lines of one file, `PATH[!MEMBER]`: see `read_lines`, and `open_streams` for the errors."""
-    for name, stream in open_streams(DataPath.parse(path)):
-        yield from read_lines(stream, name, encoding_errors, on_bad)
-
-
+def _near_path(path: str) -> Optional[str]:
+    """`path` with its first missing part replaced by the closest existing name; `None` if none is close."""
+    folder, rest = path.rstrip("/"), ""
+    while folder and not os.path.exists(folder):
+        folder, name = os.path.split(folder)
+        rest = os.path.join(name, rest) if rest else name
+    if not rest or not os.path.isdir(folder or "."):
+        return None
+    missing, _, below = rest.partition("/")
+    for close in difflib.get_close_matches(missing, sorted(os.listdir(folder or "."))):
+        found = os.path.join(folder, close)
+        if not below:
+            return found
+        if os.path.isdir(found):
+            whole = os.path.join(found, below)
+            return whole if os.path.exists(whole) else found
+    return None

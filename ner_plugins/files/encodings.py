@@ -1,4 +1,4 @@
-"""Which encoding bytes are in that are not UTF-8."""
+"""Guessing the encoding of bytes that are not UTF-8."""
 
 from typing import Optional
 
@@ -8,7 +8,7 @@ _BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def conversion(encoding: str) -> str:
-    """The command that makes UTF-8 of a file."""
+    """The command that converts a file to UTF-8."""
     return f"It looks like {encoding}: iconv -f {encoding} -t UTF-8 FILE > NEW"
 
 
@@ -16,13 +16,14 @@ def likely_encoding(data: bytes) -> Optional[str]:
     """
     `UTF-16`, `CP949` or `GB18030` for bytes that look like it; `None` for others.
 
-    Text is taken for UTF-8, though with damage, where more of its lines have Chinese, Korean or the like in UTF-8 than
-    lines are not UTF-8. Korean text is often good Chinese by its bytes, but Chinese text is hardly ever Hangul alone.
+    If more lines are valid UTF-8 with Chinese or Korean characters than are invalid, the text counts as damaged UTF-8.
+    Korean bytes are often valid Chinese too, but Chinese text hardly ever decodes to Hangul alone, so Korean is tried
+    first.
 
     # Parameters
 
     data : `bytes`
-        Whole lines, from the start of the file if it is to be known for UTF-16.
+        Whole lines; UTF-16 is only recognised at the start of a file.
     """
     if data[:2] in _BOMS:
         return _BOMS[data[:2]]

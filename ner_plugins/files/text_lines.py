@@ -1,55 +1,15 @@
-"""Text files as streams of numbered lines: decompression, UTF-8, errors that name the byte."""
+"""Text files as streams of numbered lines: UTF-8, and errors that name the byte."""
 
-import bz2
-import gzip
 import io
-import lzma
-import re
-import struct
-import tarfile
-import zipfile
-import zlib
-from contextlib import contextmanager
-from typing import Any, BinaryIO, Callable, Iterable, Iterator, List, Optional, Protocol, Tuple, cast
+from typing import Callable, Iterable, Iterator, Literal, Optional, Protocol, get_args
 
 from ner_plugins.errors import DataError
+from ner_plugins.files.data_paths import DataPath
 from ner_plugins.files.encodings import conversion, likely_encoding
+from ner_plugins.files.opening import BLOCK_SIZE, open_streams, readable
 
-ENCODING_ERRORS = ("strict", "replace", "surrogateescape")
-BLOCK_SIZE = 1 << 18
-
-# All that the standard library raises on damaged, encrypted or unreadable files.
-_UNREADABLE = (
-    OSError, EOFError, ValueError, LookupError, ArithmeticError, RuntimeError,
-    struct.error, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile,
-)  # fmt: skip
-
-
-@contextmanager
-def readable(name: str) -> Iterator[None]:
-    """Turns the errors of damaged files into `DataError`."""
-    try:
-        yield
-    except _UNREADABLE as error:
-        what = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-        remedy = "Check that it is complete and that you may read it"
-        raise DataError(f"cannot be read: {what}", path=name, remedy=remedy) from error
-
-
-def decompressed(raw: BinaryIO) -> BinaryIO:
-    """`raw` (which has `peek`) itself, or what it holds when its first bytes are those of gzip, bzip2 or xz."""
-    head: bytes = cast(Any, raw).peek(10)[:10]
-    opened: Any
-    if head.startswith(b"\x1f\x8b"):
-        opened = gzip.GzipFile(fileobj=raw)
-    elif re.match(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", head):
-        opened = bz2.BZ2File(raw)
-    elif head.startswith(b"\xfd7zXZ\x00"):
-        opened = lzma.LZMAFile(raw)  # noqa: SIM115
-    else:
-        return raw
-    return cast(BinaryIO, io.BufferedReader(opened, BLOCK_SIZE))
-
+EncodingErrors = Literal["strict", "replace", "surrogateescape"]
+ENCODING_ERRORS: tuple[EncodingErrors, ...] = get_args(EncodingErrors)
 
 class Readable(Protocol):
     """What `read_lines` needs of a stream."""
@@ -64,10 +24,10 @@ def read_lines(
     name: str,
     encoding_errors: str = "strict",
     on_bad: Optional[Callable[[DataError], None]] = None,
-) -> Iterator[Tuple[int, str]]:
+) -> Iterator[tuple[int, str]]:
     """
-    Lines of UTF-8 text. Only LF ends a line, a CR before it is dropped, and so is a byte order mark at the start. A
-    file that has CRs, and no LF, is an error.
+    Lines of UTF-8 text. Only LF ends a line; a CR before it and a byte order mark at the start are dropped. A file
+    with CRs but no LF is an error.
 
     # Parameters
 
@@ -75,26 +35,34 @@ def read_lines(
         Read in blocks of 256 KiB; a line may be longer.
     name : `str`
         The file, for messages.
-    encoding_errors : `str`
-        Of bytes that are not UTF-8: `strict` raises, `replace` reads U+FFFD, `surrogateescape` keeps each byte b as
-        U+DC00 + b.
+    encoding_errors : `str`, optional (default=`"strict"`)
+        What to do with bytes that are not UTF-8: `strict` raises, `replace` reads U+FFFD, `surrogateescape` keeps each
+        byte b as U+DC00 + b.
     on_bad : `Optional[Callable[[DataError], None]]`
-        With `strict`: gets the error, instead of its being raised, just before the line is yielded with U+FFFD.
+        With `strict`: called with the error instead of raising it, just before the line is yielded with U+FFFD.
 
     # Returns
 
-    `Iterator[Tuple[int, str]]`
+    `Iterator[tuple[int, str]]`
         The 1-based number of each line, and its text without the end of line.
 
     # Raises
 
-    `DataError` with line and byte.
+    `DataError` that names line and byte.
     """
     return numbered_lines(read_blocks(stream, name, encoding_errors, on_bad))
 
 
-def numbered_lines(blocks: Iterable[Tuple[int, str]]) -> Iterator[Tuple[int, str]]:
-    """The single lines of what `read_blocks` gives, without their LF."""
+def open_lines(
+    path: str, encoding_errors: str = "strict", on_bad: Optional[Callable[[DataError], None]] = None
+) -> Iterator[tuple[int, str]]:
+    """The lines of one file, `PATH[!MEMBER]`: see `read_lines`, and `open_streams` for the errors."""
+    for name, stream in open_streams(DataPath.parse(path)):
+        yield from read_lines(stream, name, encoding_errors, on_bad)
+
+
+def numbered_lines(blocks: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The single lines of the blocks of `read_blocks`, without their LF."""
     for number, block in blocks:
         lines = block.split("\n")
         lines.pop()
@@ -106,16 +74,17 @@ def read_blocks(
     name: str,
     encoding_errors: str = "strict",
     on_bad: Optional[Callable[[DataError], None]] = None,
-) -> Iterator[Tuple[int, str]]:
+) -> Iterator[tuple[int, str]]:
     """
     The lines of `read_lines`, many at a time: the number of the first one, and all of them, each with an LF at its end
-    (the last line of the file gets one where it has none). With `on_bad`, lines near a bad one come one by one.
+    (the last line of the file gets one if it has none). With `on_bad`, the lines of a block with a bad one come one by
+    one.
     """
     number, position = 1, 0
     for block in _line_blocks(stream, name):
         offset = position
         position += len(block)
-        if offset == 0 and b"\n" not in block and b"\r" in block[:-1]:  # which is the whole file
+        if offset == 0 and b"\n" not in block and b"\r" in block[:-1]:  # this is the whole file
             remedy = "Convert it: tr '\\r' '\\n' < FILE > NEW"
             raise DataError("lines that end with CR alone", path=name, expected="LF or CR LF", remedy=remedy)
         if offset == 0 and block.startswith(b"\xef\xbb\xbf"):
@@ -141,7 +110,7 @@ def read_blocks(
 
 def _line_blocks(stream: Readable, name: str) -> Iterator[bytes]:
     """The stream in blocks that end with an LF (the last one may not)."""
-    pending: List[bytes] = []
+    pending: list[bytes] = []
     while True:
         with readable(name):
             block = stream.read(BLOCK_SIZE)
@@ -158,8 +127,8 @@ def _line_blocks(stream: Readable, name: str) -> Iterator[bytes]:
 
 def _bad_block(
     block: bytes, name: str, before: int, offset: int, on_bad: Optional[Callable[[DataError], None]]
-) -> Iterator[Tuple[int, str]]:
-    """The lines of a block with bytes that are not UTF-8, after line `before` and byte `offset` of the file."""
+) -> Iterator[tuple[int, str]]:
+    """The lines of a block with bytes that are not UTF-8; it begins after line `before`, at byte `offset`."""
     encoding = likely_encoding(block)
     remedy = 'Correct the file, or set encoding_errors to "replace" or "surrogateescape"'
     for number, line in enumerate(io.BytesIO(block), before + 1):

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ner_plugins.errors import DataError, shown
-from ner_plugins.files.data_paths import DataPath, open_streams
+from ner_plugins.files.data_paths import DataPath
 from ner_plugins.files.encodings import conversion
-from ner_plugins.files.text_lines import BLOCK_SIZE, read_lines, readable
+from ner_plugins.files.opening import BLOCK_SIZE, open_streams, readable
+from ner_plugins.files.text_lines import read_lines
 from ner_plugins.lexicon.word_layout import HEAD, layout_of
 from ner_plugins.lexicon.word_tally import WordTally
 

@@ -8,8 +8,7 @@ from itertools import islice
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTuple, Optional, cast
 
 from ner_plugins.errors import ConfigError, DataError
-from ner_plugins.files.data_paths import open_lines
-from ner_plugins.files.text_lines import read_lines
+from ner_plugins.files.text_lines import open_lines, read_lines
 from ner_plugins.predictors.line_checks import check_is_file, not_utf8, with_warnings
 from ner_plugins.predictors.ner_predictor import NerPredictor, text_of
 

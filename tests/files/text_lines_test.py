@@ -1,7 +1,4 @@
-import bz2
-import gzip
 import io
-import lzma
 import tracemalloc
 
 import pytest
@@ -10,7 +7,7 @@ from hypothesis import strategies as st
 
 from ner_plugins.errors import DataError
 from ner_plugins.files import text_lines
-from ner_plugins.files.text_lines import decompressed, read_lines
+from ner_plugins.files.text_lines import read_lines
 
 
 def lines(data: bytes, **options):
@@ -123,16 +120,3 @@ def test_memory_does_not_grow_with_the_file():
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
         tracemalloc.stop()
-
-
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, bytes])
-@pytest.mark.parametrize("data", [b"a\nb\n", b""])
-def test_compression_is_known_by_its_first_bytes(compress, data):
-    raw = io.BufferedReader(io.BytesIO(compress(data)))
-    assert decompressed(raw).read() == data
-
-
-def test_truncated_gzip():
-    data = gzip.compress(bytes(range(256)) * 100)[:-20]
-    with pytest.raises(DataError, match=r"^f\.gz: cannot be read"):
-        list(read_lines(decompressed(io.BufferedReader(io.BytesIO(data))), "f.gz", "replace"))

@@ -14,7 +14,7 @@ from allennlp.data.dataset_readers import WorkerInfo
 from allennlp.data.dataset_readers.dataset_reader import DistributedInfo
 
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.files.data_paths import splits_in
+from ner_plugins.files.opening import splits_in
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from ner_plugins.data_tools.download.catalogue import PublicCorpus, PublishedFile, Source
 from ner_plugins.data_tools.download.http import DownloadError, Fetcher, discard, local_errors
 from ner_plugins.errors import ConfigError, DataError
-from ner_plugins.files.text_lines import readable
+from ner_plugins.files.opening import readable
 
 _BLOCK = 1 << 20
 

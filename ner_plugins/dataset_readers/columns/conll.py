@@ -28,8 +28,8 @@ from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import SplitFiles
-from ner_plugins.files.rewound import Rewound
-from ner_plugins.files.text_lines import read_blocks, readable
+from ner_plugins.files.opening import Rewound, readable
+from ner_plugins.files.text_lines import read_blocks
 from ner_plugins.tag_schemes import ILLEGAL_RULES, is_tag, tag_scheme
 
 logger = logging.getLogger(__name__)

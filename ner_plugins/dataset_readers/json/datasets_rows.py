@@ -11,8 +11,8 @@ from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.dataset_readers.remarks import TagTally, unread_keys
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError, NerError, shown
-from ner_plugins.files.rewound import Rewound
-from ner_plugins.files.text_lines import read_lines, readable
+from ner_plugins.files.opening import Rewound, readable
+from ner_plugins.files.text_lines import read_lines
 from ner_plugins.tag_schemes import (
     ILLEGAL_RULES,
     IllegalTagError,
