@@ -63,6 +63,10 @@ class DataError(NerError):
         return _restore_data_error, (self.problem, self.path, self.line, self.expected, self.remedy)
 
 
+class Remark(DataError):
+    """Something suspicious about a file that does not stop the reading; it is logged, and given to listeners."""
+
+
 def _restore_data_error(
     problem: str, path: Optional[str], line: Optional[int], expected: Optional[str], remedy: Optional[str]
 ) -> DataError:

@@ -13,6 +13,7 @@ from allennlp.data import DatasetReader
 import ner_plugins.dataset_readers  # noqa: F401 (registers the readers)
 from ner_plugins.data_tools.unrecognised import unrecognised
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.parsing import MALFORMED
 from ner_plugins.dataset_readers.recognition import HEAD_SIZE, Head, Recognition
 from ner_plugins.errors import DataError, NerError
 from ner_plugins.files.data_paths import SPLITS, DataPath
@@ -67,7 +68,7 @@ def recognisers(head: Head, readers: Readers) -> dict[str, Recognition]:
 def _answer(name: str, class_: type[NerDatasetReader], head: Head) -> Optional[Recognition]:
     try:
         return class_.sniff(head)
-    except (ValueError, LookupError, TypeError) as error:  # a reader of somebody else's
+    except MALFORMED as error:  # a user's reader
         logger.warning("the reader %s fails to examine %s (%s: %s)", name, head.name, type(error).__name__, error)
         return None
 

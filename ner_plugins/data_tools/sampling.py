@@ -1,4 +1,4 @@
-"""Random parts of corpora: splits drawn by text, and samples."""
+"""Random parts of corpora: a corpus written as its splits, and samples."""
 
 import heapq
 import os
@@ -9,21 +9,10 @@ from typing import Any, Dict, Iterable, List, Tuple, Union
 
 from ner_plugins.data_tools.formats.registry import DEFAULT_FORMAT, split_file
 from ner_plugins.data_tools.formats.writer import CorpusWriter, WriteSummary, open_corpus_writer
-from ner_plugins.dataset_readers.draw import share_of
+from ner_plugins.dataset_readers.text_split import split_of
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.files.data_paths import SPLITS
-
-
-def split_of(text: str, dev: float = 0.1, test: float = 0.0, seed: int = 0) -> str:
-    """
-    The split that a text falls into, by `share_of`: equal texts into the same one, on every machine.
-
-    `dev` are the lowest shares, as with a reader's `dev_fraction` and `dev_seed`, and `test` the highest, so that
-    neither changes with the other's fraction.
-    """
-    share = share_of(text, seed)
-    return "dev" if share < dev else "test" if share >= 1 - test else "train"
 
 
 def split_corpus(

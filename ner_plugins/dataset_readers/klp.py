@@ -5,8 +5,8 @@ from typing import ClassVar, Iterator, Mapping, Optional, Sequence, Union
 from allennlp.data import DatasetReader
 
 from ner_plugins.brackets import UnescapedBrackets
-from ner_plugins.dataset_readers.kmou import read_blocks
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.parsing import line_groups
 from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
@@ -51,7 +51,7 @@ class KlpReader(NerDatasetReader):
         return Recognition("pairs of lines with `; ` and `$`") if found else None
 
     def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
-        for first, block in read_blocks(lines):
+        for first, block in line_groups(lines):
             try:
                 record: Union[Sentence, DataError] = self._sentence(first, block, path)
             except DataError as error:

@@ -8,6 +8,7 @@ from allennlp.data import DatasetReader
 
 from ner_plugins.brackets import UnescapedBrackets
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.parsing import line_groups
 from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
@@ -97,7 +98,7 @@ class KmouReader(NerDatasetReader):
 
     def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         stem = re.split(r"[/!]", path)[-1].split(".txt")[0]
-        for first, block in read_blocks(lines):
+        for first, block in line_groups(lines):
             try:
                 record: Union[Sentence, DataError] = self._sentence(first, block, path, stem)
             except DataError as error:
@@ -148,22 +149,6 @@ class KmouReader(NerDatasetReader):
         offsets = list(itertools.accumulate(map(len, forms), initial=0))
         spans = tags_to_spans(tags, "BIO", self.illegal_tags)
         return [Entity(offsets[start], offsets[end], type_) for start, end, type_ in spans]
-
-
-def read_blocks(lines: Iterator[Tuple[int, str]]) -> Iterator[Tuple[int, List[str]]]:
-    """Each run of lines that are not blank, and the number of its first line."""
-    first = 0
-    block: List[str] = []
-    for number, line in lines:
-        if line and not line.isspace():
-            if not block:
-                first = number
-            block.append(line)
-        elif block:
-            yield first, block
-            block = []
-    if block:
-        yield first, block
 
 
 def _headers(first: int, block: List[str], path: str) -> List[str]:

@@ -27,15 +27,13 @@ from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.nn.util import is_distributed
 
 from ner_plugins.dataset_readers.alignment import BOUNDARIES
-from ner_plugins.dataset_readers.collector import collector_at_rest
-from ner_plugins.dataset_readers.draw import share_of
-from ner_plugins.dataset_readers.guarded import guarded
+from ner_plugins.dataset_readers.parsing import gc_paused, guarded
 from ner_plugins.dataset_readers.recognition import Head, Recognition
-from ner_plugins.dataset_readers.remarks import Remark
+from ner_plugins.dataset_readers.text_split import split_of
 from ner_plugins.dataset_readers.token_spans import token_offsets, token_spans
 from ner_plugins.dataset_readers.type_selection import TypeSelection
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.errors import ConfigError, DataError, Remark
 from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.fields.lattice_field import LatticeField
 from ner_plugins.fields.tokens_field import TokensField
@@ -299,7 +297,7 @@ class NerDatasetReader(DatasetReader):
     def _is_held_out(self, text: str) -> bool:
         """Whether a text of the training files belongs to the development split."""
         assert self.dev_fraction is not None
-        return share_of(text, self.dev_seed) < self.dev_fraction
+        return split_of(text, dev=self.dev_fraction, seed=self.dev_seed) == "dev"
 
     # From sentences to instances.
 
@@ -311,7 +309,7 @@ class NerDatasetReader(DatasetReader):
             left = math.inf if self.max_instances is None else self.max_instances
             while group := list(itertools.islice(sentences, int(min(_AT_ONCE, left)))):
                 left -= len(group)
-                with collector_at_rest():
+                with gc_paused():
                     tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in group])
                     instances = [self._instance(*pair) for pair in zip(group, tokenized, strict=True)]
                 yield from instances

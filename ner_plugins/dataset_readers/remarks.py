@@ -5,17 +5,13 @@ import json
 import re
 from typing import Any, Collection, List, Optional, Sequence
 
-from ner_plugins.errors import DataError, NerError, shown
+from ner_plugins.errors import NerError, Remark, shown
 from ner_plugins.tag_schemes import detect_scheme
 
 _ILLEGAL = 20  # entities; fewer are likely to be mistakes
 _SAMPLE = 1000  # sentences that a scheme is detected from
 _NUMBERED = re.compile("(\ufffd\ufffd|.)[0-9]{1,2}", re.DOTALL)
 _DIFFERENT_LINES = 10
-
-
-class Remark(DataError):
-    """Something about a file that does not stop the reading: it goes to the log, and to a reader's `listener`."""
 
 
 class TagTally:

@@ -3,9 +3,8 @@
 import logging
 from typing import Dict, List, Tuple
 
-from ner_plugins.dataset_readers.remarks import Remark
 from ner_plugins.distributed import is_first_rank
-from ner_plugins.errors import shown
+from ner_plugins.errors import Remark, shown
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ner_plugins.archives.assets import Assets, asset_name, is_loading
-from ner_plugins.dataset_readers.remarks import Remark
 from ner_plugins.distributed import is_first_rank
-from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.errors import ConfigError, DataError, Remark
 from ner_plugins.lexicon.normalisation import Normalisation
 from ner_plugins.lexicon.word_files import FloatArray, WordFile
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_plugins.data_tools.sampling import sample_sentences, split_corpus, split_of
-from ner_plugins.dataset_readers.draw import share_of
+from ner_plugins.data_tools.sampling import sample_sentences, split_corpus
 from ner_plugins.dataset_readers.json.cluener import CluenerReader
+from ner_plugins.dataset_readers.text_split import split_of
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError, NerError
 
@@ -19,16 +19,6 @@ def corpus(size: int, types: str = "") -> list[Sentence]:
         Sentence(f"第{i}句", tuple(Entity(0, 1, t) for n, t in enumerate(types, 1) if i % n == 0), None, f"f:{i}")
         for i in range(1, size + 1)
     ]
-
-
-def test_split_of_is_by_share() -> None:
-    for i in range(300):
-        share = share_of(str(i), 3)
-        expected = "dev" if share < 0.2 else "test" if share >= 0.7 else "train"
-        assert split_of(str(i), 0.2, 0.3, 3) == expected
-        # What is test does not depend on dev, nor dev on test.
-        assert (split_of(str(i), 0.4, 0.3, 3) == "test") == (expected == "test")
-        assert (split_of(str(i), 0.2, 0.0, 3) == "dev") == (expected == "dev")
 
 
 def test_split_corpus(tmp_path: Path) -> None:

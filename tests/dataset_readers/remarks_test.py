@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ner_plugins.dataset_readers import ConllReader, DatasetsRowsReader, MsraReader
-from ner_plugins.dataset_readers.remarks import Remark, TagTally, numbered_characters, unread_keys
+from ner_plugins.dataset_readers.remarks import TagTally, numbered_characters, unread_keys
+from ner_plugins.errors import Remark
 
 BMES = ["B-X", "M-X", "E-X"]
 

@@ -11,9 +11,8 @@ from ner_plugins.data_tools.checks.sentences import LONG_TEXT, check_sentence, q
 from ner_plugins.data_tools.corpora import Corpus
 from ner_plugins.data_tools.statistics.digests import PlacedDigests
 from ner_plugins.dataset_readers.columns.conll import ConllReader
-from ner_plugins.dataset_readers.remarks import Remark
 from ner_plugins.entities import Sentence
-from ner_plugins.errors import DataError
+from ner_plugins.errors import DataError, Remark
 from ner_plugins.files.data_paths import SPLITS
 
 # `rare-type`: a surface with at least this many occurrences has a type in less than this share of them.

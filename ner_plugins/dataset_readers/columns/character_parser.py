@@ -3,9 +3,9 @@
 import re
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from ner_plugins.dataset_readers.collector import collector_at_rest
 from ner_plugins.dataset_readers.columns.layout import ColumnLayout
 from ner_plugins.dataset_readers.columns.parser import ColumnParser, Record
+from ner_plugins.dataset_readers.parsing import gc_paused
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.tag_schemes import Span, is_tag, read_tags, split_tag
 
@@ -95,7 +95,7 @@ class CharacterParser(ColumnParser):
         """The sentences of a block, from marked lines and the same without marks; `number` is that of the first."""
         done, counts = 0, self._counts
         while done < len(lines):
-            with collector_at_rest():
+            with gc_paused():
                 legal = self._legal_sentences(lines, texts, done, number)
             for sentence in legal:
                 if sentence is not None:

@@ -5,8 +5,9 @@ import logging
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
+from ner_plugins.dataset_readers.parsing import line_groups
 from ner_plugins.errors import DataError, NerError, shown
 from ner_plugins.tag_schemes import Detection, detect_scheme, first_misfit, is_tag
 
@@ -62,19 +63,6 @@ class ColumnLayout:
         return cells
 
 
-def sentence_lines(lines: Iterable[str]) -> Iterator[List[str]]:
-    """Groups of lines between blank ones."""
-    group: List[str] = []
-    for line in lines:
-        if line and not line.isspace():
-            group.append(line)
-        elif group:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
 def complete_layout(layout: ColumnLayout, head: Sequence[str], path: str) -> ColumnLayout:
     """
     Tells from the first lines of a file what `layout` leaves open.
@@ -96,7 +84,7 @@ def complete_layout(layout: ColumnLayout, head: Sequence[str], path: str) -> Col
 
     `DataError` when no column holds tags, or their letters belong to no scheme.
     """
-    sentences = [group for group in sentence_lines(head) if not group[0].startswith(DOCUMENT_START)]
+    sentences = [group for _, group in line_groups(enumerate(head)) if not group[0].startswith(DOCUMENT_START)]
     if not sentences:
         sentences = [["x O"]]  # nothing to tell from, and nothing to read
     tokens = [rest for group in sentences if (rest := _without_comments(group, layout.comment))] or sentences

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START, ColumnLayout, has_tags
-from ner_plugins.dataset_readers.remarks import Remark, TagTally, numbered_characters
+from ner_plugins.dataset_readers.remarks import TagTally, numbered_characters
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import DataError, shown
+from ner_plugins.errors import DataError, Remark, shown
 from ner_plugins.files.text_lines import numbered_lines
 from ner_plugins.tag_schemes import SCHEMES, illegal_tags, read_tags, split_tag, tag_scheme
 

@@ -1,5 +1,6 @@
 """Readers of others, as the README has one, on lines that they are not made for."""
 
+import gc
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from ner_plugins.data_tools.checks.corpora import check_corpora
 from ner_plugins.data_tools.corpora import Corpus
 from ner_plugins.dataset_readers import NerDatasetReader
-from ner_plugins.dataset_readers.guarded import guarded
+from ner_plugins.dataset_readers.parsing import gc_paused, guarded, line_groups
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError
 
@@ -68,3 +69,19 @@ def test_a_programming_error_is_none_of_the_data() -> None:
 
     with pytest.raises(AttributeError):
         list(guarded(parse, iter([]), "f"))
+
+
+def test_groups_of_lines() -> None:
+    lines = ["", "a", "b", "\t", "", "c"]
+    assert list(line_groups(enumerate(lines, 1))) == [(2, ["a", "b"]), (6, ["c"])]
+    assert list(line_groups(enumerate(["", " "], 1))) == []
+
+
+def test_garbage_collection_goes_on_after_a_pause() -> None:
+    with pytest.raises(KeyError), gc_paused():
+        assert not gc.isenabled()
+        with gc_paused():
+            pass
+        assert not gc.isenabled()  # the outer pause goes on
+        raise KeyError
+    assert gc.isenabled()
