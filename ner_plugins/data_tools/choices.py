@@ -21,7 +21,7 @@ def check_choice(what: str, value: object, choices: Collection[str]) -> None:
 
     `ConfigError` if `value` is none of `choices`; it suggests the nearest one and lists all.
     """
-    if value in choices:
+    if isinstance(value, str) and value in choices:
         return
     close = difflib.get_close_matches(str(value).lower(), choices, n=1)
     hint = f"did you mean {close[0]!r}? It" if close else "it"

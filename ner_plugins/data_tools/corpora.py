@@ -1,18 +1,18 @@
-"""Corpora for the data tools: a path and how to read it, split by split."""
+"""Corpora for the data tools: files and splits with their readers."""
 
-import difflib
 import json
 import logging
 import os
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import Any, Iterator, Mapping, Optional, Sequence, Union
 
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader
 
+from ner_plugins.data_tools.choices import check_choice
 from ner_plugins.data_tools.guess import archives_among, guess_reader, ner_readers
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
@@ -22,7 +22,7 @@ from ner_plugins.files.opening import names_in, splits_in
 
 logger = logging.getLogger(__name__)
 
-# A registered name, a JSON object as text or as a mapping, or None: guess.
+# A registered name, a JSON object as text or as a mapping, or None to guess.
 ReaderSpec = Union[None, str, Mapping[str, Any]]
 
 _SPLIT_WORDS = {"train": ("train",), "dev": ("dev", "valid", "validation", "val"), "test": ("test",)}
@@ -31,21 +31,20 @@ _SPLIT_WORDS = {"train": ("train",), "dev": ("dev", "valid", "validation", "val"
 @dataclass(frozen=True)
 class Corpus:
     """
-    One file or one split, and its reader.
+    A file or a split, with its reader.
 
     # Parameters
 
     name : `str`
-        Short, for tables and messages; no two corpora of one `open_corpora` share it.
+        A short name for tables and messages, unique among the corpora that were opened together.
     path : `str`
         `PATH[!MEMBER][#SPLIT]`.
     reader : `NerDatasetReader`
-        Its own, so that `reader.counts` and `reader.listener` are about this corpus alone.
-    split : `Optional[str]`
-        `train`, `dev` or `test`, where the path or the file's name says so.
-    dataset : `str`
-        What it is a split of: the folder or archive; empty for a single file. Corpora of equal `dataset` belong
-        together, and so do all single files of one `open_corpora`.
+        A reader for this corpus alone, so that its `counts` and `listener` concern no other.
+    split : `Optional[str]`, optional (default=`None`)
+        `train`, `dev` or `test`, if the path or the name of the file indicates it.
+    dataset : `str`, optional (default=`""`)
+        The folder or archive that it is a split of; empty for single files, which form one dataset.
     """
 
     name: str
@@ -55,13 +54,13 @@ class Corpus:
     dataset: str = ""
 
     def sentences(self) -> Iterator[Sentence]:
-        """Its sentences, as a stream."""
+        """A stream of its sentences."""
         return self.reader.sentences(self.path)
 
 
-def open_corpora(paths: Sequence[str], reader_spec: ReaderSpec = None, **overrides: Any) -> List[Corpus]:
+def open_corpora(paths: Sequence[str], reader_spec: ReaderSpec = None, **overrides: Any) -> list[Corpus]:
     """
-    The corpora at `paths`, each with a reader; nothing is read yet but what a guess needs.
+    The corpora at `paths`, each with a reader. Only what is needed to guess a reader is read.
 
     # Parameters
 
@@ -70,13 +69,13 @@ def open_corpora(paths: Sequence[str], reader_spec: ReaderSpec = None, **overrid
     reader_spec : `ReaderSpec`, optional (default=`None`)
         See `make_reader`.
     overrides : `Any`
-        Options of every reader, such as `on_error="skip"`.
+        Options for every reader, such as `on_error="skip"`.
 
     # Raises
 
-    `DataError` where a path leads nowhere, or has no splits; otherwise what `make_reader` raises.
+    `DataError` if a path does not exist or has no splits, and whatever `make_reader` raises.
     """
-    corpora: List[Corpus] = []
+    corpora: list[Corpus] = []
     for path in dict.fromkeys(map(str, paths)):
         corpora += _corpora_at(path, reader_spec, overrides)
     unique = list({corpus.path: corpus for corpus in corpora}.values())
@@ -84,7 +83,7 @@ def open_corpora(paths: Sequence[str], reader_spec: ReaderSpec = None, **overrid
     return [corpus if names[corpus.name] == 1 else replace(corpus, name=corpus.path) for corpus in unique]
 
 
-def _corpora_at(path: str, spec: ReaderSpec, overrides: Dict[str, Any]) -> Iterator[Corpus]:
+def _corpora_at(path: str, spec: ReaderSpec, overrides: dict[str, Any]) -> Iterator[Corpus]:
     place = DataPath.parse(path)
     if spec is None:
         spec = _guessed_name(path)
@@ -100,9 +99,9 @@ def _corpora_at(path: str, spec: ReaderSpec, overrides: Dict[str, Any]) -> Itera
         splits = [split for split in SPLITS if split == "dev" or split in splits]
     if not splits:
         listed = ", ".join(sorted(names or ())[:8]) + (", …" if len(names or ()) > 8 else "")
-        remedy = f"Name a file ({listed or 'there is none'}), or another reader"
+        remedy = f"Name a file (there are: {listed or 'none'}), or another reader"
         raise DataError(
-            f"the reader {_name_of(reader)} finds none of its splits in it",
+            f"the reader {_name_of(reader)} finds none of its splits",
             path=base,
             expected=", ".join(pattern for patterns in reader.split_files.values() for pattern in patterns) or None,
             remedy=archives_among(place, names or ()) or remedy,
@@ -112,7 +111,7 @@ def _corpora_at(path: str, spec: ReaderSpec, overrides: Dict[str, Any]) -> Itera
 
 
 def _split_of_file(path: str, reader: NerDatasetReader) -> Optional[str]:
-    """The split that a single file is, by the reader's own file names or else by a word in its name."""
+    """The split of a single file, by the reader's file names or else by a word in its name."""
     name = path.rpartition("!")[2].rpartition("/")[2]
     for split in SPLITS:
         if reader._choose_files([name], split):
@@ -137,28 +136,25 @@ def make_reader(spec: ReaderSpec, path: str, **overrides: Any) -> NerDatasetRead
         A registered name (`cluener`), a JSON object (`{"type": "conll_ner", "join": ""}`) or the same as a mapping;
         `None` to guess from file names and content (`guess_reader`).
     path : `str`
-        The data path, for the guess.
+        The data path to guess from.
     overrides : `Any`
-        Options that are set whatever `spec` says.
+        Options that take precedence over `spec`.
 
     # Raises
 
-    `ConfigError` when `spec` names no reader of this package's kind, or an option that it does not have, and
-    `NerError` when nothing can be guessed; both list the readers.
+    `ConfigError` if `spec` names no `NerDatasetReader`, or an option that it does not have; `NerError` if no reader can
+    be guessed.
     """
     options = _options(_guessed_name(path) if spec is None else spec)
     name = options.get("type")
-    readers = ner_readers()
-    if not isinstance(name, str) or (name not in readers and "." not in name):
-        close = difflib.get_close_matches(str(name), readers, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"--reader: {name!r} is no reader of named entities.{hint} There are {', '.join(readers)}")
+    if not isinstance(name, str) or "." not in name:  # a dotted name is a class of the user
+        check_choice("--reader", name, ner_readers())
     try:
-        class_, _ = DatasetReader.resolve_class_name(name)
+        class_, _ = DatasetReader.resolve_class_name(str(name))
         if not issubclass(class_, NerDatasetReader):
-            raise ConfigError(f"--reader: {name} does not derive from NerDatasetReader, and gives no sentences")
+            raise ConfigError(f"--reader: {name} does not derive from NerDatasetReader")
         reader: NerDatasetReader = DatasetReader.from_params(Params({**options, **overrides}))
-    except (ConfigurationError, TypeError) as error:  # an option that there is not, or a value of another type
+    except (ConfigurationError, TypeError) as error:  # an unknown option, or a value of the wrong type
         raise ConfigError(f"--reader {name}: {getattr(error, 'message', error)}") from error
     return reader
 
@@ -169,7 +165,7 @@ def _guessed_name(path: str) -> str:
     return guess.name
 
 
-def _options(spec: Union[str, Mapping[str, Any]]) -> Dict[str, Any]:
+def _options(spec: Union[str, Mapping[str, Any]]) -> dict[str, Any]:
     if not isinstance(spec, str):
         return dict(spec)
     if not spec.lstrip().startswith("{"):
@@ -177,6 +173,6 @@ def _options(spec: Union[str, Mapping[str, Any]]) -> Dict[str, Any]:
     try:
         options = json.loads(spec)
     except ValueError as error:
-        raise ConfigError(f'--reader is no JSON object like {{"type": "conll_ner"}}: {error}') from None
+        raise ConfigError(f'--reader is not a JSON object like {{"type": "conll_ner"}}: {error}') from None
     assert isinstance(options, dict)  # it starts with a brace
     return options

@@ -1,14 +1,19 @@
-"""Random parts of corpora: a corpus written as its splits, and samples."""
+"""Random splits and samples of corpora."""
 
 import heapq
 import os
 import random
 from collections import defaultdict
 from contextlib import ExitStack
-from typing import Any, Dict, Iterable, List, Tuple, Union
+from typing import Any, Iterable, Union
 
-from ner_plugins.data_tools.formats.registry import DEFAULT_FORMAT, split_file
-from ner_plugins.data_tools.formats.writer import CorpusWriter, WriteSummary, open_corpus_writer
+from ner_plugins.data_tools.formats import (
+    DEFAULT_FORMAT,
+    CorpusWriter,
+    WriteSummary,
+    open_corpus_writer,
+    split_file,
+)
 from ner_plugins.dataset_readers.text_split import split_of
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, NerError
@@ -24,45 +29,47 @@ def split_corpus(
     format: str = DEFAULT_FORMAT,
     suffix: str = "",
     **options: Any,
-) -> Dict[str, WriteSummary]:
+) -> dict[str, WriteSummary]:
     """
-    Write a corpus as its splits, in one pass, to files that the format's reader finds as `FOLDER#train` and so on.
+    Split a corpus into files that the format's reader finds as `FOLDER#train` and so on, in one pass.
 
     # Parameters
 
     sentences : `Iterable[Sentence]`
     folder : `Union[str, os.PathLike]`
-        Made, where it is missing.
-    dev, test : `float`
-        Shares of the texts, about; with 0 there is no such file.
+        Created if it does not exist.
+    dev : `float`, optional (default=`0.1`)
+        Approximate share of the texts; 0 writes no such file.
+    test : `float`, optional (default=`0.0`)
+        See `dev`.
     seed : `int`, optional (default=`0`)
     format : `str`, optional (default=`"cluener"`)
     suffix : `str`, optional (default=`""`)
-        Of a compression: `.gz`, `.bz2` or `.xz`.
+        `.gz`, `.bz2` or `.xz`, to compress.
     options : `Any`
         See `open_corpus_writer`.
 
     # Returns
 
-    `Dict[str, WriteSummary]`
+    `dict[str, WriteSummary]`
         By split.
 
     # Raises
 
-    `ConfigError` when the shares are no shares. `NerError` when a split is left without a sentence; then there are no
-    files. Otherwise what `open_corpus_writer` raises.
+    `ConfigError` if the shares are out of range. `NerError` if a split would be empty; no file is left then. Also
+    what `open_corpus_writer` raises.
     """
     for name, fraction in (("dev", dev), ("test", test)):
         if not 0 <= fraction < 1:
-            raise ConfigError(f"--{name} is {fraction}, but must be at least 0 and less than 1")
+            raise ConfigError(f"--{name} must be in [0, 1), got {fraction}")
     if not 0 < dev + test < 1:
-        raise ConfigError(f"--dev {dev} and --test {test} must together be more than 0 and less than 1")
+        raise ConfigError(f"the sum of --dev and --test must be in (0, 1), got {dev} + {test}")
     wanted = [split for split in SPLITS if split == "train" or (dev if split == "dev" else test)]
     made = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)
     try:
         with ExitStack() as stack:
-            writers: Dict[str, CorpusWriter] = {}
+            writers: dict[str, CorpusWriter] = {}
             for split in wanted:
                 path = os.path.join(folder, split_file(format, split) + suffix)
                 writers[split] = stack.enter_context(open_corpus_writer(path, format, **options))
@@ -76,46 +83,42 @@ def split_corpus(
     return {split: writer.summary for split, writer in writers.items()}
 
 
-def _check_filled(summaries: Dict[str, WriteSummary], seed: int) -> None:
+def _check_filled(summaries: dict[str, WriteSummary], seed: int) -> None:
     empty = [split for split, summary in summaries.items() if not summary.sentences]
     total = sum(summary.sentences for summary in summaries.values())
     if empty:
         raise NerError(
-            f"no sentence of {total} falls into {' and '.join(empty)}, and nothing is written. Take larger shares or "
-            f"another --seed than {seed} (a corpus that was itself drawn with a seed needs another one)"
+            f"none of {total} sentences falls into {' and '.join(empty)}, so nothing is written. Use larger shares or "
+            f"another --seed than {seed} (a corpus that was itself drawn with this seed needs another one)"
         )
 
 
-def sample_sentences(sentences: Iterable[Sentence], size: int, seed: int = 0, each_type: int = 0) -> List[Sentence]:
+def sample_sentences(sentences: Iterable[Sentence], size: int, seed: int = 0, each_type: int = 0) -> list[Sentence]:
     """
-    A random sample, in one pass, in the order of the corpus.
+    A random sample in the order of the corpus, drawn in one pass.
 
     # Parameters
 
     sentences : `Iterable[Sentence]`
     size : `int`
-        How many; all where there are not more.
+        Number of sentences; a smaller corpus is returned whole.
     seed : `int`, optional (default=`0`)
-        The same one gives the same sample of the same corpus, on every machine.
+        Determines the sample of a corpus, on every machine.
     each_type : `int`, optional (default=`0`)
-        For each entity type, at least so many sentences with one, or all that there are. They count towards `size`,
-        and exceed it where there are more of them.
-
-    # Returns
-
-    `List[Sentence]`
+        Minimum number of sentences with an entity of each type, as far as there are any. They count towards `size`,
+        but may exceed it.
 
     # Raises
 
-    `ConfigError` when `size` is less than 1 or `each_type` less than 0.
+    `ConfigError` if `size` is below 1 or `each_type` below 0.
     """
     if size < 1 or each_type < 0:
-        raise ConfigError(f"-n is {size} and --each-type {each_type}, but must be at least 1 and 0")
-    # Each sentence draws a number. The lowest of all are a uniform sample, and so are the lowest of each type; since
-    # it is one number for all of them, a sentence of several types is likely to serve several.
+        raise ConfigError(f"-n must be >= 1 and --each-type >= 0, got {size} and {each_type}")
+    # Each sentence draws one number. The lowest numbers overall are a uniform sample, and so are the lowest of each
+    # type. With one number for all types, a sentence with several types is likely to be chosen for several.
     draw = random.Random(seed).random
     overall = _Lowest(size)
-    by_type: Dict[str, _Lowest] = defaultdict(lambda: _Lowest(each_type))
+    by_type: dict[str, _Lowest] = defaultdict(lambda: _Lowest(each_type))
     for index, sentence in enumerate(sentences):
         number = draw()
         overall.offer(number, index, sentence)
@@ -131,19 +134,19 @@ def sample_sentences(sentences: Iterable[Sentence], size: int, seed: int = 0, ea
 
 
 class _Lowest:
-    """The sentences with the lowest numbers, of those that were offered."""
+    """The sentences with the lowest numbers among those offered."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._heap: List[Tuple[float, int, Sentence]] = []  # numbers negated: the highest of them is on top
+        self._heap: list[tuple[float, int, Sentence]] = []  # with negated numbers, so that the highest is on top
 
     def offer(self, number: float, index: int, sentence: Sentence) -> None:
-        """Keep the sentence, if its number is low enough. No two have the same index."""
+        """Keep the sentence if its number is low enough. Indices are unique."""
         if len(self._heap) < self._size:
             heapq.heappush(self._heap, (-number, -index, sentence))
         elif -number > self._heap[0][0]:
             heapq.heapreplace(self._heap, (-number, -index, sentence))
 
-    def items(self) -> List[Tuple[float, int, Sentence]]:
-        """(number, index, sentence), the lowest number first."""
+    def items(self) -> list[tuple[float, int, Sentence]]:
+        """(number, index, sentence), by ascending number."""
         return [(-number, -index, sentence) for number, index, sentence in sorted(self._heap, reverse=True)]

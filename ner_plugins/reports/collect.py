@@ -1,8 +1,8 @@
-"""Predictions against gold: one run of a model over labelled data."""
+"""One run of a model over labelled data: its predictions against the gold."""
 
 import sys
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, Mapping, Optional, Sequence, Union
 
 import torch
 from allennlp.data import Batch, DatasetReader, Instance
@@ -27,7 +27,7 @@ OVERLAPPING = "it overlaps a gold entity that the head could predict, and the he
 @dataclass(frozen=True)
 class SentenceResult:
     """
-    A sentence of the data with what the model found in it.
+    A sentence with its gold entities and the predictions of a model.
 
     # Parameters
 
@@ -35,56 +35,56 @@ class SentenceResult:
     id : `Optional[Union[int, str]]`
         The corpus's own identifier, if it has one.
     source : `str`
-        `file:line`, where the reader knows it.
-    predicted, gold : `List[Entity]`
-        In characters, sorted, each once; the gold is the raw one.
-    pairs : `List[Pair]`
+        `file:line`, or empty if the reader does not provide it.
+    predicted, gold : `list[Entity]`
+        Distinct, sorted, in characters; `gold` is the raw gold of the data.
+    pairs : `list[Pair]`
         The assignment of predictions to gold: see `ner_plugins.metrics.confusion.assign`.
-    unreachable : `List[Tuple[Entity, str]]`
-        Gold entities that no prediction of the model could have hit, and why.
+    unreachable : `list[tuple[Entity, str]]`
+        Gold entities that the model cannot predict, each with the reason.
     """
 
     text: str
     id: Optional[Union[int, str]]
     source: str
-    predicted: List[Entity]
-    gold: List[Entity]
-    pairs: List[Pair]
-    unreachable: List[Tuple[Entity, str]]
+    predicted: list[Entity]
+    gold: list[Entity]
+    pairs: list[Pair]
+    unreachable: list[tuple[Entity, str]]
 
 
 @dataclass(frozen=True)
 class Run:
     """
-    What a model found in a corpus.
+    The results of a model on a corpus.
 
     # Parameters
 
-    sentences : `List[SentenceResult]`
+    sentences : `list[SentenceResult]`
         In the order of the data.
-    metrics : `Dict[str, float]`
-        The model's own, as `allennlp evaluate` has them (without the loss), and those of `seqeval`, `typed_span_f1`
-        and `cluener` that it has not.
+    metrics : `dict[str, float]`
+        The model's metrics as in `allennlp evaluate`, without the loss, and those of `seqeval`, `typed_span_f1` and
+        `cluener` that the model lacks.
     """
 
-    sentences: List[SentenceResult]
-    metrics: Dict[str, float]
+    sentences: list[SentenceResult]
+    metrics: dict[str, float]
 
 
 def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int = 32) -> Run:
     """
-    Run a model once over labelled data, on the device it is on, with a progress bar if stderr is a terminal.
+    Run a model once over labelled data on its own device, with a progress bar if stderr is a terminal.
 
     # Parameters
 
     model : `NerModel`
-        Its `forward` is all that is used, as in evaluation and prediction; its metrics are reset.
+        Only its `forward` is used, as in evaluation and prediction. Its metrics are reset.
     reader : `DatasetReader`
-        The archive's.
+        The reader of the model's archive.
     data : `str`
-        What `reader` reads: a data path.
-    batch_size : `int`
-        Sentences in a batch, at most; fewer where they are long.
+        A data path for `reader`.
+    batch_size : `int`, optional (default=`32`)
+        Maximum number of sentences in a batch; batches of long sentences have fewer.
 
     # Raises
 
@@ -93,7 +93,7 @@ def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int
     from tqdm import tqdm
 
     if batch_size < 1:
-        raise ConfigError(f"--batch-size is {batch_size}; it must be at least 1")
+        raise ConfigError(f"--batch-size must be >= 1, got {batch_size}")
     instances = list(reader.read(data))
     for instance in instances:
         metadata = instance["metadata"].metadata
@@ -101,7 +101,7 @@ def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int
             raise DataError("this sentence has no label", path=metadata.get("source") or data, remedy=LABELLED_DATA)
     model.eval()
     model.get_metrics(reset=True)
-    results: Dict[int, SentenceResult] = {}
+    results: dict[int, SentenceResult] = {}
     with tqdm(total=len(instances), unit=" sentences", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         for places in _batches([len(instance["tokens"]) for instance in instances], batch_size):
             found = _predict(model, [instances[place] for place in places])
@@ -111,9 +111,9 @@ def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int
     return Run(sentences, {**_other_metrics(model, sentences), **model.get_metrics(reset=True)})
 
 
-def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[List[int]]:
+def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     """The places of sentences, batch by batch, the longest first: what does not fit into memory fails at once."""
-    batch: List[int] = []
+    batch: list[int] = []
     for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
         if batch and (len(batch) == batch_size or (len(batch) + 1) * lengths[batch[0]] > _MAX_TOKENS):
             yield batch
@@ -124,7 +124,7 @@ def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[List[int]]:
 
 
 @torch.no_grad()
-def _predict(model: NerModel, instances: Sequence[Instance]) -> List[SentenceResult]:
+def _predict(model: NerModel, instances: Sequence[Instance]) -> list[SentenceResult]:
     batch = Batch(instances)
     batch.index_instances(model.vocab)
     tensors = move_to_device(batch.as_tensor_dict(), next(model.parameters()).device)
@@ -149,9 +149,9 @@ def _result(model: NerModel, metadata: Mapping[str, Any], predicted: Sequence[En
 
 
 def _unreachable(
-    model: NerModel, gold: Sequence[Entity], offsets: Sequence[Tuple[int, int]]
-) -> List[Tuple[Entity, str]]:
-    """The gold entities that `model` could not predict together, each with the reason."""
+    model: NerModel, gold: Sequence[Entity], offsets: Sequence[tuple[int, int]]
+) -> list[tuple[Entity, str]]:
+    """The gold entities that `model` cannot predict, alone or together, each with the reason."""
     in_tokens = {entity: to_tokens([entity], offsets) for entity in gold}
     known = [entity for entity in gold if entity.type in model.types]
     reachable = set(model.reachable(to_tokens(known, offsets)))
@@ -166,8 +166,8 @@ def _unreachable(
     return found
 
 
-def _other_metrics(model: NerModel, sentences: Sequence[SentenceResult]) -> Dict[str, float]:
-    """The figures of the package's metrics that are not among the model's own."""
+def _other_metrics(model: NerModel, sentences: Sequence[SentenceResult]) -> dict[str, float]:
+    """The figures of this package's metrics that the model does not have."""
     own = {metric.name for metric in model.metrics}
     figures = {}
     for metric in (SeqevalMetric(), TypedSpanF1(), CluenerMetric()):

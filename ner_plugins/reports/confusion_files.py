@@ -3,30 +3,29 @@
 import csv
 import io
 import warnings
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from ner_plugins.plotting import PlotLabels
 from ner_plugins.reports.visible import visible
 
-# What rows and columns that are no type are called; parentheses, since a type could be called "missed".
+# Names of the rows and columns that are not types; in parentheses, since a type could be called "missed".
 NAMES: Mapping[str, str] = {
     "boundary": "(wrong edges)",
     "boundary_and_type": "(wrong edges and type)",
     "missed": "(missed)",
     "spurious": "(spurious)",
 }
-_EXTRA = 3  # rows and columns that are no type
-# More rows than this, and numbers in the cells would not be legible.
-_MOST_WITH_NUMBERS = 35
+_EXTRA = 3  # rows and columns that are not types
+_MOST_WITH_NUMBERS = 35  # with more rows, numbers in the cells would not be legible
 
 
-def axis_names(names: Sequence[str]) -> List[str]:
-    """Types as they are, the last three as in `NAMES`."""
+def axis_names(names: Sequence[str]) -> list[str]:
+    """The names of rows or columns: types unchanged, the last three as in `NAMES`."""
     return [*names[:-_EXTRA], *(NAMES[name] for name in names[-_EXTRA:])]
 
 
-def shares_of(cells: Sequence[Sequence[int]]) -> List[List[float]]:
-    """Each cell as a share: of its gold type's entities; in the rows that are no type, of its column's predictions."""
+def shares_of(cells: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Each cell as a share of its gold type's entities or, in the last three rows, of its column's predictions."""
     types = len(cells) - _EXTRA
     predicted = [sum(column) or 1 for column in zip(*cells, strict=True)]
     return [
@@ -37,10 +36,10 @@ def shares_of(cells: Sequence[Sequence[int]]) -> List[List[float]]:
 
 def confusion_csv(confusion: Mapping[str, Any]) -> bytes:
     """
-    The matrix of `ConfusionMatrix.cells` as CSV in UTF-8, gold types down, predicted types across, with the number of
-    gold entities in the column `(gold)` and that of predictions in the row `(predicted)`.
+    `ConfusionMatrix.cells` as CSV in UTF-8, with gold types as rows and predicted types as columns. The column `(gold)`
+    has the numbers of gold entities, and the row `(predicted)` those of predictions.
     """
-    cells: List[List[int]] = confusion["cells"]
+    cells: list[list[int]] = confusion["cells"]
     types = len(cells) - _EXTRA
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -54,14 +53,14 @@ def confusion_csv(confusion: Mapping[str, Any]) -> bytes:
 
 def confusion_png(confusion: Mapping[str, Any], file: str) -> bytes:
     """
-    The same as a PNG picture, each cell shaded by its share: see `shares_of`.
+    The matrix as a PNG picture, with cells shaded by `shares_of`.
 
     # Parameters
 
     confusion : `Mapping[str, Any]`
         `rows`, `columns` and `cells`.
     file : `str`
-        What the picture will be called, for the message about names that no font here shows.
+        The picture's file name, for the warning about names that no installed font can draw.
     """
     labels = PlotLabels([*axis_names(confusion["rows"]), *axis_names(confusion["columns"])])
     picture = _draw(confusion, labels, "png", {"font.family": labels.fonts})
@@ -70,25 +69,25 @@ def confusion_png(confusion: Mapping[str, Any], file: str) -> bytes:
 
 
 def confusion_svg(confusion: Mapping[str, Any]) -> bytes:
-    """The same as an SVG picture, whose names stay text: whatever shows it brings the fonts."""
+    """The matrix as an SVG picture. Its names stay text, for the fonts of the viewer."""
     names = [*axis_names(confusion["rows"]), *axis_names(confusion["columns"])]
-    # Dollars would begin mathematics; what XML cannot hold is escaped.
+    # A dollar sign would begin mathematics. `visible` escapes what XML cannot hold.
     labels = {name: visible(name).replace("$", r"\$") for name in names}
-    options: Dict[Any, Any] = {"font.family": ["DejaVu Sans", "sans-serif"], "svg.fonttype": "none"}
-    options["svg.hashsalt"] = "confusion"  # the same matrix makes the same file
+    options: dict[Any, Any] = {"font.family": ["DejaVu Sans", "sans-serif"], "svg.fonttype": "none"}
+    options["svg.hashsalt"] = "confusion"  # makes the file reproducible
     with warnings.catch_warnings():
-        # matplotlib would need the fonts for outlines; here it only guesses widths.
+        # matplotlib needs the glyphs only to guess widths, since it draws no outlines here.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         return _draw(confusion, labels, "svg", options)
 
 
-def _draw(confusion: Mapping[str, Any], labels: Any, format: str, options: Dict[Any, Any]) -> bytes:
-    # A Figure of its own rather than pyplot: no window system, and no state of the user's is touched.
+def _draw(confusion: Mapping[str, Any], labels: Any, format: str, options: dict[Any, Any]) -> bytes:
+    # A Figure instead of pyplot needs no window system and leaves the user's plots alone.
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    cells: List[List[int]] = confusion["cells"]
+    cells: list[list[int]] = confusion["cells"]
     rows, columns = axis_names(confusion["rows"]), axis_names(confusion["columns"])
     shares = shares_of(cells)
     with matplotlib.rc_context(options):
@@ -101,7 +100,7 @@ def _draw(confusion: Mapping[str, Any], labels: Any, format: str, options: Dict[
         axes.set_yticks(range(len(rows)), [labels[name] for name in rows])
         axes.set_xlabel("predicted")
         axes.set_ylabel("gold")
-        for line in (axes.axhline, axes.axvline):  # between types and the rest
+        for line in (axes.axhline, axes.axvline):  # between the types and the other rows and columns
             line(len(rows) - _EXTRA - 0.5, color="0.5", linewidth=0.8)
         if len(rows) <= _MOST_WITH_NUMBERS:
             _write_numbers(axes, cells, shares)

@@ -77,11 +77,11 @@ def test_the_guess_is_told(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     "spec, message",
     [
-        ("cluner", r"'cluner' is no reader.*Did you mean 'cluener'.*brackets_ner, .*conll_ner"),
-        ("conll2003", r"'conll2003' is no reader of named entities\. Did you mean 'conll2003_ner'"),
-        ('{"type"', r"--reader is no JSON object"),
-        ('{"join": ""}', r"None is no reader"),
-        ('{"type": ["a"]}', r"\['a'\] is no reader"),
+        ("cluner", r"--reader 'cluner': did you mean 'cluener'.*brackets_ner, .*conll_ner"),
+        ("conll2003", r"unknown --reader 'conll2003': did you mean 'conll2003_ner'"),
+        ('{"type"', r"--reader is not a JSON object"),
+        ('{"join": ""}', r"unknown --reader None"),
+        ('{"type": ["a"]}', r"unknown --reader \['a'\]"),
         ('{"type": "cluener", "jion": ""}', r"--reader cluener: .*jion"),
         ('{"type": "cluener", "on_error": "stop"}', r"on_error is 'stop'"),
         ('{"type": "conll_ner", "columns": "x"}', r"--reader conll_ner: Expected columns to be a int"),

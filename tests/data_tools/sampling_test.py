@@ -49,7 +49,7 @@ def test_dev_is_what_a_reader_holds_out(tmp_path: Path) -> None:
 def test_split_again_with_the_same_seed_says_so(tmp_path: Path) -> None:
     split_corpus(corpus(200), tmp_path / "a", dev=0.2)
     train = list(CluenerReader().sentences(f"{tmp_path}/a#train"))
-    with pytest.raises(NerError, match=r"falls into dev, and nothing is written.*itself drawn with a seed"):
+    with pytest.raises(NerError, match=r"falls into dev, so nothing is written.*itself drawn with this seed"):
         split_corpus(train, tmp_path / "b", dev=0.2)
     assert not (tmp_path / "b").exists()
     split_corpus(train, tmp_path / "b", dev=0.2, seed=1)
@@ -103,5 +103,5 @@ def test_a_sample_that_never_changes() -> None:
 
 @pytest.mark.parametrize("size, each_type", [(0, 0), (-1, 0), (5, -1)])
 def test_bad_sizes(size: int, each_type: int) -> None:
-    with pytest.raises(ConfigError, match="-n is"):
+    with pytest.raises(ConfigError, match="-n must be"):
         sample_sentences([], size, 0, each_type)

@@ -1,8 +1,8 @@
-"""What corpora hold: counts and distributions, split by split."""
+"""Counts and distributions of corpora, and what corpora share."""
 
 from collections import Counter
 from itertools import combinations
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from ner_plugins.data_tools.corpora import Corpus
 from ner_plugins.data_tools.statistics.digests import SharedTexts, TextDigests
@@ -13,26 +13,25 @@ from ner_plugins.entities import Sentence
 
 class CorpusStatistics:
     """
-    The figures of one corpus. Memory: 8 bytes for each sentence, and the distinct lengths and types.
+    The figures of one corpus. Memory: 8 bytes per sentence, plus the distinct lengths and types.
 
     # Parameters
 
     name : `str`
-        The corpus's.
     dataset : `str`, optional (default=`""`)
-        What it is a split of.
+        The dataset that the corpus is a split of.
     split : `Optional[str]`, optional (default=`None`)
 
     # Attributes
 
     sentences, labelled, without_entity : `int`
-        `labelled` sentences have gold; of these, `without_entity` have none in it.
+        All sentences, those with gold, and those whose gold is empty.
     tokens : `Optional[int]`
-        Those of the file, if it has tokens of its own.
+        Tokens in the file; `None` if its format has no tokens.
     types : `Counter[str]`
         Entities by type.
     text_lengths, widths, token_lengths : `Histogram`
-        Characters of a text and of an entity; the file's own tokens of a text.
+        Characters per text, characters per entity, and tokens per text if the format has tokens.
     nested, crossing, same_span, adjacent : `int`
         Pairs of entities: see `PairCounts`.
     texts : `TextDigests`
@@ -49,12 +48,12 @@ class CorpusStatistics:
 
     @property
     def characters(self) -> int:
-        """Characters of all texts."""
+        """The number of characters of all texts."""
         return self.text_lengths.total
 
     @property
     def entities(self) -> int:
-        """Entities of all types."""
+        """The number of entities of all types."""
         return self.types.total()
 
     def add(self, sentence: Sentence) -> None:
@@ -73,8 +72,8 @@ class CorpusStatistics:
         for key in PairCounts._fields:
             setattr(self, key, getattr(self, key) + getattr(pairs, key))
 
-    def to_json(self) -> Dict[str, Any]:
-        """All figures, with plain numbers and strings only."""
+    def to_json(self) -> dict[str, Any]:
+        """All figures as plain numbers and strings."""
         return {
             "name": self.name,
             "split": self.split,
@@ -101,11 +100,11 @@ class CorpusStatistics:
 
 def collect_statistics(corpus: Corpus) -> CorpusStatistics:
     """
-    Reads a corpus to its end.
+    Read a corpus to its end and count.
 
     # Raises
 
-    `DataError` where it cannot be read.
+    `DataError` if it cannot be read.
     """
     statistics = CorpusStatistics(corpus.name, corpus.dataset, corpus.split)
     for sentence in corpus.sentences():
@@ -118,7 +117,7 @@ def collect_statistics(corpus: Corpus) -> CorpusStatistics:
 
 class Comparison:
     """
-    What the splits of one dataset, or several datasets, have in common.
+    The texts that corpora share, and types missing from training splits.
 
     # Parameters
 
@@ -128,18 +127,18 @@ class Comparison:
     def __init__(self, corpora: Sequence[CorpusStatistics]) -> None:
         self.corpora = list(corpora)
 
-    def shared_texts(self) -> List[Dict[str, Any]]:
-        """For each two corpora with a text in both: `first`, `second` (names), and `SharedTexts` of the two."""
-        found: List[Dict[str, Any]] = []
+    def shared_texts(self) -> list[dict[str, Any]]:
+        """For every two corpora that share a text: their names, `first` and `second`, and their `SharedTexts`."""
+        found: list[dict[str, Any]] = []
         for first, second in combinations(self.corpora, 2):
             shared: SharedTexts = first.texts.shared_with(second.texts)
             if shared.texts:
                 found.append({"first": first.name, "second": second.name, **shared._asdict()})
         return found
 
-    def unseen_types(self) -> List[Dict[str, Any]]:
-        """For each corpus with types that its dataset's training split lacks: `name`, and `types` with their counts."""
-        found: List[Dict[str, Any]] = []
+    def unseen_types(self) -> list[dict[str, Any]]:
+        """For every corpus with types that its dataset's training split lacks: `name`, and `types` with counts."""
+        found: list[dict[str, Any]] = []
         for corpus in self.corpora:
             train = [c for c in self.corpora if c.dataset == corpus.dataset and c.split == "train" and c.labelled]
             if not train or corpus.split == "train":
@@ -150,8 +149,8 @@ class Comparison:
                 found.append({"name": corpus.name, "types": unseen})
         return found
 
-    def to_json(self) -> Dict[str, Any]:
-        """Everything, as `allennlp ner-data stats --json` prints it."""
+    def to_json(self) -> dict[str, Any]:
+        """All figures, as `allennlp ner-data stats --json` prints it."""
         return {
             "corpora": [corpus.to_json() for corpus in self.corpora],
             "shared_texts": self.shared_texts(),

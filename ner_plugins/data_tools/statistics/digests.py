@@ -1,14 +1,14 @@
-"""Which texts occur more than once: kept as digests of 8 bytes."""
+"""Repeated and shared texts, found by digests of 8 bytes."""
 
 from array import array
 from hashlib import blake2b
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Iterator, NamedTuple
 
 import numpy as np
 
 
 def digest_of(text: str) -> int:
-    """64 bits that tell texts apart: of ten million different texts, two agree with a probability of 3 in a million."""
+    """A 64-bit digest. Among ten million different texts, the probability of a collision is 3 in a million."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
@@ -22,9 +22,9 @@ class SharedTexts(NamedTuple):
     # Parameters
 
     texts : `int`
-        Different texts.
+        Distinct shared texts.
     in_first, in_second : `int`
-        Sentences of either split that have one of them.
+        Sentences of each split with a shared text.
     """
 
     texts: int
@@ -33,18 +33,18 @@ class SharedTexts(NamedTuple):
 
 
 class TextDigests:
-    """The texts of one split, 8 bytes each."""
+    """The texts of one split, in 8 bytes each."""
 
     def __init__(self) -> None:
         self._digests = array("Q")
-        self._unique: Tuple[int, Any, Any] = (0, np.empty(0, np.uint64), np.empty(0, np.int64))
+        self._unique: tuple[int, Any, Any] = (0, np.empty(0, np.uint64), np.empty(0, np.int64))
 
     def add(self, text: str) -> None:
         """Add one sentence's text."""
         self._digests.append(digest_of(text))
 
-    def _sorted(self) -> Tuple[Any, Any]:
-        """Different digests, ascending, and how often each occurs."""
+    def _sorted(self) -> tuple[Any, Any]:
+        """The distinct digests in ascending order, and their numbers of occurrences."""
         if self._unique[0] != len(self._digests):
             digests, counts = np.unique(np.asarray(self._digests), return_counts=True)
             self._unique = len(self._digests), digests, counts
@@ -52,24 +52,24 @@ class TextDigests:
 
     @property
     def repeated(self) -> int:
-        """Sentences whose text an earlier one has too."""
+        """The number of sentences whose text occurred before."""
         return len(self._digests) - len(self._sorted()[0])
 
     def shared_with(self, other: "TextDigests") -> SharedTexts:
-        """The texts that both have."""
+        """The texts that both splits contain."""
         (mine, my_counts), (theirs, their_counts) = self._sorted(), other._sorted()
         _, at_mine, at_theirs = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
         return SharedTexts(len(at_mine), int(my_counts[at_mine].sum()), int(their_counts[at_theirs].sum()))
 
 
 class PlacedDigests:
-    """Texts of several splits, with their gold and where each stands: 28 bytes a sentence, and the files' names."""
+    """Texts of several splits with their gold and places, in 28 bytes per sentence plus the names of files."""
 
     def __init__(self) -> None:
         self._texts, self._golds, self._places = array("Q"), array("Q"), array("Q")  # a place is file << 40 | line
         self._splits = array("I")
-        self._files: List[str] = []
-        self._numbers: Dict[str, int] = {}
+        self._files: list[str] = []
+        self._numbers: dict[str, int] = {}
 
     def add(self, split: int, text: str, gold: str, source: str) -> None:
         """
@@ -81,7 +81,7 @@ class PlacedDigests:
             The number of its split.
         text : `str`
         gold : `str`
-            Equal for equal gold; empty where there is none.
+            A string that is equal for equal gold, and empty for an unlabelled sentence.
         source : `str`
             `file:line`.
         """
@@ -96,10 +96,10 @@ class PlacedDigests:
         self._places.append(self._numbers[file] << 40 | int(line))
         self._splits.append(split)
 
-    def groups(self) -> Iterator[List[int]]:
+    def groups(self) -> Iterator[list[int]]:
         """
-        For each text that several sentences have, their numbers in the order in which they were added. The groups are
-        in the order of their second sentences: where a repetition is first seen.
+        For each repeated text, the numbers of its sentences in the order of addition. The groups are ordered by their
+        second sentence, the first repetition.
         """
         if not self._texts:
             return
@@ -111,7 +111,7 @@ class PlacedDigests:
             yield order[starts[group] : starts[group + 1]].tolist()
 
     def gold(self, number: int) -> int:
-        """A digest of a sentence's gold."""
+        """The digest of a sentence's gold."""
         return self._golds[number]
 
     def has_gold(self, number: int) -> bool:

@@ -1,13 +1,13 @@
-"""Exact summaries of whole numbers, however many there are."""
+"""Exact summaries of integers in little memory."""
 
 from collections import Counter
-from typing import Dict, Iterator, List, Tuple, Union
+from typing import Iterator, Union
 
-Summary = Dict[str, Union[int, float]]
+Summary = dict[str, Union[int, float]]
 
 
 class Histogram:
-    """How often each whole number occurred: memory grows with the distinct numbers, not with their occurrences."""
+    """Occurrences of integers. Memory grows with the distinct values, not with their occurrences."""
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
@@ -25,17 +25,17 @@ class Histogram:
         """Sum of all occurrences."""
         return sum(value * count for value, count in self._counts.items())
 
-    def items(self) -> List[Tuple[int, int]]:
-        """(value, occurrences), by value."""
+    def items(self) -> list[tuple[int, int]]:
+        """(value, occurrences), by ascending value."""
         return sorted(self._counts.items())
 
     def quantile(self, thousandths: int) -> int:
-        """The smallest value that at least this share of the occurrences do not exceed. There has to be one."""
+        """The smallest value that this share of the occurrences does not exceed. The histogram must not be empty."""
         return next(self._at_ranks([max(-(-len(self) * thousandths // 1000), 1) - 1]))
 
     def summary(self) -> Summary:
         """
-        `min`, `mean`, `median`, `p95` (the quantile of 950 thousandths) and `max`; empty where nothing was counted.
+        `min`, `mean`, `median`, `p95` (the 95th percentile) and `max`; an empty mapping for an empty histogram.
 
         The median of an even number of occurrences is the mean of the middle two.
         """
@@ -51,8 +51,8 @@ class Histogram:
             "max": max(self._counts),
         }
 
-    def _at_ranks(self, ranks: List[int]) -> Iterator[int]:
-        """The values at 0-based, ascending ranks of the sorted occurrences."""
+    def _at_ranks(self, ranks: list[int]) -> Iterator[int]:
+        """The values at ascending, 0-based ranks among the sorted occurrences."""
         values = iter(self.items())
         below = value = 0
         for rank in ranks:

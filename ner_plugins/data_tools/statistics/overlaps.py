@@ -1,6 +1,6 @@
-"""How the entities of one text lie to each other."""
+"""Pairs of overlapping and adjacent entities in a text."""
 
-from typing import Iterator, NamedTuple, Sequence, Tuple
+from typing import Iterator, NamedTuple, Sequence
 
 from ner_plugins.entities import Entity
 
@@ -12,13 +12,13 @@ class PairCounts(NamedTuple):
     # Parameters
 
     nested : `int`
-        One contains the other, and they are not the same span.
+        One contains the other, and the spans differ.
     crossing : `int`
-        They overlap, and neither contains the other.
+        They overlap, but neither contains the other.
     same_span : `int`
         The same span with two types.
     adjacent : `int`
-        One begins where the other ends, with no character between them.
+        One begins where the other ends.
     """
 
     nested: int = 0
@@ -27,8 +27,8 @@ class PairCounts(NamedTuple):
     adjacent: int = 0
 
 
-def overlapping_pairs(entities: Sequence[Entity]) -> Iterator[Tuple[str, Entity, Entity]]:
-    """Each pair that shares a character, with its kind: `nested` (the outer one first), `crossing` or `same-span`."""
+def overlapping_pairs(entities: Sequence[Entity]) -> Iterator[tuple[str, Entity, Entity]]:
+    """Each overlapping pair with its kind: `nested` (the outer entity first), `crossing` or `same-span`."""
     ordered = sorted(set(entities), key=lambda entity: (entity.start, -entity.end, entity.type))
     for i, first in enumerate(ordered):
         for second in ordered[i + 1 :]:
@@ -41,7 +41,7 @@ def overlapping_pairs(entities: Sequence[Entity]) -> Iterator[Tuple[str, Entity,
 
 
 def count_pairs(entities: Sequence[Entity]) -> PairCounts:
-    """The pairs among the entities of one text; an entity given twice counts once."""
+    """The pairs among the entities of one text; duplicates count once."""
     if len(entities) < 2:
         return PairCounts()
     counts = dict.fromkeys(PairCounts._fields, 0)

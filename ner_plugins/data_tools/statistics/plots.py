@@ -1,7 +1,7 @@
-"""Statistics as a picture."""
+"""Plots of statistics."""
 
 import os
-from typing import Any, Dict, List, Sequence
+from typing import Any, Sequence
 
 from ner_plugins.data_tools.statistics.collect import CorpusStatistics
 from ner_plugins.data_tools.statistics.histogram import Histogram
@@ -14,14 +14,14 @@ FORMATS = (".png", ".svg", ".pdf")
 
 def check_plot_file(file: str) -> None:
     """
-    Fails before hours of reading rather than after them.
+    Check the output before a long run rather than after it.
 
     # Raises
 
-    `ConfigError` when a picture cannot be written to `file`, or matplotlib is missing.
+    `ConfigError` if a picture cannot be written to `file`, or matplotlib is missing.
     """
     if not file.lower().endswith(FORMATS):
-        raise ConfigError(f"--plot {file}: the name has to end in {', '.join(FORMATS)}")
+        raise ConfigError(f"--plot {file}: the name must end in {', '.join(FORMATS)}")
     if not os.path.isdir(os.path.dirname(os.path.abspath(file))):
         raise ConfigError(f"--plot: there is no folder {os.path.dirname(os.path.abspath(file))}")
     try:
@@ -34,20 +34,20 @@ def check_plot_file(file: str) -> None:
 
 def plot_statistics(corpora: Sequence[CorpusStatistics], file: str) -> None:
     """
-    For each dataset a row of three panels: text lengths, entity widths, and types, each by split.
+    Draw a row of three panels for each dataset: text lengths, entity widths and types, each by split.
 
     # Parameters
 
     corpora : `Sequence[CorpusStatistics]`
     file : `str`
-        Its ending says the format: see `FORMATS`.
+        Its suffix, one of `FORMATS`, determines the format.
     """
-    # A Figure of its own rather than pyplot: no window system, and no state of the user's is touched.
+    # A Figure instead of pyplot needs no window system and leaves the user's plots alone.
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    datasets: Dict[str, List[CorpusStatistics]] = {}
+    datasets: dict[str, list[CorpusStatistics]] = {}
     for corpus in corpora:
         datasets.setdefault(corpus.dataset, []).append(corpus)
     rows = list(datasets.values())
@@ -68,8 +68,8 @@ def plot_statistics(corpora: Sequence[CorpusStatistics], file: str) -> None:
     labels.explain(file)
 
 
-def _types_of(corpora: Sequence[CorpusStatistics]) -> List[str]:
-    """The types of several splits, the most frequent first."""
+def _types_of(corpora: Sequence[CorpusStatistics]) -> list[str]:
+    """The types of all splits, the most frequent first."""
     counts = {type_: sum(corpus.types[type_] for corpus in corpora) for corpus in corpora for type_ in corpus.types}
     return sorted(counts, key=lambda type_: (-counts[type_], type_))
 
@@ -77,8 +77,8 @@ def _types_of(corpora: Sequence[CorpusStatistics]) -> List[str]:
 def _draw_distribution(
     axes: Any, corpora: Sequence[CorpusStatistics], key: str, title: str, unit: str, labels: PlotLabels
 ) -> None:
-    """The share of texts or entities in each of some 40 bins of length; the last has the longest 0.5 % too."""
-    histograms: List[Histogram] = [getattr(corpus, key) for corpus in corpora]
+    """The share of texts or entities in about 40 bins of length; the last includes the longest 0.5 %."""
+    histograms: list[Histogram] = [getattr(corpus, key) for corpus in corpora]
     limit = max((histogram.quantile(995) for histogram in histograms if len(histogram)), default=1)
     size = -(-max(limit, 1) // 40)
     lowest = 0 if key == "text_lengths" else 1
@@ -100,7 +100,7 @@ def _draw_distribution(
 
 
 def _draw_types(axes: Any, corpora: Sequence[CorpusStatistics], labels: PlotLabels) -> None:
-    """The share of each type among a split's entities, as bars side by side."""
+    """The share of each type among the entities of each split, as bars side by side."""
     types = _types_of(corpora)
     labelled = [(number, corpus) for number, corpus in enumerate(corpora) if corpus.entities]
     width = 0.8 / max(len(labelled), 1)

@@ -1,6 +1,6 @@
-"""Tables for a terminal, whose columns hold where a character is two columns wide."""
+"""Tables for a terminal, aligned although some characters are two columns wide."""
 
-from typing import Dict, List, Sequence
+from typing import Sequence
 
 from ner_plugins.data_tools.statistics.collect import Comparison, CorpusStatistics
 from ner_plugins.metrics.report import display_width
@@ -9,13 +9,13 @@ _SUMMARY = ("min", "mean", "median", "p95", "max")
 
 
 def printable(text: str) -> str:
-    """The text with what would break a line, or not show, escaped."""
+    """The text with line breaks and invisible characters escaped."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return shown or "''"
 
 
-def format_columns(rows: Sequence[Sequence[str]]) -> List[str]:
-    """Rows of equally many cells as lines: the first column to the left, the others to the right."""
+def format_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of equal length as lines: the first column is aligned to the left, the others to the right."""
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -26,8 +26,8 @@ def format_columns(rows: Sequence[Sequence[str]]) -> List[str]:
 
 
 def format_statistics(comparison: Comparison) -> str:
-    """One table for each dataset, a column for each of its splits; then what they share."""
-    datasets: Dict[str, List[CorpusStatistics]] = {}
+    """One table per dataset with a column per split, then remarks on shared texts and unseen types."""
+    datasets: dict[str, list[CorpusStatistics]] = {}
     for corpus in comparison.corpora:
         datasets.setdefault(corpus.dataset, []).append(corpus)
     blocks = [_dataset_table(corpora) for corpora in datasets.values()]
@@ -35,7 +35,7 @@ def format_statistics(comparison: Comparison) -> str:
     return "\n\n".join("\n".join(block) for block in [*blocks, remarks] if block)
 
 
-def _dataset_table(corpora: Sequence[CorpusStatistics]) -> List[str]:
+def _dataset_table(corpora: Sequence[CorpusStatistics]) -> list[str]:
     rows = [
         ["", *(printable(corpus.name) for corpus in corpora)],
         ["sentences", *(f"{corpus.sentences:,}" for corpus in corpora)],
@@ -83,7 +83,7 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
-def _remarks(comparison: Comparison) -> List[str]:
+def _remarks(comparison: Comparison) -> list[str]:
     lines = []
     sizes = {corpus.name: corpus.sentences for corpus in comparison.corpora}
     for shared in comparison.shared_texts():
