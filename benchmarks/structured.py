@@ -126,7 +126,7 @@ def sides_of(size: Size, device: str, exact: bool = False) -> tuple[Sides, Any, 
     import torchcrf
     from allennlp.modules.conditional_random_field import ConditionalRandomField as AllenNlpCrf
 
-    from ner_plugins.modules.crf.crf import ConditionalRandomField
+    from ner_plugins.modules.crf import ConditionalRandomField
 
     torch.manual_seed(sum(size))
     ours = ConditionalRandomField(size.tags, reduction="sum").to(device)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_plugins.modules.crf.crf import ConditionalRandomField
+from ner_plugins.modules.crf import ConditionalRandomField
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_plugins.entities import Entity, resolve_overlaps
-from ner_plugins.modules.crf.tagging import TagSet
+from ner_plugins.modules.crf import TagSet
 from ner_plugins.modules.token_types import TokenTypes
 
 TYPES = ["Z", "A", "M"]

@@ -1,4 +1,4 @@
-"""Kept tokens of a batch gathered to the left, and what was computed of them put back."""
+"""Gathers the kept tokens of a batch to the left, and puts results back in their places."""
 
 from typing import Optional
 
@@ -8,28 +8,28 @@ from torch import Tensor
 
 class Compaction:
     """
-    The tokens that a mask keeps, side by side at the left of each row: what is padding (left, right or between) or no
-    first sub-piece is removed, not masked, so that a chain runs from kept token to kept token.
+    The tokens that a mask keeps, side by side at the left of each row. Other positions (padding anywhere, or pieces
+    that do not begin a token) are removed instead of masked, so that a chain runs from kept token to kept token.
 
     # Parameters
 
     mask : `torch.BoolTensor`
         The tokens to keep. Shape: (batch, length)
-    width : `Optional[int]`, optional (default = `None`)
-        Columns of the compact rows; as many as the mask has by default, or the longest row's number of kept tokens,
-        where that is known: to find it out takes a wait for the device.
+    width : `Optional[int]`, optional (default=`None`)
+        Columns of the compact rows; by default as many as the mask has. Pass the largest number of kept tokens if you
+        know it; finding it out would wait for the device.
     """
 
     def __init__(self, mask: Tensor, width: Optional[int] = None) -> None:
         self._kept = mask
         self.lengths = mask.sum(1)  # Shape: (batch,)
-        # The place in the text of each kept token, then the others. Shape: (batch, width)
+        # Positions of the kept tokens, then of the others. Shape: (batch, width)
         self.order = (~mask).long().argsort(dim=1, stable=True)[:, :width]
         self.mask = torch.arange(self.order.size(1), device=mask.device) < self.lengths.unsqueeze(1)
 
     def left(self, values: Tensor) -> Tensor:
         """
-        The kept tokens' values, in order; 0 where a row has no more of them.
+        The kept tokens' values, in order, then zeros.
 
         # Parameters
 
@@ -41,12 +41,12 @@ class Compaction:
         `torch.Tensor`
             Shape: (batch, width, ...)
         """
-        # Not a product: what is left out may be NaN.
+        # Not a product, since the removed values may be NaN.
         return _rows(values, self.order).masked_fill(~_like(self.mask, values), 0)
 
     def back(self, values: Tensor) -> Tensor:
         """
-        The inverse of `left`: values in their tokens' places, 0 in all others.
+        The inverse of `left`: each value at its token's position, 0 elsewhere.
 
         # Parameters
 
@@ -65,10 +65,10 @@ class Compaction:
 
 
 def _rows(values: Tensor, place: Tensor) -> Tensor:
-    """values[b, place[b, i]]; by `gather`, whose gradient takes no sorting."""
+    """values[b, place[b, i]], by `gather`, whose gradient needs no sorting."""
     return values.gather(1, _like(place, values).expand(*place.shape, *values.shape[2:]))
 
 
 def _like(places: Tensor, values: Tensor) -> Tensor:
-    """With as many dimensions as `values`. Shape: (batch, length, 1, ...)"""
+    """`places` with as many dimensions as `values`. Shape: (batch, length, 1, ...)"""
     return places.view(*places.shape, *[1] * (values.dim() - 2))

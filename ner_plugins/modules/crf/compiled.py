@@ -1,4 +1,4 @@
-"""The bridge from torch to the compiled kernels of `ner_plugins.modules.crf._kernels`: for a CPU, in float32."""
+"""The bridge from torch to the compiled kernels in `ner_plugins.modules.crf._kernels`, for float32 on a CPU."""
 
 import functools
 import logging
@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 _NOTHING = np.empty((0, 0, 0), np.float32)
 _NO_GOLD = np.empty((0, 0), np.int64)
 _TOKENS_AT_ONCE = 4096
-_LANES = 16  # as in `_kernels.arithmetic`, which is not imported where it is not used
+_LANES = 16  # as in `_kernels.arithmetic`, which is only imported when it is needed
 
 
 @functools.cache
 def is_available(module: str) -> bool:
     """
-    Whether the kernels of a module, `messages` or `viterbi`, can be used; the first call imports and compiles them.
-    Where numba is missing or fails, this is logged once.
+    Whether the kernels of a module, `messages` or `viterbi`, can be used. The first call imports and compiles them, and
+    logs a warning if numba is missing or fails.
     """
     try:
         from numba import config
@@ -34,18 +34,18 @@ def is_available(module: str) -> bool:
     except ImportError as error:
         logger.warning("CRFs run in plain torch, which is slower on a CPU: %s", error)
         return False
-    if config.DISABLE_JIT:  # `NUMBA_DISABLE_JIT`, under which instructions of their own are missing
-        logger.warning("CRFs run in plain torch, which is slower on a CPU: numba's compiler is switched off")
+    if config.DISABLE_JIT:  # NUMBA_DISABLE_JIT; the kernels' intrinsic cannot be interpreted
+        logger.warning("CRFs run in plain torch, which is slower on a CPU: NUMBA_DISABLE_JIT is set")
         return False
     try:
         try:
             _try_out(module)
         except OSError as error:
-            # The machine code could not be written. By then it is in memory; only the next process compiles again.
-            logger.warning("compiled CRF kernels cannot be kept for the next start: %s", error)
+            # Writing the machine code to the cache failed, but it is in memory: only the next process recompiles it.
+            logger.warning("cannot cache the compiled CRF kernels, so every start compiles them: %s", error)
             _try_out(module)
     except (NumbaError, ImportError, OSError) as error:
-        logger.warning("CRFs run in plain torch, which is slower on a CPU; numba says: %s", error)
+        logger.warning("CRFs run in plain torch, which is slower on a CPU; numba failed: %s", error)
         return False
     return True
 
@@ -57,9 +57,9 @@ def viterbi(potentials: Potentials) -> tuple[Tensor, Tensor]:
     # Returns
 
     tags : `torch.LongTensor`
-        0 where there is no token. Shape: (batch, length)
+        0 outside the mask. Shape: (batch, length)
     scores : `torch.Tensor`
-        NaN where an emission is NaN or plus infinity. Shape: (batch,)
+        NaN if an emission is NaN or plus infinity. Shape: (batch,)
     """
     tags = np.empty(potentials.mask.shape, np.int64)
     scores = np.empty(len(tags), np.float32)
@@ -74,11 +74,11 @@ def marginals(potentials: Potentials) -> Tensor:
     # Returns
 
     `torch.Tensor`
-        0 where there is no token; NaN in rows that `viterbi` has a score of NaN for. Shape: (batch, length, tags)
+        0 outside the mask; NaN in rows whose `viterbi` score is NaN. Shape: (batch, length, tags)
     """
     emissions, mask, *scores = _arrays(potentials)
     by_token = np.empty_like(emissions)
-    # A few rows at a time, whose messages then fit a cache, and memory that was touched before.
+    # A few rows at a time, so that messages fit the cache and memory is reused.
     rows = max(1, _TOKENS_AT_ONCE // max(mask.shape[1], 1))
     one_way = _OneWay.unfilled(emissions[:rows])
     for first in range(0, len(mask), rows):
@@ -91,28 +91,30 @@ def marginals(potentials: Potentials) -> Tensor:
 
 
 def both_messages(potentials: Potentials) -> Messages:
-    """The messages of some chains, by number of kept token, in float64; behind a last token they mean nothing."""
+    """The messages of chains, indexed by kept token, in float64; meaningless after the last token."""
     arrays = _arrays(potentials)
     one_way = _OneWay.filled(arrays)
     other_way = np.zeros_like(one_way.forward)
     _two_ways(arrays, one_way, other_way, np.empty_like(arrays[0]))
     number = len(potentials.start)
+    # Shape of each: (batch, length, tags)
     forward, backward = (torch.from_numpy(way)[..., :number].double() for way in (one_way.forward, other_way))
+    # Shapes: (batch,), (batch, length, 1)
     log_z, offsets = torch.from_numpy(one_way.log_z), torch.from_numpy(one_way.offsets).unsqueeze(2)
-    # Their sum over the tags of one token is log Z, which tells what the backward ones were shifted by.
+    # forward + backward, summed over the tags of any token, is log Z: that recovers the shift of the backward messages.
     backward = backward + (log_z.view(-1, 1, 1) - offsets - (forward + backward).logsumexp(2, keepdim=True))
     return Messages(forward + offsets, backward, log_z)
 
 
 def negative_log_likelihood(potentials: Potentials, tags: Optional[Tensor]) -> Tensor:
     """
-    log Z of each row, less the score of `tags` where they are given; differentiable.
+    log Z of each row, minus the score of `tags` if they are given; differentiable.
 
     # Parameters
 
     potentials : `Potentials`
     tags : `Optional[torch.LongTensor]`
-        Looked at where there is a token. Shape: (batch, length)
+        Read only at tokens. Shape: (batch, length)
 
     # Returns
 
@@ -121,14 +123,14 @@ def negative_log_likelihood(potentials: Potentials, tags: Optional[Tensor]) -> T
 
     # Raises
 
-    `NerError` when a gold tag is none.
+    `NerError` if a gold tag is out of range.
     """
     loss: Tensor = _NegativeLogLikelihood.apply(potentials.mask, tags, *potentials[:1], *potentials[2:])  # type: ignore[no-untyped-call]
     return loss
 
 
 class _OneWay(NamedTuple):
-    """What the kernel `forward_messages` fills."""
+    """The output arrays of the kernel `forward_messages`."""
 
     forward: np.ndarray  # Shape of this and the next: (batch, length, width)
     weights: np.ndarray
@@ -161,7 +163,7 @@ def _two_ways(
 
 
 class _NegativeLogLikelihood(torch.autograd.Function):
-    """log Z, less the score of given tags if there are any."""
+    """log Z, minus the score of the tags if they are given."""
 
     @staticmethod
     def forward(ctx: Any, mask: Tensor, tags: Optional[Tensor], *scores: Tensor) -> Tensor:
@@ -171,14 +173,14 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         ctx.one_way = _OneWay.unfilled(ctx.arrays[0])
         loss = np.empty(len(mask), np.float32)
         if not _kernel("messages", "loss_forward")(*ctx.arrays, ctx.gold, *ctx.one_way, loss):
-            raise NerError(f"a gold tag is not among the tags, which are numbered from 0 to {len(start) - 1}")
+            raise NerError(f"gold tags must be from 0 to {len(start) - 1}, but one is not")
         ctx.save_for_backward(mask, tags, *scores)
         return torch.from_numpy(loss)
 
     @staticmethod
     def backward(ctx: Any, scale: Tensor) -> tuple[Optional[Tensor], ...]:  # type: ignore[override]
-        mask, tags, *scores = ctx.saved_tensors  # also where the arrays do: it notices what was changed since
-        if torch.is_grad_enabled():  # the gradient is to be differentiated again
+        mask, tags, *scores = ctx.saved_tensors  # raises if one was changed in place since, which `ctx.arrays` cannot
+        if torch.is_grad_enabled():  # for a second derivative
             value = _differentiable(mask, tags, *scores)
             return None, None, *gradients(value, tuple(scores), ctx.needs_input_grad[2:], scale)
         emissions, _, transitions, _, end = ctx.arrays
@@ -199,16 +201,16 @@ class _NegativeLogLikelihood(torch.autograd.Function):
 
 
 def _pair_sums(weights: np.ndarray, following: np.ndarray, transitions: Tensor) -> Tensor:
-    """The derivatives by transitions that the kernel leaves to one product of matrices. Shape: (tags, tags)."""
+    """The gradient of the transitions, as one matrix product instead of in the kernel. Shape: (tags, tags)"""
     width, number = weights.shape[2], len(transitions)
     sums = torch.empty(width, width)
-    # With `out` autocast leaves it in float32.
+    # Autocast does not touch a product with `out`.
     torch.mm(torch.from_numpy(weights).view(-1, width).t(), torch.from_numpy(following).view(-1, width), out=sums)
     return sums[:number, :number].mul_((transitions - transitions.max()).exp_())
 
 
 def _differentiable(mask: Tensor, tags: Optional[Tensor], *scores: Tensor) -> Tensor:
-    """The definition. Shape: (batch,)."""
+    """The definition, differentiable as often as one likes. Shape: (batch,)"""
     emissions, transitions, start, end = scores
     chain = Chain.of(Potentials(emissions, mask, transitions, start, end))
     value = semiring.log_partition(chain)
@@ -221,12 +223,12 @@ def _kernel(module: str, name: str) -> Callable[..., Any]:
 
 
 def _arrays(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
-    """The tensors' memory; a copy of it where it is not in order."""
+    """The tensors as arrays, copied only if they are not contiguous."""
     return tuple(tensor.detach().contiguous().numpy() for tensor in tensors)
 
 
 def _try_out(module: str) -> None:
-    """Run every kernel of a module on one token of two tags, which compiles it."""
+    """Compile the kernels of a module by running them on one token with two tags."""
     emissions, edge = torch.zeros(1, 1, 2), torch.zeros(2)
     potentials = Potentials(emissions, torch.ones(1, 1, dtype=torch.bool), torch.zeros(2, 2), edge, edge)
     if module == "viterbi":

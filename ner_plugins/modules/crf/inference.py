@@ -1,9 +1,9 @@
 """
-What a linear-chain CRF computes, each in the fastest way at hand and all to the same values.
+Inference in linear chains, each quantity in the fastest way available; all ways give the same values.
 
-On a CPU and in float32 the compiled kernels (`crf_compiled`) do it; on accelerators, and where numba is missing,
-batched torch (`crf_batched`), a few operations per token and no wait for the device; in float64 the recursion of
-`semiring`, which is the definition.
+- On a CPU in float32: the compiled kernels (`crf_compiled`).
+- On accelerators, or without numba: batched torch (`crf_batched`), without waiting for the device.
+- In float64: the recursion of `semiring`, which is the definition.
 """
 
 from typing import Any, NamedTuple, Optional
@@ -26,11 +26,11 @@ class BestTagging(NamedTuple):
     # Parameters
 
     tags : `torch.LongTensor`
-        0 where there is no token. Shape: (batch, length)
+        0 outside the mask. Shape: (batch, length)
     scores : `torch.Tensor`
         Their scores. Shape: (batch,)
     invalid : `torch.BoolTensor`
-        The rows whose emissions are not numbers, or too large for any; their tags mean nothing. Shape: (batch,)
+        The rows with a score that is not finite; their tags are meaningless. Shape: (batch,)
     """
 
     tags: Tensor
@@ -40,7 +40,7 @@ class BestTagging(NamedTuple):
 
 @torch.no_grad()
 def viterbi(potentials: Potentials) -> BestTagging:
-    """The best tagging of each row; of equals the first tag, from the last token on."""
+    """The best tagging of each row. Ties go to the lowest tag, decided from the last token backwards."""
     if _has_kernels(potentials, "viterbi"):
         tags, scores = crf_compiled.viterbi(potentials)
     else:
@@ -51,13 +51,13 @@ def viterbi(potentials: Potentials) -> BestTagging:
 
 def negative_log_likelihood(potentials: Potentials, tags: Tensor) -> Tensor:
     """
-    log Z less the score of `tags`; differentiable, and 0 for a row without a token.
+    log Z minus the score of `tags`; differentiable, and 0 for a row without tokens.
 
     # Parameters
 
     potentials : `Potentials`
     tags : `torch.LongTensor`
-        Looked at where there is a token. Shape: (batch, length)
+        Read only at tokens. Shape: (batch, length)
 
     # Returns
 
@@ -71,7 +71,7 @@ def negative_log_likelihood(potentials: Potentials, tags: Tensor) -> Tensor:
 
 
 def log_partition(potentials: Potentials) -> Tensor:
-    """log Z of each row, differentiable. Shape: (batch,)."""
+    """log Z of each row, differentiable. Shape: (batch,)"""
     if _has_kernels(potentials, "messages"):
         return crf_compiled.negative_log_likelihood(potentials, None)
     return _log_partition(Chain.of(potentials))
@@ -79,12 +79,12 @@ def log_partition(potentials: Potentials) -> Tensor:
 
 def marginals(potentials: Potentials) -> Tensor:
     """
-    The probability of each tag at each token, differentiable; only who asks for gradients pays for them.
+    The probability of each tag at each token. Differentiable; the cost of gradients is paid in the backward pass.
 
     # Returns
 
     `torch.Tensor`
-        0 where there is no token. Shape: (batch, length, tags)
+        0 outside the mask. Shape: (batch, length, tags)
     """
     if potentials.emissions.dtype == torch.float64:
         return _defined_marginals(potentials)
@@ -94,14 +94,14 @@ def marginals(potentials: Potentials) -> Tensor:
 
 @torch.no_grad()
 def both_messages(potentials: Potentials) -> Messages:
-    """The messages of some chains, by number of kept token, in float32 at least."""
+    """The messages of chains, indexed by kept token, in float32 or float64."""
     if _has_kernels(potentials, "messages") and potentials.mask.size(1) > 0:
         return crf_compiled.both_messages(potentials)
     return crf_batched.both_messages(Chain.of(potentials))
 
 
 def entropy(potentials: Potentials) -> Tensor:
-    """The entropy of the distribution over taggings, in nats, differentiable. Shape: (batch,)."""
+    """The entropy of the distribution over taggings, in nats, differentiable. Shape: (batch,)"""
     return semiring.entropy(Chain.of(potentials))
 
 
@@ -112,11 +112,11 @@ def n_best(potentials: Potentials, n: int) -> tuple[Tensor, Tensor]:
     # Returns
 
     tags : `torch.LongTensor`
-        0 where there is no token. Shape: (batch, n, length)
+        0 outside the mask. Shape: (batch, n, length)
     scores : `torch.Tensor`
-        Minus infinity, beside tags of no meaning, where a row has fewer taggings. Shape: (batch, n)
+        Minus infinity, with meaningless tags, if a row has fewer taggings. Shape: (batch, n)
     """
-    tags, scores = semiring.n_best(Chain.of(potentials), n)
+    tags, scores = semiring.n_best(Chain.of(potentials), n)  # Shapes: (batch, n, kept tokens), (batch, n)
     return Compaction(potentials.mask).back(tags.transpose(1, 2)).transpose(1, 2), scores
 
 
@@ -125,7 +125,7 @@ def _defined_marginals(potentials: Potentials) -> Tensor:
 
 
 class _Marginals(torch.autograd.Function):
-    """Marginals the fast way, whose gradient is that of the definition."""
+    """Marginals computed the fast way, with the gradient of the definition."""
 
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class _Marginals(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, scale: Tensor) -> tuple[Optional[Tensor], ...]:  # type: ignore[override]
         tensors, needed = tuple(ctx.saved_tensors), ctx.needs_input_grad
-        again = torch.is_grad_enabled()  # the gradient is to be differentiated again
+        again = torch.is_grad_enabled()  # for a second derivative
         if not again:
             tensors = tuple(map(torch.Tensor.detach, tensors))
             for tensor, is_needed in zip(tensors, needed, strict=True):

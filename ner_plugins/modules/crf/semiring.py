@@ -1,8 +1,8 @@
 """
 Linear chains by one recursion over a semiring (Goodman 1999, "Semiring Parsing"; Li & Eisner 2009), in plain torch.
 
-This is the definition of what a CRF computes, for any device, float32 or float64, differentiable as often as one
-likes. `ner_plugins.modules.crf.inference` has faster ways to the same values.
+This defines what a CRF computes, on any device, in float32 or float64, differentiable as often as one likes.
+`ner_plugins.modules.crf.inference` computes the same values faster.
 """
 
 from abc import ABC, abstractmethod
@@ -17,18 +17,18 @@ from ner_plugins.modules.crf.compaction import Compaction
 
 class Potentials(NamedTuple):
     """
-    The scores of a batch of chains: a tagging's score is the sum of those it meets.
+    The scores of a batch of chains. A tagging's score is the sum of those on its path.
 
     # Parameters
 
     emissions : `torch.Tensor`
         float32 or float64. Shape: (batch, length, tags)
     mask : `torch.BoolTensor`
-        The tokens that belong to the chain; it passes over others, whatever their emissions. Shape: (batch, length)
+        The tokens of the chain; others are skipped, whatever their emissions. Shape: (batch, length)
     transitions : `torch.Tensor`
-        [i, j]: of tag j right after tag i. Shape: (tags, tags)
+        [i, j]: tag j right after tag i. Shape: (tags, tags)
     start, end : `torch.Tensor`
-        Of a chain's first and last tag. Shape: (tags,)
+        The first and the last tag of a chain. Shape of each: (tags,)
     """
 
     emissions: Tensor
@@ -40,12 +40,12 @@ class Potentials(NamedTuple):
 
 class Chain(NamedTuple):
     """
-    Potentials without gaps: what a row has of tokens stands at its left.
+    Potentials without gaps: the tokens of each row are at its left.
 
     # Parameters
 
     emissions : `torch.Tensor`
-        0 behind the last token. Two columns at least, so that every score takes part and gets a gradient.
+        0 after the last token. At least two columns, so that every score is in the graph and gets a gradient.
         Shape: (batch, length, tags)
     lengths : `torch.LongTensor`
         Shape: (batch,)
@@ -61,7 +61,7 @@ class Chain(NamedTuple):
 
     @classmethod
     def of(cls, potentials: Potentials) -> "Chain":
-        """The chains of some potentials."""
+        """The chains of `potentials`."""
         emissions, mask, transitions, start, end = potentials
         missing = max(2 - mask.size(1), 0)
         emissions, mask = F.pad(emissions, (0, 0, 0, missing)), F.pad(mask, (0, missing))
@@ -69,7 +69,7 @@ class Chain(NamedTuple):
         return cls(compaction.left(emissions), compaction.lengths, transitions, start, end)
 
     def reversed(self) -> "Chain":
-        """The same chains from their last token to their first."""
+        """The chains from their last token to their first."""
         place = torch.arange(self.emissions.size(1), device=self.lengths.device)
         place = (self.lengths.unsqueeze(1) - 1 - place).clamp(min=0)  # Shape: (batch, length)
         emissions = self.emissions.gather(1, place.unsqueeze(2).expand_as(self.emissions))
@@ -77,31 +77,31 @@ class Chain(NamedTuple):
 
     @property
     def inside(self) -> Tensor:
-        """Which columns hold a token. Shape: (batch, length)."""
+        """Which columns hold a token. Shape: (batch, length)"""
         return torch.arange(self.emissions.size(1), device=self.lengths.device) < self.lengths.unsqueeze(1)
 
 
 class Semiring(ABC):
     """
-    Sums and products of weights. A weight is a vector of components, which is the first dimension; it is only ever
-    multiplied with the weight of a score, which is an addition in each of the semirings here.
+    Sums and products of weights. A weight has components along the first dimension. The recursion multiplies weights
+    only by the weights of scores, which is an addition in every semiring here.
     """
 
     @abstractmethod
     def weight(self, scores: Tensor) -> Tensor:
-        """The weights of scores, to begin with. Shape: (components, ...)."""
+        """The weights of scores. Shape: (components, ...)"""
 
     def factor(self, scores: Tensor) -> Tensor:
-        """What added to weights multiplies them by the weights of `scores`. Shape: (components or 1, ...)."""
+        """The tensor that, added to weights, multiplies them by those of `scores`. Shape: (components or 1, ...)"""
         return scores.unsqueeze(0)
 
     @abstractmethod
     def plus(self, weights: Tensor, dim: int) -> Tensor:
-        """The sum of weights along a (negative) dimension."""
+        """The sum of weights along the negative dimension `dim`."""
 
 
 class LogSemiring(Semiring):
-    """Sums of exponentials: the total is log Z. One component."""
+    """Log-sums of exponentials: the total is log Z. One component."""
 
     def weight(self, scores: Tensor) -> Tensor:
         """The scores."""
@@ -113,7 +113,7 @@ class LogSemiring(Semiring):
 
 
 class MaxSemiring(LogSemiring):
-    """The best: the total is the score of the best tagging. One component."""
+    """Maxima: the total is the score of the best tagging. One component."""
 
     def plus(self, weights: Tensor, dim: int) -> Tensor:
         """The maximum."""
@@ -122,7 +122,7 @@ class MaxSemiring(LogSemiring):
 
 class KBestSemiring(Semiring):
     """
-    The `k` best, in order: as many components; minus infinity where there are fewer taggings.
+    The `k` best scores, best first, in `k` components; minus infinity if there are fewer taggings.
 
     # Parameters
 
@@ -133,32 +133,32 @@ class KBestSemiring(Semiring):
         self.k = k
 
     def weight(self, scores: Tensor) -> Tensor:
-        """The score, and nothing after it."""
-        nothing = torch.full_like(scores, -torch.inf).expand(self.k - 1, *scores.shape)
-        return torch.cat((scores.unsqueeze(0), nothing))
+        """The score, then minus infinity."""
+        others = torch.full_like(scores, -torch.inf).expand(self.k - 1, *scores.shape)
+        return torch.cat((scores.unsqueeze(0), others))
 
     def plus(self, weights: Tensor, dim: int) -> Tensor:
-        """The `k` best of all."""
+        """The `k` best of all components."""
         return best_of_components(weights, dim, self.k)[0]
 
 
 class EntropySemiring(Semiring):
     """
-    log Z, and the entropy of the taggings so far: H of a mixture is the mixture of the Hs plus that of the choice.
-    Two components.
+    log Z, and the entropy of the taggings so far, in two components. The entropy of a mixture is the mean of the
+    entropies it mixes plus the entropy of the choice among them.
     """
 
     def weight(self, scores: Tensor) -> Tensor:
-        """The scores, with nothing uncertain yet."""
+        """The scores, with entropy 0."""
         return torch.stack((scores, torch.zeros_like(scores)))
 
     def factor(self, scores: Tensor) -> Tensor:
-        """Changes log Z alone."""
+        """Changes only log Z."""
         return self.weight(scores)
 
     def plus(self, weights: Tensor, dim: int) -> Tensor:
         """The mixture."""
-        log_weight, entropy = weights
+        log_weight, entropy = weights  # Shape of each: (...)
         log_share = log_weight.log_softmax(dim)
         mixed = (log_share.exp() * (entropy - log_share.clamp(min=torch.finfo(log_share.dtype).min))).sum(dim)
         return torch.stack((log_weight.logsumexp(dim), mixed))
@@ -173,7 +173,7 @@ def best_of_components(weights: Tensor, dim: int, k: int) -> tuple[Tensor, Tenso
     weights : `torch.Tensor`
         Shape: (components, ..., n, ...)
     dim : `int`
-        Negative: the dimension of size n.
+        The dimension of size n, negative.
     k : `int`
 
     # Returns
@@ -181,10 +181,10 @@ def best_of_components(weights: Tensor, dim: int, k: int) -> tuple[Tensor, Tenso
     values : `torch.Tensor`
         Best first. Shape: (k, ..., ...)
     choice : `torch.LongTensor`
-        Each one's component times n plus its place. Shape: (k, ..., ...)
+        Component * n + index of each. Shape: (k, ..., ...)
     """
     candidates = weights.movedim((0, dim), (-2, -1)).flatten(-2)  # Shape: (..., components * n)
-    # Stable, so that the same candidates come out in the same order whenever they are looked at.
+    # Stable, so that walking back meets the same candidates in the same order.
     values, choice = candidates.sort(dim=-1, descending=True, stable=True)
     missing = max(k - candidates.size(-1), 0)
     values = F.pad(values[..., :k], (0, missing), value=-torch.inf)
@@ -194,42 +194,43 @@ def best_of_components(weights: Tensor, dim: int, k: int) -> tuple[Tensor, Tenso
 
 def messages(chain: Chain, semiring: Semiring) -> Tensor:
     """
-    The recursion: at each token and for each tag the sum over all taggings of the tokens up to there that end so.
+    The recursion: for each token and tag, the sum over all taggings of the tokens up to there that end in the tag.
 
     # Returns
 
     `torch.Tensor`
-        Behind the last token of a row it means nothing. Shape: (length, components, batch, tags)
+        Meaningless after the last token of a row. Shape: (length, components, batch, tags)
     """
     step = semiring.factor(chain.transitions.unsqueeze(0))  # Shape: (components or 1, 1, tags, tags)
-    found = [semiring.weight(chain.start + chain.emissions[:, 0])]
+    found = [semiring.weight(chain.start + chain.emissions[:, 0])]  # Shape of each: (components, batch, tags)
     for emissions in chain.emissions.unbind(1)[1:]:
         found.append(semiring.plus(found[-1].unsqueeze(-1) + step, -2) + semiring.factor(emissions))
     return torch.stack(found)
 
 
 def last_message(chain: Chain, found: Tensor) -> Tensor:
-    """Of `messages`, those at each row's last token. Shape: (components, batch, tags)."""
+    """The `messages` at each row's last token. Shape: (components, batch, tags)"""
     last = (chain.lengths - 1).clamp(min=0)
     return found[last, :, torch.arange(len(last), device=last.device)].transpose(0, 1)
 
 
 def total(chain: Chain, semiring: Semiring) -> Tensor:
     """
-    The sum over all taggings; that of no token has the score 0.
+    The sum over all taggings. A row without tokens has one tagging, with score 0.
 
     # Returns
 
     `torch.Tensor`
         Shape: (components, batch)
     """
+    # Shape: (components, batch, tags)
     weights = last_message(chain, messages(chain, semiring)) + semiring.factor(chain.end.unsqueeze(0))
-    empty = semiring.weight(torch.zeros_like(chain.emissions[:, 0, 0]))
+    empty = semiring.weight(torch.zeros_like(chain.emissions[:, 0, 0]))  # Shape: (components, batch)
     return torch.where(chain.lengths > 0, semiring.plus(weights, -1), empty)
 
 
 def compact_tags(tags: Tensor, mask: Tensor) -> Tensor:
-    """Tags of `Potentials` as those of their `Chain`. Shape: (batch, length)."""
+    """Moves tags that go with `Potentials` to the places of their `Chain`. Shape: (batch, length)"""
     missing = max(2 - mask.size(1), 0)
     return Compaction(F.pad(mask, (0, missing))).left(F.pad(tags, (0, missing)))
 
@@ -241,7 +242,7 @@ def path_scores(chain: Chain, tags: Tensor) -> Tensor:
     # Parameters
 
     tags : `torch.LongTensor`
-        0 behind the last token. Shape: (batch, length)
+        0 after the last token. Shape: (batch, length)
 
     # Returns
 
@@ -250,10 +251,11 @@ def path_scores(chain: Chain, tags: Tensor) -> Tensor:
     """
     emissions, lengths, transitions, start, end = chain
     inside = chain.inside
-    at_tokens = emissions.gather(2, tags.unsqueeze(2)).squeeze(2)
-    # `index_select`, whose gradient is one addition by index.
-    pairs = (tags[:, :-1] * len(start) + tags[:, 1:]).flatten()
+    at_tokens = emissions.gather(2, tags.unsqueeze(2)).squeeze(2)  # Shape: (batch, length)
+    # By `index_select`, whose gradient is a single addition by index.
+    pairs = (tags[:, :-1] * len(start) + tags[:, 1:]).flatten()  # Shape: (batch * (length - 1),)
     between = transitions.flatten().index_select(0, pairs).view(len(tags), tags.size(1) - 1)
+    # Shape of these: (batch,)
     scores = torch.where(inside, at_tokens, 0).sum(1) + torch.where(inside[:, 1:], between, 0).sum(1)
     last = tags.gather(1, (lengths - 1).clamp(min=0).unsqueeze(1)).squeeze(1)
     edges = start.index_select(0, tags[:, 0]) + end.index_select(0, last)
@@ -261,23 +263,23 @@ def path_scores(chain: Chain, tags: Tensor) -> Tensor:
 
 
 def log_partition(chain: Chain) -> Tensor:
-    """log Z of each row. Shape: (batch,)."""
+    """log Z of each row. Shape: (batch,)"""
     return total(chain, LogSemiring())[0]
 
 
 def entropy(chain: Chain) -> Tensor:
-    """The entropy, in nats, of the distribution over taggings. Shape: (batch,)."""
+    """The entropy of the distribution over taggings, in nats. Shape: (batch,)"""
     return total(chain, EntropySemiring())[1]
 
 
 def marginals(chain: Chain) -> Tensor:
     """
-    The probability of each tag at each token: the gradient of log Z. Differentiable where gradients are on.
+    The probability of each tag at each token: the gradient of log Z. Differentiable if gradients are enabled.
 
     # Returns
 
     `torch.Tensor`
-        0 behind the last token. Shape: (batch, length, tags)
+        0 after the last token. Shape: (batch, length, tags)
     """
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in chain)
     with torch.enable_grad():
@@ -296,18 +298,19 @@ def n_best(chain: Chain, n: int) -> tuple[Tensor, Tensor]:
     # Returns
 
     tags : `torch.LongTensor`
-        0 behind the last token. Shape: (batch, n, length)
+        0 after the last token. Shape: (batch, n, length)
     scores : `torch.Tensor`
-        Minus infinity, beside tags of no meaning, where a row has fewer taggings. Shape: (batch, n)
+        Minus infinity, with meaningless tags, if a row has fewer taggings. Shape: (batch, n)
     """
     semiring, number = KBestSemiring(n), len(chain.start)
     found = messages(chain, semiring)  # Shape: (length, n, batch, tags)
+    # Shape: (n, batch, tags)
     weights = last_message(chain, found) + semiring.factor(chain.end.unsqueeze(0))
     scores, choice = (value.t() for value in best_of_components(weights, -1, n))  # Shape of each: (batch, n)
     last = choice
     path = []
     for place in range(len(found) - 1, -1, -1):
-        # At its last token a row takes up its walk; before, each path goes where its weight came from.
+        # A row's walk starts at its last token and follows each path back to where its weight came from.
         choice = torch.where((chain.lengths - 1 == place).unsqueeze(1), last, choice)
         path.append(choice % number)
         if place > 0:

@@ -1,4 +1,4 @@
-"""Tags as tensors: from gold spans to tags, from tags to spans, and which tag may follow which."""
+"""Tags as tensors: gold spans to tags, tags to spans, and which tag may follow which."""
 
 from typing import NamedTuple, Sequence
 
@@ -10,20 +10,20 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.modules.token_types import TokenTypes
 from ner_plugins.tag_schemes import follows, split_tag, tag_scheme
 
-# Letters of every scheme in this order, so that a letter's place says what it means; a scheme may lack the last ones.
+# Index of each letter. Every scheme has its letters in this order; some lack the last ones.
 _BEGIN, _INSIDE, _END, _SINGLE = range(4)
 
 
 class Constraints(NamedTuple):
     """
-    What a sequence of tags may hold.
+    The allowed sequences of tags.
 
     # Parameters
 
     start : `torch.BoolTensor`
         The tags that a sentence may begin with. Shape: (tags,)
     end : `torch.BoolTensor`
-        The tags that it may end with. Shape: (tags,)
+        The tags that a sentence may end with. Shape: (tags,)
     transitions : `torch.BoolTensor`
         [i, j]: tag j may follow tag i. Shape: (tags, tags)
     """
@@ -35,12 +35,12 @@ class Constraints(NamedTuple):
 
 class Spans(NamedTuple):
     """
-    Typed spans of a batch in flat tensors, in order of sentence and start.
+    Typed spans of a batch in flat tensors, ordered by sentence and start.
 
     # Parameters
 
     sentence, start, end, type : `torch.LongTensor`
-        Place in the batch, first token, last token + 1 and type id. Shape of each: (spans,)
+        Index in the batch, first token, last token + 1 and type id. Shape of each: (spans,)
     """
 
     sentence: Tensor
@@ -51,29 +51,41 @@ class Spans(NamedTuple):
 
 class TagSet:
     """
-    The tags of some entity types in a scheme: `O` is tag 0, then come the scheme's letters of the first type, of the
-    second, and so on. Its methods compute on the device of what they are given, without waiting for it but where they
-    return a number of spans.
+    The tags of entity types in a scheme. `O` is tag 0; the tags of the first type follow, one per letter of the scheme,
+    then those of the second, and so on. Methods compute on the device of their arguments; only `spans` waits for it.
+
+        >>> tag_set = TagSet(["PER", "LOC"], scheme="BIOES")
+        >>> tag_set.tags
+        ['O', 'B-PER', 'I-PER', 'E-PER', 'S-PER', 'B-LOC', 'I-LOC', 'E-LOC', 'S-LOC']
+        >>> mask = torch.tensor([[True, True, True, True, False]])
+        >>> entities = torch.tensor([[[0, 2, 0], [3, 4, 1]]])  # PER over tokens 0 and 1, LOC over token 3
+        >>> tags = tag_set.targets(entities, mask)
+        >>> tags
+        tensor([[1, 3, 0, 8, 0]])
+        >>> tag_set.spans(tags, mask)
+        Spans(sentence=tensor([0, 0]), start=tensor([0, 3]), end=tensor([2, 4]), type=tensor([0, 1]))
+        >>> tag_set.constraints().transitions[1].nonzero().flatten()  # only I-PER and E-PER may follow B-PER
+        tensor([2, 3])
 
     # Parameters
 
     types : `Sequence[str]`
         Names of the entity types, in order of their ids.
-    scheme : `str`, optional (default = `"BIO"`)
+    scheme : `str`, optional (default=`"BIO"`)
         One of `ner_plugins.tag_schemes.SCHEMES`, or another name of it.
 
     # Raises
 
-    `ConfigError` when `scheme` is no scheme, or when two types have one name.
+    `ConfigError` for an unknown `scheme`, or if two types have the same name.
     """
 
     def __init__(self, types: Sequence[str], scheme: str = "BIO") -> None:
         self.types = list(types)
         if len(set(self.types)) < len(self.types):
-            raise ConfigError(f"each entity type must be there once, but the types are {', '.join(self.types)}")
+            raise ConfigError(f"entity types must differ, got {', '.join(self.types)}")
         self._scheme = tag_scheme(scheme)
         self.scheme = self._scheme.name
-        # IOB1 names only I as a letter, but writes B between two entities of a type.
+        # IOB1 lists only the letter I, but writes B between two adjacent entities of a type.
         self.letters = "BI" if self.scheme == "IOB1" else self._scheme.letters
         self.tags = ["O"] + [f"{letter}-{type_}" for type_ in self.types for letter in self.letters]
         self._token_types = TokenTypes(self.types)
@@ -82,7 +94,7 @@ class TagSet:
         return len(self.tags)
 
     def constraints(self) -> Constraints:
-        """Which sequences of tags the scheme writes, by `ner_plugins.tag_schemes.follows`; `O` is always among them."""
+        """The sequences of tags that the scheme allows (`ner_plugins.tag_schemes.follows`); `O` alone always is."""
         split = [split_tag(tag) for tag in self.tags]
         outside = ("O", "")
         return Constraints(
@@ -93,7 +105,7 @@ class TagSet:
 
     def continues(self) -> Tensor:
         """
-        [i, j]: tag j, right after tag i, goes on with the same entity, as `spans` reads them.
+        [i, j]: tag j right after tag i continues the same entity, as `spans` reads tags.
 
         # Returns
 
@@ -105,24 +117,23 @@ class TagSet:
 
     def targets(self, entities: Tensor, mask: Tensor) -> Tensor:
         """
-        The gold tags of gold entities, of those that `TokenTypes` lets count.
+        The gold tags of the entities that `TokenTypes` keeps.
 
         # Parameters
 
         entities : `torch.LongTensor`
             Rows of (first token, last token + 1, type id); a padding row is all -1. Shape: (batch, entities, 3)
         mask : `torch.BoolTensor`
-            The tokens of the text; others between the first and the last token of an entity are passed over.
-            Shape: (batch, length)
+            The tokens of the text; other positions within an entity are skipped. Shape: (batch, length)
 
         # Returns
 
         `torch.LongTensor`
-            0 where there is no token. Shape: (batch, length)
+            0 outside the mask. Shape: (batch, length)
         """
         if entities.size(1) == 0:
             return torch.zeros_like(mask, dtype=torch.int64)
-        types, row = self._token_types(entities, mask)  # Shape of these and the next: (batch, length)
+        types, row = self._token_types(entities, mask)  # Shape of all below: (batch, length)
         start, end = (entities[..., side].gather(1, row.clamp(min=0)) for side in (0, 1))
         token = torch.arange(mask.size(1), device=mask.device)
         first, last = token == start, token == end - 1
@@ -137,15 +148,15 @@ class TagSet:
 
     def spans(self, tags: Tensor, mask: Tensor) -> Spans:
         """
-        The entities that sequences of tags say, read as `ner_plugins.tag_schemes.tags_to_spans` reads them: also those
-        which the scheme does not allow.
+        The entities in sequences of tags, also in sequences that the scheme does not allow, as
+        `ner_plugins.tag_schemes.tags_to_spans` reads them.
 
         # Parameters
 
         tags : `torch.LongTensor`
             Shape: (batch, length)
         mask : `torch.BoolTensor`
-            The tokens of the text; others are passed over, and may lie within a span. Shape: (batch, length)
+            The tokens of the text; other positions are skipped, and may lie within a span. Shape: (batch, length)
         """
         if tags.numel() == 0 or len(self) == 1:
             nothing = torch.zeros(0, dtype=torch.int64, device=tags.device)
@@ -153,21 +164,21 @@ class TagSet:
         tags = tags.masked_fill(~mask, 0)
         goes_on = self._continues(_previous(tags, mask, 0), tags) & mask
         begins = (tags > 0) & ~goes_on
-        # An entity ends with its last token before one that neither goes on with it nor is passed over. For every
-        # token, the first one from it on at which no entity goes on, and the last token of an entity before that.
+        # An entity ends at the last token before the next one that does not continue an entity. `following` is that
+        # next token, `last` the last token up to each position.
         length = tags.size(1)
         token = torch.arange(length, device=tags.device).expand_as(tags)
         stops = F.pad(torch.where(mask & ~goes_on, token, length)[:, 1:], (0, 1), value=length)
         following = stops.flip(1).cummin(1).values.flip(1)
         last = torch.where(mask, token, 0).cummax(1).values
-        sentence, start = begins.nonzero(as_tuple=True)
+        sentence, start = begins.nonzero(as_tuple=True)  # Shape of each: (spans,)
         end = last[sentence, following[sentence, start] - 1] + 1
         return Spans(sentence, start, end, (tags[sentence, start] - 1) // len(self.letters))
 
     def _continues(self, before: Tensor, tags: Tensor) -> Tensor:
-        """Whether `tags` go on with the entities of the tags right `before` them."""
+        """Whether `tags` continue the entities of the tags right `before` them."""
         number = len(self.letters)
-        # -1 for O, whose type equals no other's. Shape of these: that of tags
+        # O has type -1, which no type equals. Shape of all: that of tags
         same_type = (tags - 1).div(number, rounding_mode="floor") == (before - 1).div(number, rounding_mode="floor")
         letter, letter_before = (tags - 1) % number, (before - 1) % number
         goes_on = (letter == _INSIDE) | (letter == _END)
@@ -176,7 +187,7 @@ class TagSet:
 
 def _previous(values: Tensor, mask: Tensor, default: int) -> Tensor:
     """
-    For each place the value at the last place before it that `mask` has, or `default` where there is none.
+    For each position, the value at the last masked-in position before it, or `default` if there is none.
 
     # Parameters
 
@@ -186,5 +197,5 @@ def _previous(values: Tensor, mask: Tensor, default: int) -> Tensor:
         Shape: (batch, length)
     """
     place = torch.arange(1, mask.size(1) + 1, device=mask.device)
-    latest = F.pad(torch.where(mask, place, 0).cummax(1).values[:, :-1], (1, 0))
+    latest = F.pad(torch.where(mask, place, 0).cummax(1).values[:, :-1], (1, 0))  # Shape: (batch, length)
     return F.pad(values, (1, 0), value=default).gather(1, latest)

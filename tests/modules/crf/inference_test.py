@@ -294,7 +294,7 @@ def test_the_batched_ways_split_what_does_not_fit(monkeypatch):
 def test_a_gold_tag_that_is_none(way):
     potentials = random_potentials(2, 3, 3, 0, dtype=way, kept=1.0)
     for tag in (3, -1):
-        with pytest.raises((NerError, IndexError, RuntimeError), match=r"numbered from 0 to 2|out of (bounds|range)"):
+        with pytest.raises((NerError, IndexError, RuntimeError), match=r"must be from 0 to 2|out of (bounds|range)"):
             crf_inference.negative_log_likelihood(potentials, torch.full((2, 3), tag))
 
 

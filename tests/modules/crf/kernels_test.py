@@ -102,7 +102,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_do_without(anew, monkeyp
     monkeypatch.setattr(crf_compiled, "_try_out", fail_once)
     with caplog.at_level(logging.WARNING):
         assert crf_compiled.is_available("viterbi")
-    assert calls == ["viterbi"] * 2 and "cannot be kept" in caplog.text and "read-only" in caplog.text
+    assert calls == ["viterbi"] * 2 and "cannot cache" in caplog.text and "read-only" in caplog.text
 
 
 def test_no_place_for_a_cache(monkeypatch):

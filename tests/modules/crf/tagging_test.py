@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ConfigError
-from ner_plugins.modules.crf.tagging import TagSet
+from ner_plugins.modules.crf import TagSet
 from ner_plugins.tag_schemes import SCHEMES, illegal_tags, spans_to_tags, split_tag, tags_to_spans
 
 TYPES = ["Y", "X"]
@@ -149,7 +149,7 @@ def test_iob1_begins_with_b_only_after_its_own_type():
 
 
 def test_errors_and_no_types_at_all():
-    with pytest.raises(ConfigError, match="once, but the types are X, X"):
+    with pytest.raises(ConfigError, match="must differ, got X, X"):
         TagSet(["X", "X"])
     with pytest.raises(ConfigError, match="unknown tag scheme 'BOI'"):
         TagSet(["X"], "BOI")

@@ -1,5 +1,6 @@
 """
-Compiled versions, by numba and for a CPU in float32, of what `ner_plugins.modules.crf.inference` computes.
+Inference in linear chains compiled by numba, for float32 on a CPU.
 
-Nothing here is imported before it is first used: these modules compile, and numba is optional.
+`ner_plugins.modules.crf.compiled` imports these modules when they are first needed: they compile, and numba is
+optional.
 """

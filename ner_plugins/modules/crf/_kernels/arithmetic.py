@@ -1,7 +1,7 @@
 """
-Arithmetic on float32 vectors that LLVM turns into vector instructions.
+Arithmetic on float32 vectors that LLVM compiles to vector instructions.
 
-Vectors are padded to a multiple of `LANES`. exp and log are those of the Cephes library (S. L. Moshier), to 1e-7.
+Vectors are padded to a multiple of `LANES`. exp and log follow the Cephes library (S. L. Moshier), accurate to 1e-7.
 """
 
 from typing import Any
@@ -14,15 +14,15 @@ from numba.extending import intrinsic
 from ner_plugins.modules.crf._kernels.compiling import Array, Number, helper
 
 LANES = 16
-LOW = np.float32(-1e30)  # stands for minus infinity, so that no difference is NaN
-TINY = np.float32(1e-30)  # below it a sum of exponentials that are at most 1 has lost digits
+LOW = np.float32(-1e30)  # replaces minus infinity, so that differences are not NaN
+TINY = np.float32(1e-30)  # a sum of exponentials <= 1 below it has lost digits
 _F = np.float32
 _I = np.int32
 
 
 @helper
 def exponential(x: Number) -> Number:
-    """exp of a float32 that is at most 0, and 0 below -87."""
+    """exp of a float32 that is at most 0; 0 below -87."""
     low = x < _F(-87.0)
     x = _F(-87.0) if low else x
     power = _I(x * _F(1.44269504) - _F(0.5))
@@ -40,10 +40,10 @@ def exponential(x: Number) -> Number:
 
 @helper
 def logarithm(x: Number) -> Number:
-    """log of a positive float32; that of 1e-37 below it."""
+    """log of a positive float32, at least log(1e-37)."""
     bits = _F(x if x > _F(1e-37) else _F(1e-37)).view(np.int32)
     power = _I((bits >> _I(23)) - _I(126))
-    fraction = _I((bits & _I(0x007FFFFF)) | _I(0x3F000000)).view(np.float32)  # from 0.5 to 1
+    fraction = _I((bits & _I(0x007FFFFF)) | _I(0x3F000000)).view(np.float32)  # in [0.5, 1)
     small = fraction < _F(0.70710678)
     r = fraction + fraction - _F(1.0) if small else fraction - _F(1.0)
     scaled = _F(power - _I(1)) if small else _F(power)
@@ -110,8 +110,12 @@ def weighted_rows(x: Array, rows: Array, out: Array) -> None:
 @intrinsic  # type: ignore[untyped-decorator]
 def _weighted_block(typing_context: Any, x: Any, rows: Any, out: Any, column: Any) -> Any:
     """
-    `LANES` columns of `weighted_rows`, their sums in a vector register all the while. LLVM leaves a loop over so few
-    columns as it is, or unrolls it before it looks for vectors; both take several times as long.
+    `LANES` columns of `weighted_rows`, with their sums in one vector register.
+
+    Written in LLVM IR, since numba keeps no such register: the CRF's loss and gradient at 64 × 64 × 41 take 4.3 ms with
+    this block and 5.1 ms with a plain loop over s and all columns (ratio 1.19; 1.16 at 9 tags), with the same results
+    bit for bit. A loop over the columns of one block takes 9.8 ms, since LLVM unrolls it instead of vectorising it.
+    (Medians of 25 alternating repeats; Intel Xeon with AVX-512, one thread, numba 0.68.1, llvmlite 0.50.0.)
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
@@ -137,7 +141,7 @@ def _weighted_block(typing_context: Any, x: Any, rows: Any, out: Any, column: An
 
 @helper
 def are_numbers(transitions: Array, start: Array, end: Array) -> bool:
-    """Whether no score is NaN or plus infinity."""
+    """Whether all scores are less than plus infinity, and none is NaN."""
     others = 0
     for s in range(len(start)):
         others += not (start[s] < np.inf and end[s] < np.inf)

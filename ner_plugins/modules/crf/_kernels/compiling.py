@@ -1,4 +1,4 @@
-"""How the kernels are compiled."""
+"""Decorators that compile the kernels."""
 
 from typing import Any, Callable
 
@@ -7,29 +7,29 @@ from numpy.typing import NDArray
 
 Function = Callable[..., Any]
 Array = NDArray[Any]
-"""An array of a kernel; the kernels say which numbers are in it, and its shape."""
+"""An array argument; the kernels document its dtype and shape."""
 Number = Any
-"""A number, of numpy's or of the interpreter's, which are the same to a compiled function."""
+"""A scalar of numpy or Python; compiled functions make no difference."""
 
-# Sums may be regrouped and products fused, which is what makes loops vectorise; NaN stays NaN.
+# Sums may be regrouped and products fused, so that loops vectorise; NaN stays NaN.
 REGROUP = frozenset({"contract", "reassoc", "nsz"})
 
 
 def kernel(function: Function) -> Function:
     """
-    Compile a function that is called from Python: at its first call, without the interpreter's lock, with the machine
-    code kept on disk for the next process where some directory can be written: beside the source, else in the user's
-    cache, or where `NUMBA_CACHE_DIR` says. It is compiled again when the file of the function changes, but not when
-    that of a helper from another file does.
+    Compile a function that Python calls, at its first call; it runs without the interpreter's lock.
+
+    The machine code is cached on disk for the next process: beside the source, in the user's cache, or in
+    `NUMBA_CACHE_DIR`. A change of the function's file recompiles it; a change of a helper's file does not.
     """
     try:
         compiled: Function = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # "no locator available": nowhere to keep it
+    except RuntimeError:  # "no locator available": no writable cache directory
         compiled = numba.njit(nogil=True)(function)
     return compiled
 
 
 def helper(function: Function) -> Function:
-    """Compile a function that kernels call, into them."""
+    """Compile a function that kernels call."""
     compiled: Function = numba.njit(fastmath=set(REGROUP))(function)
     return compiled

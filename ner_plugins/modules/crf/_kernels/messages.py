@@ -1,13 +1,13 @@
 """
-Forward and backward messages of linear chains, and with them log Z, marginals and gradients.
+Forward and backward messages of linear chains, and from them log Z, marginals and gradients.
 
-Messages are logarithms, shifted so that the largest of a token is 0; the sum over tags is a product with the
-exponentials of the transitions. Where such a sum gets lost in float32, it is taken again term by term, so that the
-result is right however far apart the scores are.
+Messages are logarithms, shifted so that the largest at a token is 0. The sum over tags is a product with the
+exponentials of the transitions. If such a sum underflows in float32, it is computed again term by term, so the result
+is right however far apart the scores are.
 
 Arrays are `emissions: float32[batch, length, tags]`, `mask: bool[batch, length]`, `transitions: float32[tags, tags]`,
-`start, end: float32[tags]`, and, by number of kept token and padded with tags of no weight,
-`forward, weights: float32[batch, length, width]`.
+`start, end: float32[tags]`, and `forward, weights: float32[batch, length, width]`, which are indexed by kept token and
+padded with tags of weight 0.
 """
 
 import math
@@ -45,13 +45,12 @@ def forward_messages(
     # Parameters
 
     forward, weights : `float32[batch, length, width]`
-        Filled with the forward messages, each token's own emission in them, and their exponentials (0 behind the last
-        token).
+        Filled with the forward messages, which include each token's own emission, and their exponentials (0 after the
+        last token).
     offsets : `float64[batch, length]`
-        Filled with what the messages of each kept token were shifted by.
+        Filled with the shift of the messages of each kept token.
     log_z : `float64[batch]`
-        Filled with log Z; NaN where an emission, or one of the other scores, is NaN or plus infinity, or all of a
-        token's emissions are minus infinity.
+        Filled with log Z; NaN if any score is NaN or plus infinity, or if all emissions of a token are minus infinity.
     """
     batch, length, _ = emissions.shape
     arcs = _transposed(transitions)
@@ -113,23 +112,23 @@ def backward_messages(
     forward, weights : `float32[batch, length, width]`
         From `forward_messages`.
     scale : `float32[batch]`
-        What each row's derivatives are multiplied by; NaN makes them all NaN.
+        Factor of each row's derivatives; NaN makes them all NaN.
     backward : `float32[batch, length, width]`
-        Filled with the backward messages, without each token's own emission; not if its size is 0.
+        Filled with the backward messages, without each token's own emission; skipped if its size is 0.
     following : `float32[batch, length, width]`
         Filled so that `weights[s] * following[t] * exp(transitions[s, t] - max)` is the derivative of log Z, times
-        `scale`, by the score of a token's tag s followed by the next one's tag t; not if its size is 0.
+        `scale`, by the score of tag s at a token and tag t at the next; skipped if its size is 0.
     d_emissions : `float32[batch, length, tags]`
-        Filled with the derivatives of log Z times `scale`; with marginals, that is, where it is 1.
+        Filled with the derivatives of log Z times `scale`: marginals if `scale` is 1.
     d_transitions : `float32[tags, tags]`
-        What `following` cannot hold is added to it.
+        Pairs whose derivative underflows in `following` are added to it.
     d_edges : `float32[2, tags]`
         The derivatives by `start` and `end` are added to it.
     """
     batch, length, number = emissions.shape
     width = forward.shape[2]
     shift, rows = _exponential_rows(_transposed(transitions), width)
-    # What comes to a token from the next one, with and without that one's emission, and the same as sums.
+    # The backward message with and without the token's emission, and the same as sums of exponentials.
     incoming, message = np.full(width, LOW, np.float32), np.full(width, LOW, np.float32)
     share, sums = np.empty(width, np.float32), np.empty(width, np.float32)
     nothing = np.full(width, LOW, np.float32)
@@ -191,19 +190,19 @@ def loss_forward(
     loss: Array,
 ) -> bool:
     """
-    `forward_messages`, and the loss that comes of it.
+    `forward_messages`, and from them the loss.
 
     # Parameters
 
     tags : `int64[batch, length]`
-        Gold, looked at where `mask` is; if its size is 0, there is none.
+        Gold tags, read only at tokens; none if its size is 0.
     loss : `float32[batch]`
-        Filled with log Z less the gold's score.
+        Filled with log Z minus the gold score.
 
     # Returns
 
     `bool`
-        Whether every gold tag is a tag; if not, the rest means nothing.
+        Whether every gold tag is in range; if not, the outputs are meaningless.
     """
     forward_messages(emissions, mask, transitions, start, end, forward, weights, offsets, log_z)
     legal = True
@@ -231,7 +230,7 @@ def loss_backward(
     d_transitions: Array,
     d_edges: Array,
 ) -> None:
-    """`backward_messages`, with the derivatives of the loss of `loss_forward` in place of those of log Z."""
+    """`backward_messages`, with the derivatives of `loss_forward`'s loss instead of those of log Z."""
     nothing = np.empty((0, 0, 0), np.float32)
     backward_messages(
         emissions, mask, transitions, end, forward, weights, scale, nothing, following, d_emissions, d_transitions,
@@ -246,7 +245,7 @@ def loss_backward(
 def _gold_score(
     emissions: Array, mask: Array, transitions: Array, start: Array, end: Array, tags: Array
 ) -> tuple[bool, Number]:
-    """Whether every tag is one, and the score of this tagging."""
+    """Whether every tag is in range, and the score of this tagging."""
     score = 0.0
     before = -1
     for i in range(len(mask)):
@@ -264,7 +263,7 @@ def _gold_score(
 def _subtract_gold(
     mask: Array, tags: Array, scale: Number, d_emissions: Array, d_transitions: Array, d_edges: Array
 ) -> None:
-    """Subtract the derivatives of `_gold_score` times `scale`."""
+    """Subtract the derivatives of `_gold_score`, times `scale`."""
     before = -1
     for i in range(len(mask)):
         if not mask[i]:
@@ -282,7 +281,7 @@ def _subtract_gold(
 
 @helper
 def _exponential_rows(scores: Array, width: Number) -> tuple[Number, Array]:
-    """The largest score, and exp(scores - largest); in columns of padding 1, so that no sum there is small."""
+    """The largest score, and exp(scores - largest); 1 in columns of padding, so that no sum there is below `TINY`."""
     number = scores.shape[0]
     shift = scores[0, 0]
     for s in range(number):
@@ -297,7 +296,7 @@ def _exponential_rows(scores: Array, width: Number) -> tuple[Number, Array]:
 
 @helper
 def _transposed(matrix: Array) -> Array:
-    """A square matrix with its rows as columns."""
+    """The transpose of a square matrix."""
     out = np.empty_like(matrix)
     for s in range(len(matrix)):
         for t in range(len(matrix)):
@@ -321,7 +320,7 @@ def _accumulate(x: Array, out: Array) -> None:
 
 @helper
 def _copy(emissions: Array, row: Array) -> bool:
-    """Copy to a padded vector; whether none is NaN or plus infinity."""
+    """Copy to a padded vector, no less than `LOW`; returns whether none is NaN or plus infinity."""
     unsound = 0
     for t in range(emissions.size):
         row[t] = emissions[t] if not emissions[t] < LOW else LOW
@@ -331,7 +330,7 @@ def _copy(emissions: Array, row: Array) -> bool:
 
 @helper
 def _add(x: Array, y: Array, out: Array) -> None:
-    """out = x + y, where the shorter of x and y ends the sum, and no less than `LOW`."""
+    """out = x + y, up to the shorter of x and y, and no less than `LOW`."""
     for t in range(min(x.size, y.size)):
         value = x[t] + y[t]
         out[t] = LOW if value < LOW else value
@@ -339,7 +338,7 @@ def _add(x: Array, y: Array, out: Array) -> None:
 
 @helper
 def _product(x: Array, y: Array, scale: Number, out: Array) -> None:
-    """out = x * y * scale, up to the length of out."""
+    """out = x * y * scale, up to the length of out"""
     for t in range(out.size):
         out[t] = x[t] * y[t] * scale
 
@@ -353,7 +352,7 @@ def _scaled(x: Array, scale: Number, out: Array) -> None:
 
 @helper
 def _softmax(x: Array, y: Array, scale: Number, work: Array, out: Array) -> None:
-    """out = softmax(x + y) * scale, up to the length of out."""
+    """out = softmax(x + y) * scale, up to the length of out"""
     for t in range(work.size):
         work[t] = x[t] + y[t]
     exponentials(work, largest(work), work)
@@ -377,7 +376,7 @@ def _log_sum(x: Array, y: Array) -> Number:
 
 @helper
 def _repair(sums: Array, x: Array, arcs: Array, shift: Number, add: Array, out: Array) -> None:
-    """out[t] = add[t] + log of the sum over s of exp(x[s] + arcs[t, s] - shift), where `sums` are too small."""
+    """out[t] = add[t] + log of the sum over s of exp(x[s] + arcs[t, s] - shift), where `sums` are below `TINY`."""
     for t in range(arcs.shape[0]):
         if sums[t] < TINY:
             out[t] = np.float32(_log_sum(x, arcs[t]) - shift) + add[t]
@@ -385,7 +384,7 @@ def _repair(sums: Array, x: Array, arcs: Array, shift: Number, add: Array, out: 
 
 @helper
 def _add_pairs(forward: Array, transitions: Array, incoming: Array, scale: Number, out: Array) -> None:
-    """out += the probability of each pair of tags at a token and the next one, times `scale`."""
+    """out += scale * the probability of each pair of tags at a token and the next."""
     number = len(transitions)
     top = LOW
     for s in range(number):

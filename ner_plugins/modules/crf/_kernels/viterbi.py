@@ -1,11 +1,11 @@
-"""The best tagging of each row (Viterbi 1967), with its way back computed again instead of stored."""
+"""The best tagging of each row (Viterbi 1967). The way back recomputes the maxima instead of storing pointers."""
 
 import numpy as np
 
 from ner_plugins.modules.crf._kernels.arithmetic import LANES, LOW, are_numbers, largest
 from ner_plugins.modules.crf._kernels.compiling import Array, Number, helper, kernel
 
-_ROWS = 4  # transitions from so many tags are looked at together
+_ROWS = 4  # rows of transitions per step
 
 
 @kernel
@@ -20,10 +20,10 @@ def viterbi(
     transitions : `float32[tags, tags]`
     start, end : `float32[tags]`
     tags : `int64[batch, length]`
-        Filled with the best tags, the first of equals from the last token on; 0 where there is no token.
+        Filled with the best tags; ties go to the lowest tag, decided from the last token backwards. 0 outside the mask.
     scores : `float32[batch]`
-        Filled with their scores; NaN where an emission, or one of the other scores, is NaN or plus infinity, or all
-        of a token's emissions are minus infinity.
+        Filled with their scores; NaN if any score is NaN or plus infinity, or if all emissions of a token are minus
+        infinity.
     """
     batch, length, number = emissions.shape
     width = (number + LANES - 1) // LANES * LANES
@@ -32,14 +32,14 @@ def viterbi(
     for s in range(number):
         for t in range(number):
             rows[s, t] = columns[t, s] = transitions[s, t]
-    numbers = are_numbers(transitions, start, end)  # comparisons pass over what is none
-    # One row more, so that whole vectors can be read behind the last tag.
+    numbers = are_numbers(transitions, start, end)  # maxima would ignore NaN
+    # One extra row, so that whole vectors can be read past the last tag.
     best = np.full((length + 1, width), LOW, np.float32)
     incoming = np.empty(width, np.float32)
     place = np.empty(length, np.int64)
     for b in range(batch):
         kept = 0
-        offset = 0.0  # what scores are lowered by, so that they stay small numbers
+        offset = 0.0  # the shift that keeps scores small
         sound = numbers
         for i in range(length):
             tags[b, i] = 0
@@ -82,7 +82,7 @@ def _best_incoming(best: Array, rows: Array, incoming: Array) -> None:
 
 @helper
 def _extend(before: Array, shift: Number, emissions: Array, best: Array) -> bool:
-    """best = before - shift + emissions; whether no emission is NaN or plus infinity."""
+    """best = before - shift + emissions; returns whether no emission is NaN or plus infinity."""
     unsound = 0
     for t in range(emissions.size):
         best[t] = before[t] - shift + emissions[t]
@@ -92,7 +92,7 @@ def _extend(before: Array, shift: Number, emissions: Array, best: Array) -> bool
 
 @helper
 def _last_tag(best: Array, after: Array) -> tuple[int, Number]:
-    """The first tag with the largest best[t] + after[t], and that sum."""
+    """The lowest tag with the largest best[t] + after[t], and that sum."""
     tag, score = 0, best[0] + after[0]
     for t in range(1, after.size):
         value = best[t] + after[t]
