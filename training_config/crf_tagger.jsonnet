@@ -5,5 +5,5 @@ local base = import 'lib/base.libsonnet';
 base {
   model+: { type: 'crf_tagger', scheme: 'BIOES', decoder: 'crf', constrain_training: false },
   // The scores of transitions have few parameters and need large steps.
-  trainer+: { optimizer+: { parameter_groups+: [[['^crf\\.'], { lr: 1e-2, weight_decay: 0.0 }]] } },
+  trainer+: { optimizer+: { parameter_groups+: [[['^head\\.crf\\.'], { lr: 1e-2, weight_decay: 0.0 }]] } },
 }

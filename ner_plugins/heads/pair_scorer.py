@@ -1,18 +1,14 @@
 """The score of a span from the vectors of its two ends side by side, without ever putting them side by side."""
 
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ner_plugins.errors import ConfigError
-from ner_plugins.heads.span_scorer import SpanScorer, WidthFeatures
-
-Activation = Callable[[Tensor], Tensor]
-
-_ACTIVATIONS: dict[str, Activation] = {"gelu": F.gelu, "relu": F.relu, "tanh": torch.tanh}
+from ner_plugins.heads.activations import ACTIVATIONS, Activation, ActivationName
+from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, WidthFeatures
 
 
 @SpanScorer.register("pair_ffn")
@@ -34,13 +30,13 @@ class PairSpanScorer(SpanScorer):
     hidden_dim : `Optional[int]`, optional (default = `None`)
         Size of the hidden layer; `None` for `input_dim`.
     activation : `str`, optional (default = `"gelu"`)
-        `gelu`, `relu` or `tanh`.
+        See `ner_plugins.heads.activations`.
     width_features : `Optional[str]`, optional (default = `None`)
         A learned vector for the span's width, added before the activation: `exact` or `bucketed` (`WidthFeatures`).
 
     # Raises
 
-    `ConfigError` as `SpanScorer` and `WidthFeatures` do, or when `activation` is another word.
+    `ConfigError` as `SpanScorer` and `WidthFeatures`.
     """
 
     def __init__(
@@ -48,14 +44,12 @@ class PairSpanScorer(SpanScorer):
         input_dim: int,
         num_classes: int,
         max_span_width: Optional[int] = None,
-        init: str = "zeros",
+        init: Init = "zeros",
         hidden_dim: Optional[int] = None,
-        activation: str = "gelu",
-        width_features: Optional[str] = None,
+        activation: ActivationName = "gelu",
+        width_features: Optional[WidthFeatureKind] = None,
     ) -> None:
         super().__init__(input_dim, num_classes, max_span_width, init)
-        if activation not in _ACTIVATIONS:
-            raise ConfigError(f"Unknown activation {activation!r} (expected {', '.join(_ACTIVATIONS)})")
         hidden_dim = hidden_dim or input_dim
         self.hidden = nn.Linear(2 * input_dim, hidden_dim)
         self.output = nn.Linear(hidden_dim, num_classes)
@@ -80,7 +74,7 @@ class PairSpanScorer(SpanScorer):
             widths = starts.new_zeros(width, starts.size(-1))
         else:
             widths = self.width_features(width)
-        output, activation = self.output, _ACTIVATIONS[self.activation]
+        output, activation = self.output, ACTIVATIONS[self.activation]
         return score_pairs(starts, ends, widths, output.weight, output.bias, activation)
 
 

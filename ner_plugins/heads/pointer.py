@@ -1,24 +1,22 @@
 """The head `pointer`: which tokens entities of each type start with, and which they end with."""
 
 from dataclasses import replace
-from typing import ClassVar, NamedTuple, Optional
+from typing import Any, ClassVar, Literal, NamedTuple, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ner_plugins.errors import ConfigError
-from ner_plugins.heads.biaffine import span_mask
+from ner_plugins.heads.band import span_mask
 from ner_plugins.heads.decoding import DecodedSpans, decode_spans
-from ner_plugins.heads.span_head import CellLoss, SpanHead
+from ner_plugins.heads.head import Head
+from ner_plugins.heads.span_head import SpanHead
 from ner_plugins.modules.crf.tagging import TagSet
-
-CONDITIONINGS = ("soft", "hard")
 
 
 class PointerScores(NamedTuple):
     """
-    What a `PointerSpanHead` computes before it is known which starts the ends depend on.
+    What a `PointerHead` computes before it is known which starts the ends depend on.
 
     # Parameters
 
@@ -32,8 +30,8 @@ class PointerScores(NamedTuple):
     end_hidden: Tensor
 
 
-@SpanHead.register("pointer")
-class PointerSpanHead(SpanHead):
+@Head.register("pointer")
+class PointerHead(SpanHead):
     """
     Start and end pointers, as bert4ner.pytorch's "span": each token has a label as an entity's first token and one as
     its last, a type or class 0. The ends see the start label `s` of their own token: `[H; s]` through linear, tanh,
@@ -49,14 +47,12 @@ class PointerSpanHead(SpanHead):
 
     # Parameters
 
-    input_dim, num_classes, max_span_width
+    encoding_dim, types, max_span_width
         See `SpanHead`.
-    conditioning : `str`, optional (default = `"soft"`)
+    conditioning : `str`, optional (default=`"soft"`)
         What the ends see outside of training: the probabilities of the start labels, or (`hard`) the likeliest alone.
-
-    # Raises
-
-    `ConfigError` when `conditioning` is another word.
+    **kwargs
+        See `SpanHead`. The cells of `loss` and of `negative_sampling` are tokens here.
     """
 
     scores_band: ClassVar[bool] = False
@@ -65,22 +61,25 @@ class PointerSpanHead(SpanHead):
     the same. Such spans may overlap."""
 
     def __init__(
-        self, input_dim: int, num_classes: int, max_span_width: Optional[int] = None, conditioning: str = "soft"
+        self,
+        encoding_dim: int,
+        types: Sequence[str],
+        max_span_width: Optional[int] = None,
+        conditioning: Literal["soft", "hard"] = "soft",
+        **kwargs: Any,
     ) -> None:
-        super().__init__(input_dim, num_classes, max_span_width)
-        if conditioning not in CONDITIONINGS:
-            raise ConfigError(f"Unknown conditioning {conditioning!r} (expected one of {', '.join(CONDITIONINGS)})")
+        super().__init__(encoding_dim, types, max_span_width=max_span_width, **kwargs)
         self.conditioning = conditioning
-        self._tag_set = pointer_tags(num_classes - 1)
-        units = input_dim + num_classes
-        self.start = nn.Linear(input_dim, num_classes)
+        self._tag_set = pointer_tags(len(types))
+        units = encoding_dim + self.num_classes
+        self.start = nn.Linear(encoding_dim, self.num_classes)
         self.end_hidden = nn.Linear(units, units)
         self.end_norm = nn.LayerNorm(units)
-        self.end = nn.Linear(units, num_classes)
+        self.end = nn.Linear(units, self.num_classes)
 
-    def forward(self, encoded: Tensor, mask: Tensor) -> PointerScores:
+    def score(self, encoded: Tensor, mask: Tensor) -> PointerScores:
         """Start logits, and the part of the ends that does not depend on starts."""
-        of_token = self.end_hidden.weight[:, : self.input_dim]
+        of_token = self.end_hidden.weight[:, : self.encoding_dim]
         return PointerScores(self.start(encoded), F.linear(encoded, of_token, self.end_hidden.bias))
 
     def end_logits(self, scores: PointerScores, starts: Optional[Tensor] = None) -> Tensor:
@@ -90,7 +89,7 @@ class PointerSpanHead(SpanHead):
         # Parameters
 
         scores : `PointerScores`
-            As `forward` returns them.
+            As `score` returns them.
         starts : `Optional[torch.LongTensor]`, optional (default = `None`)
             The start labels that the ends depend on; `None` infers them as `conditioning` says. Shape: (batch, length)
 
@@ -99,7 +98,7 @@ class PointerSpanHead(SpanHead):
         `torch.Tensor`
             Shape: (batch, length, classes)
         """
-        of_label = self.end_hidden.weight[:, self.input_dim :]  # Shape: (dim + classes, classes)
+        of_label = self.end_hidden.weight[:, self.encoding_dim :]  # Shape: (dim + classes, classes)
         if starts is None and self.conditioning == "soft":
             by_start = F.linear(scores.start.softmax(-1), of_label)
         else:
@@ -107,32 +106,27 @@ class PointerSpanHead(SpanHead):
         logits: Tensor = self.end(self.end_norm(torch.tanh(scores.end_hidden + by_start)))
         return logits
 
-    def loss(self, scores: PointerScores, entities: Tensor, mask: Tensor, span_loss: CellLoss) -> Tensor:
+    def loss(self, scores: PointerScores, entities: Tensor, mask: Tensor) -> Tensor:
         """Half the sum of `span_loss` of the starts and of the ends, each over the tokens of the texts."""
         batch = len(mask)
         starts, ends = pointer_targets(entities, mask, self._tag_set, self.max_span_width)
         end_logits = self.end_logits(scores, starts if self.training else None)
-        return (span_loss(scores.start, starts, mask, batch) + span_loss(end_logits, ends, mask, batch)) / 2
+        of_starts = self.span_loss(scores.start, starts, mask, batch, self.negative_sampling)
+        of_ends: Tensor = self.span_loss(end_logits, ends, mask, batch, self.negative_sampling)
+        return (of_starts + of_ends) / 2
 
     @torch.no_grad()
-    def decode(
-        self,
-        scores: PointerScores,
-        mask: Tensor,
-        mode: str,
-        threshold: Optional[Tensor] = None,
-        score: str = "margin",
-    ) -> DecodedSpans:
-        """The spans that `mode` keeps, with scores and probabilities as the class says; `score` ranks `flat_greedy`."""
+    def decode(self, scores: PointerScores, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
+        """The spans that `decoding` keeps; `decoding_score` ranks those of `flat_greedy`."""
         starts = _log_softmax(scores.start)
         ends = _log_softmax(self.end_logits(scores))
-        if mode == "published":
-            return published_spans(starts, ends, mask, self.max_span_width, threshold)
+        if self.decoding == "published":
+            return published_spans(starts, ends, mask, self.max_span_width, thresholds)
         width = self.band_width(mask.size(1))
-        pairs, likely = best_pairs(starts, ends, width, threshold)
+        pairs, likely = best_pairs(starts, ends, width, thresholds)
         # The logit of a pair is the logarithm of its probability.
-        rank_by = "logit" if score == "probability" else score
-        spans = decode_spans(pairs, span_mask(mask, width) & likely, mode, score=rank_by)
+        rank_by = "logit" if self.decoding_score == "probability" else self.decoding_score
+        spans = decode_spans(pairs, span_mask(mask, width) & likely, self.decoding, score=rank_by)
         sums = starts[spans.sentence, spans.start] + ends[spans.sentence, spans.end - 1]  # Shape: (spans, classes)
         logit, type_id = sums[:, 1:].max(1)
         return replace(spans, type=type_id, probability=logit.exp())

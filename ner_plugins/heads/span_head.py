@@ -1,62 +1,96 @@
-"""What the model `span` asks of a head, and what heads that score a band of spans share."""
+"""What heads that score spans share: options, loss, decoding, and the gold within reach."""
 
-from abc import abstractmethod
-from typing import Any, Callable, ClassVar, Optional, Sequence
+from typing import Any, ClassVar, Literal, Optional, Sequence
 
-from allennlp.common import Registrable
 from torch import Tensor
 
 from ner_plugins.entities import Entity
-from ner_plugins.heads.band import SpanBand, reachable_spans
-from ner_plugins.heads.biaffine import span_mask
+from ner_plugins.errors import ConfigError
+from ner_plugins.heads.band import band_width, checked_width, reachable_spans, span_mask
 from ner_plugins.heads.decoding import MODES, DecodedSpans, decode_spans
-from ner_plugins.modules.losses.span_loss import span_targets
+from ner_plugins.heads.head import Head
+from ner_plugins.modules.losses.sampling import NegativeSampling
+from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss, SpanLoss, span_targets
 
-CellLoss = Callable[[Tensor, Tensor, Tensor, int], Tensor]
-"""A `SpanLoss`: of logits, targets, mask and number of sentences."""
+Decoding = Literal["flat_greedy", "flat_optimal", "nested", "published"]
+DecodingScore = Literal["margin", "logit", "probability"]
 
 
-class SpanHead(SpanBand, Registrable):
+class SpanHead(Head):
     """
-    Scores spans over encoded tokens. One that gives a band of scores has to have a `forward` and no more; what else is
-    here trains and decodes the band. Its parameters, and what it raises, are `SpanBand`'s; class t + 1 is the type t.
+    A head that scores every typed span up to a width. A subclass gives `score`, which returns a band of logits: cell
+    [b, i, w] scores the span of tokens i..i + w inclusive, class 0 is "not an entity" and class t + 1 the type t. Cells
+    past a text's end are finite and mean nothing. Shape: (batch, tokens, band_width(tokens), types + 1)
+
+    # Parameters
+
+    encoding_dim, types
+        See `Head`.
+    max_span_width : `Optional[int]`, optional (default=`None`)
+        The widest span, in tokens, that can be predicted; `None` for no limit. Wider gold counts as missed.
+    loss : `Optional[SpanLoss]`, optional (default=`None`)
+        `None` for softmax cross-entropy, averaged over the spans.
+    negative_sampling : `Optional[NegativeSampling]`, optional (default=`None`)
+        Which spans that are no entity count in a training step; `None` for all.
+    decoding : `str`, optional (default=`"flat_optimal"`)
+        One of `decodings`: see `ner_plugins.heads.decoding.decode_spans`.
+    decoding_score : `str`, optional (default=`"margin"`)
+        What `flat_greedy` and `nested` rank by: `margin` over "not an entity", `logit` or `probability`.
+
+    # Raises
+
+    `ConfigError` if `decoding` is not one of `decodings`, if `loss` is not for this head, or if `max_span_width` is
+    below 1.
     """
 
     scores_band: ClassVar[bool] = True
-    """Whether `forward` gives a band, which a loss with an eye on neighbouring spans needs."""
+    """Whether `score` returns a band of spans, which a loss over neighbouring spans needs."""
     decodings: ClassVar[tuple[str, ...]] = MODES
-    """The words that `decode` takes as its `mode`."""
+    """The values of `decoding` that this head can have."""
 
-    @abstractmethod
-    def forward(self, encoded: Tensor, mask: Tensor) -> Any:
-        """
-        # Parameters
+    def __init__(
+        self,
+        encoding_dim: int,
+        types: Sequence[str],
+        max_span_width: Optional[int] = None,
+        loss: Optional[SpanLoss] = None,
+        negative_sampling: Optional[NegativeSampling] = None,
+        decoding: Decoding = "flat_optimal",
+        decoding_score: DecodingScore = "margin",
+    ) -> None:
+        super().__init__(encoding_dim, types)
+        if decoding not in self.decodings:
+            raise ConfigError(f'decoding is "{decoding}"; with this head it can be {", ".join(self.decodings)}')
+        if loss is not None and loss.needs_band and not self.scores_band:
+            raise ConfigError("the loss shares gold among neighbouring spans, but this head scores tokens, not spans")
+        self.max_span_width = checked_width(max_span_width)
+        self.span_loss = loss or CrossEntropySpanLoss(reduction="cells")
+        self.negative_sampling = negative_sampling
+        self.decoding = decoding
+        self.decoding_score = decoding_score
 
-        encoded : `torch.Tensor`
-            Tokens in context, zero at padding. Shape: (batch, length, input_dim)
-        mask : `torch.BoolTensor`
-            Which tokens are real. Shape: (batch, length)
+    @property
+    def num_classes(self) -> int:
+        """The types and "not an entity"."""
+        return len(self.types) + 1
 
-        # Returns
+    def band_width(self, length: int) -> int:
+        """The number of widths scored for texts of `length` tokens."""
+        return band_width(length, self.max_span_width)
 
-        `torch.Tensor`, or a `NamedTuple` of tensors for a head with a `loss` and a `decode` of its own
-            Cell [b, i, w] scores the span of tokens i..i + w inclusive; cells past a text's end are finite and mean
-            nothing. Shape: (batch, length, band_width(length), num_classes)
-        """
-        raise NotImplementedError
-
-    def loss(self, scores: Any, entities: Tensor, mask: Tensor, span_loss: CellLoss) -> Tensor:
-        """`span_loss` of the scores against gold rows, shape (batch, entities, 3), over the spans of the texts."""
+    def loss(self, scores: Any, entities: Tensor, mask: Tensor) -> Tensor:
+        """`span_loss` over the spans of the texts."""
         batch, length, width, _ = scores.shape
         targets, _ = span_targets(entities, (batch, length, width))
-        return span_loss(scores, targets, span_mask(mask, width), batch)
+        loss: Tensor = self.span_loss(scores, targets, span_mask(mask, width), batch, self.negative_sampling)
+        return loss
 
-    def decode(
-        self, scores: Any, mask: Tensor, mode: str, threshold: Optional[Tensor] = None, score: str = "margin"
-    ) -> DecodedSpans:
-        """The spans that `mode` keeps; `threshold` and `score` as in `ner_plugins.heads.decoding.decode_spans`."""
-        return decode_spans(scores, span_mask(mask, scores.size(2)), mode, threshold, score)
+    def decode(self, scores: Any, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
+        """The spans that `decoding` keeps."""
+        return decode_spans(
+            scores, span_mask(mask, scores.size(2)), self.decoding, thresholds, score=self.decoding_score
+        )
 
-    def reachable(self, entities: Sequence[Entity], mode: str) -> Sequence[Entity]:
-        """`ner_plugins.heads.band.reachable_spans` of the gold, in tokens."""
-        return reachable_spans(entities, self.max_span_width, mode == "nested")
+    def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
+        """The gold that fits into the band and into the decoding: see `reachable_spans`."""
+        return reachable_spans(entities, self.max_span_width, self.decoding == "nested")

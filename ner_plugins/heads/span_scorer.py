@@ -1,7 +1,7 @@
 """What the scorers of a band of typed spans share, and the width of a span as a feature of its score."""
 
-from abc import abstractmethod
-from typing import Optional
+from abc import ABC, abstractmethod
+from typing import Literal, Optional
 
 import torch
 from allennlp.common import Registrable
@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import SpanBand
 
-INITS = ("zeros", "xavier")
+Init = Literal["zeros", "xavier"]
+WidthFeatureKind = Literal["exact", "bucketed"]
 
 # The least width of each bucket, as Lee et al. 2017 (section 5) bin distances.
 _BUCKETS = (1, 2, 3, 4, 5, 8, 16, 32, 64)
 
 
-class SpanScorer(SpanBand, Registrable):
+class SpanScorer(SpanBand, Registrable, ABC):
     """
     From what each token is as the first and as the last token of a span to the score of every typed span up to a
     width. A subclass gives `forward`.
@@ -32,17 +33,15 @@ class SpanScorer(SpanBand, Registrable):
 
     # Raises
 
-    `ConfigError` as `SpanBand` does, or when `init` is another word.
+    `ConfigError` as `SpanBand`.
     """
 
     default_implementation = "biaffine"
 
     def __init__(
-        self, input_dim: int, num_classes: int, max_span_width: Optional[int] = None, init: str = "zeros"
+        self, input_dim: int, num_classes: int, max_span_width: Optional[int] = None, init: Init = "zeros"
     ) -> None:
         super().__init__(input_dim, num_classes, max_span_width)
-        if init not in INITS:
-            raise ConfigError(f"Unknown init {init!r} of a span scorer (expected {' or '.join(INITS)})")
 
     @abstractmethod
     def forward(self, starts: Tensor, ends: Tensor) -> Tensor:
@@ -82,15 +81,13 @@ class WidthFeatures(nn.Module):
 
     # Raises
 
-    `ConfigError` when `kind` is another word, or is `exact` and `max_span_width` is `None`.
+    `ConfigError` if `kind` is `exact` and `max_span_width` is `None`.
     """
 
     bounds: Tensor
 
-    def __init__(self, kind: str, max_span_width: Optional[int], dim: int) -> None:
+    def __init__(self, kind: WidthFeatureKind, max_span_width: Optional[int], dim: int) -> None:
         super().__init__()
-        if kind not in ("exact", "bucketed"):
-            raise ConfigError(f"Unknown width_features {kind!r} (expected null, exact or bucketed)")
         if kind == "exact" and max_span_width is None:
             raise ConfigError("width_features 'exact' needs max_span_width; without a limit use 'bucketed'")
         bounds = range(1, (max_span_width or 0) + 1) if kind == "exact" else _BUCKETS

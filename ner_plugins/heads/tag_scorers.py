@@ -1,19 +1,20 @@
-"""From vectors to scores of tags: each tag by itself, or a sum of what it says of chunk and of type."""
+"""Layers that score tags: each tag by itself, or as the sum of a chunk's and a type's score."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ner_plugins.errors import ConfigError
 from ner_plugins.modules.crf.tagging import TagSet
 
-TAG_HEADS = ("joint", "factored")
+TagScorer = Literal["joint", "factored"]
 
 
-class FactoredTagHead(torch.nn.Module):
+class FactoredTagScorer(torch.nn.Module):
     """
     Scores of tags in two factors, as NerCo's authors describe their tagger: one linear layer scores the letters of the
-    scheme and `O`, another the types. The tag of letter c and type t scores a_c + b_t, and `O` has a score of its own,
-    a_O. Where an entity begins and ends is so learned for all types together.
+    scheme and `O`, another the types. The tag of letter c and type t scores a_c + b_t, and `O` scores a_O. So all types
+    share what is learnt about where entities begin and end.
 
     # Parameters
 
@@ -46,14 +47,6 @@ class FactoredTagHead(torch.nn.Module):
         return torch.cat([chunks[..., :1], within.flatten(-2)], -1)
 
 
-def make_tag_head(name: str, input_dim: int, tag_set: TagSet) -> torch.nn.Module:
-    """
-    The layer that scores tags: `joint`, a linear layer, or `factored`, a `FactoredTagHead`.
-
-    # Raises
-
-    `ConfigError` when `name` is neither.
-    """
-    if name not in TAG_HEADS:
-        raise ConfigError(f"model.tag_head is {name!r}; it can be {', '.join(TAG_HEADS)}")
-    return torch.nn.Linear(input_dim, len(tag_set)) if name == "joint" else FactoredTagHead(input_dim, tag_set)
+def make_tag_scorer(name: TagScorer, input_dim: int, tag_set: TagSet) -> torch.nn.Module:
+    """The layer that scores tags: `joint`, a linear layer, or `factored`, a `FactoredTagScorer`."""
+    return torch.nn.Linear(input_dim, len(tag_set)) if name == "joint" else FactoredTagScorer(input_dim, tag_set)

@@ -1,1 +1,6 @@
-"""The models: each is a head over the encoding that `NerModel` shares."""
+"""The model `ner`, an encoder under a head, and the models that are named for their head."""
+
+from ner_plugins.models.named import BiaffineNer, CrfTagger, FlatNer, SpanNer
+from ner_plugins.models.ner_model import EncodedTokens, NerModel
+
+__all__ = ["BiaffineNer", "CrfTagger", "EncodedTokens", "FlatNer", "NerModel", "SpanNer"]

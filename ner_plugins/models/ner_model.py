@@ -1,8 +1,7 @@
-"""What every NER model shares: encoding, decoding to characters, metrics, assets."""
+"""The model: an encoder, a head, decoding to characters, metrics, assets."""
 
 import logging
-from abc import abstractmethod
-from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Collection, Mapping, NamedTuple, Optional, Sequence, Union
 
 import torch
 from allennlp.common import Lazy
@@ -20,16 +19,16 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
 from ner_plugins.heads.decoding import DecodedSpans, not_numbers
+from ner_plugins.heads.head import Head
 from ner_plugins.metrics import EntityMetric, SeqevalMetric
 from ner_plugins.models.gold_count import GoldCount
 from ner_plugins.models.thresholds import threshold_tensor
-from ner_plugins.modules.lattice import flat_encoder  # noqa: F401  (it is registered)
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
 from ner_plugins.modules.token_types import TokenTypes
 
 logger = logging.getLogger(__name__)
 
-MUCH_GOLD = 0.2  # the share of unreachable gold from which on it is told
+UNREACHABLE_WARNING_SHARE = 0.2  # warn above this share of the gold
 
 
 class EncodedTokens(NamedTuple):
@@ -55,12 +54,11 @@ class EncodedTokens(NamedTuple):
     entities: Tensor
 
 
+@Model.register("ner")
 class NerModel(Model):
     """
-    A named entity recogniser: an encoder that all share, and a head that a subclass gives.
-
-    A head is four methods: `score` (encoded tokens to scores), `loss`, `decode` (scores to spans) and
-    `reachable` (which gold it could predict). Everything between tokens and characters is done here.
+    A named entity recogniser: an encoder and a head (`ner_plugins.heads.head.Head`). The head scores encoded tokens and
+    decodes the scores to spans of tokens; this model encodes tokens and turns the spans into entities of the text.
 
     # Parameters
 
@@ -68,26 +66,28 @@ class NerModel(Model):
         Its namespace `entity_labels` holds the entity types of the training data.
     text_field_embedder : `TextFieldEmbedder`
         Tokens to vectors: a transformer, or embeddings of characters.
-    encoder : `Optional[Lazy[Seq2SeqEncoder]]`
-        Contextualises them further, for instance a BiLSTM. The size of its input need not be said.
-    lattice_encoder : `Optional[Lazy[LatticeEncoder]]`
-        Brings in the words of a lexicon (`dataset_reader.lexicon`), before `encoder`: see the model `flat`.
-    dropout : `float`
-        On the vectors that go into the encoder and into the head.
-    metrics : `Optional[list[Metric]]`
-        Metrics of this package, called with predicted and raw gold entities; `seqeval` by default. Their figures are
+    head : `Lazy[Head]`
+        `tags` (the default), `biaffine`, `pairs`, `pointer`, or a registered `Head` of your own.
+    encoder : `Optional[Lazy[Seq2SeqEncoder]]`, optional (default=`None`)
+        Contextualises the vectors further, for instance a BiLSTM. Its input size is filled in.
+    lattice_encoder : `Optional[Lazy[LatticeEncoder]]`, optional (default=`None`)
+        Adds the words of a lexicon (`dataset_reader.lexicon`), before `encoder`: see the model `flat`.
+    dropout : `float`, optional (default=`0.0`)
+        On the input of the encoder and of the head.
+    metrics : `Optional[list[Metric]]`, optional (default=`None`)
+        Metrics of this package, called with predicted and raw gold entities; `None` for `seqeval`. Their figures are
         `<name>/<figure>`.
-    training_metrics : `bool`
+    training_metrics : `bool`, optional (default=`False`)
         Whether to decode and measure in training steps too, which costs time.
-    thresholds : `Optional[Union[float, dict[str, float]]]`
+    thresholds : `Optional[Union[float, dict[str, float]]]`, optional (default=`None`)
         The lowest probability at which an entity is predicted: for every type, or for each type named.
     initializer, regularizer, serialization_dir, ddp_accelerator
         As in every AllenNLP model.
 
     # Raises
 
-    `ConfigError` if the training data hold no entity, if `thresholds` names a type that they do not hold or holds what
-    is no probability, or if `encoder` takes vectors of another size.
+    `ConfigError` if the training data have no entity, if `thresholds` names a type that they do not have or a value
+    outside [0, 1], or if `encoder` has another input size.
     """
 
     default_predictor = "ner"
@@ -96,12 +96,13 @@ class NerModel(Model):
         self,
         vocab: Vocabulary,
         text_field_embedder: TextFieldEmbedder,
+        head: Lazy[Head] = Lazy(Head),  # noqa: B008 (AllenNLP's idiom; it holds no state)
         encoder: Optional[Lazy[Seq2SeqEncoder]] = None,
         lattice_encoder: Optional[Lazy[LatticeEncoder]] = None,
         dropout: float = 0.0,
         metrics: Optional[list[Metric]] = None,
         training_metrics: bool = False,
-        thresholds: Any = None,  # checked by hand: `Thresholds`
+        thresholds: Any = None,  # `Thresholds`, which `threshold_tensor` checks
         initializer: Optional[InitializerApplicator] = None,
         regularizer: Optional[RegularizerApplicator] = None,
         serialization_dir: Optional[str] = None,
@@ -134,12 +135,14 @@ class NerModel(Model):
         self._token_types = TokenTypes(self.types)
         self._training_metrics = training_metrics
         self._unlabelled: Optional[str] = None
-        self._told_of_unreachable = False
-        self._told_of_unused = False
-        self._initializer = initializer
+        self._warned_of_unreachable = False
+        self._warned_of_unused = False
+        self.head: Head = head.construct(encoding_dim=self.encoding_dim, types=self.types)
         self.register_buffer("thresholds", threshold_tensor(thresholds, self.types), persistent=False)
         if serialization_dir is not None:
             _prepare_assets(Assets(serialization_dir))
+        if initializer is not None:
+            initializer(self)
 
     @property
     def encoding_dim(self) -> int:
@@ -164,10 +167,9 @@ class NerModel(Model):
             )
         super().extend_embedder_vocab(embedding_sources_mapping)
 
-    def initialize(self) -> None:
-        """Apply the configured initializer; a subclass calls it when all its parameters are there."""
-        if self._initializer is not None:
-            self._initializer(self)
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """`Module.load_state_dict`; it also takes the names that parameters had in archives of format 1."""
+        return super().load_state_dict(_with_head_names(state_dict, self.state_dict().keys()), *args, **kwargs)
 
     def forward(
         self,
@@ -195,15 +197,19 @@ class NerModel(Model):
             `text` and `id`.
         """
         mask = get_text_field_mask(tokens)  # Shape: (batch, tokens)
-        scores = self.score(self.encode(tokens, mask, lattice), mask)
+        encoded = self.encode(tokens, mask, lattice)  # Shape: (batch, tokens, encoding_dim)
+        # Zero the padding so that NaNs there cannot reach the scores.
+        scores = self.head.score(encoded.masked_fill(~mask.unsqueeze(-1), 0.0), mask)
         output: dict[str, Any] = {}
         if entities is not None:
-            output["loss"] = self.loss(scores, entities, mask)
-            if self.training and torch.isnan(output["loss"]):  # of which the trainer would only say that it is
-                invalid = self.decode(scores, mask).invalid.tolist()
+            output["loss"] = self.head.loss(scores, entities, mask)
+            if self.training and torch.isnan(output["loss"]):
+                # The trainer would only report "nan loss"; name the sentences.
+                invalid = self.head.decode(scores, mask, self.thresholds).invalid.tolist()
                 raise not_numbers(invalid or range(len(metadata)), _names_of(metadata))
         if not self.training or self._training_metrics:
-            output["entities"] = to_characters(self.decode(scores, mask), metadata, self.types)
+            decoded = self.head.decode(scores, mask, self.thresholds)
+            output["entities"] = to_characters(decoded, metadata, self.types)
             output["text"] = [sentence["text"] for sentence in metadata]
             output["id"] = [sentence["id"] for sentence in metadata]
             if entities is not None:
@@ -229,7 +235,7 @@ class NerModel(Model):
         """Vectors of the tokens in context. Shape: (batch, tokens, encoding_dim)."""
         encoded: Tensor = self.text_field_embedder(tokens)
         if self.lattice_encoder is None:
-            self._tell_of_unused(lattice)
+            self._warn_of_unused(lattice)
         else:  # which has a dropout of its own for what goes into it
             encoded = self.lattice_encoder(encoded, mask, self._checked_lattice(lattice))
         encoded = self.dropout(encoded)
@@ -237,9 +243,9 @@ class NerModel(Model):
             encoded = self.dropout(self.encoder(encoded, mask))
         return encoded
 
-    def _tell_of_unused(self, lattice: Optional[Lattice]) -> None:
-        if lattice is not None and not self._told_of_unused:
-            self._told_of_unused = True
+    def _warn_of_unused(self, lattice: Optional[Lattice]) -> None:
+        if lattice is not None and not self._warned_of_unused:
+            self._warned_of_unused = True
             logger.warning(
                 "dataset_reader.lexicon has no effect on this model: give it a lattice_encoder, or take the model flat"
             )
@@ -251,22 +257,6 @@ class NerModel(Model):
                 "dataset_reader.lexicon"
             )
         return lattice
-
-    @abstractmethod
-    def score(self, encoded: Tensor, mask: Tensor) -> Tensor:
-        """The head's scores of encoded tokens, shape (batch, tokens, dim) and (batch, tokens)."""
-
-    @abstractmethod
-    def loss(self, scores: Tensor, entities: Tensor, mask: Tensor) -> Tensor:
-        """The training loss, a scalar, of `scores` against gold rows, shape (batch, entities, 3)."""
-
-    @abstractmethod
-    def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
-        """Those of a sentence's gold entities, in tokens, that the head could predict together."""
-
-    @abstractmethod
-    def decode(self, scores: Tensor, mask: Tensor) -> DecodedSpans:
-        """The predicted spans of a batch, on the device."""
 
     def make_output_human_readable(self, output_dict: dict[str, Any]) -> dict[str, Any]:
         """Entities as `{"start", "end", "type", "text", "score"}`."""
@@ -301,8 +291,8 @@ class NerModel(Model):
     def _count_gold(self) -> dict[str, float]:
         """`gold` and `unreachable_gold`; the first time that much is out of reach it is said."""
         counts = self.gold_count.get_metric(reset=True)
-        if counts["unreachable_gold"] > MUCH_GOLD * counts["gold"] and not self._told_of_unreachable:
-            self._told_of_unreachable = True
+        if counts["unreachable_gold"] > UNREACHABLE_WARNING_SHARE * counts["gold"] and not self._warned_of_unreachable:
+            self._warned_of_unreachable = True
             logger.warning(
                 "%d of %d gold entities are out of this model's reach, whatever it learns: they are wider than "
                 "max_span_width, overlap where decoding is flat, end inside a token, or are of a type that the "
@@ -319,7 +309,7 @@ class NerModel(Model):
             metric(predicted, gold, [sentence["text"] for sentence in metadata])
         for sentence, entities in zip(metadata, gold, strict=True):
             known = [entity for entity in set(entities or ()) if entity.type in self.types]
-            self.gold_count(len(set(entities or ())), len(self.reachable(to_tokens(known, sentence["offsets"]))))
+            self.gold_count(len(set(entities or ())), len(self.head.reachable(to_tokens(known, sentence["offsets"]))))
 
 
 def to_characters(
@@ -377,6 +367,15 @@ def _constructed(encoder: Lazy[Seq2SeqEncoder], below: Union[TextFieldEmbedder, 
             "leave the size out, and it is the right one"
         )
     return module
+
+
+def _with_head_names(state_dict: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """
+    Format 1 of archives and their checkpoints has a head's parameters at the top: `crf.transitions`. They are found by
+    their place: what is no parameter of the model, but is one of its head.
+    """
+    moved = {name: f"head.{name}" for name in state_dict if name not in known and f"head.{name}" in known}
+    return {moved.get(name, name): value for name, value in state_dict.items()}
 
 
 def _prepare_assets(assets: Assets) -> None:

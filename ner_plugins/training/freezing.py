@@ -11,8 +11,8 @@ from torch.nn import Module
 
 from ner_plugins.errors import ConfigError
 
-ENCODER_PARTS = r"^(text_field_embedder|lattice_encoder|encoder)\."
-"""Matches every parameter of a `NerModel` but those of its head."""
+OUTSIDE_HEAD = r"^(?!head\.)"
+"""Matches the parameters of a `NerModel` that are not its head's."""
 
 
 def matching(model: Module, patterns: Sequence[str], key: str) -> set[str]:

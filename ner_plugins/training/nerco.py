@@ -13,7 +13,7 @@ from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.contrastive import ContrastiveLoss
 from ner_plugins.training import schedules  # noqa: F401  (they are registered)
-from ner_plugins.training.freezing import ENCODER_PARTS, freeze, gradients_and_modes_kept, pretrained_parameters
+from ner_plugins.training.freezing import OUTSIDE_HEAD, freeze, gradients_and_modes_kept, pretrained_parameters
 from ner_plugins.training.stages.batches import StageBatches
 from ner_plugins.training.stages.checkpoint import check_writable, save_weights
 from ner_plugins.training.stages.objectives import ContrastiveObjective
@@ -194,7 +194,7 @@ class NercoCallback(StagedTraining):
             return self._contrastive_stage(trainer)
 
         def head_only() -> Stage:
-            frozen = frozen_by(ENCODER_PARTS, trainer, "nerco")
+            frozen = frozen_by(OUTSIDE_HEAD, trainer, "nerco")
             return self.head_only.make_stage(HEAD_ONLY, self.head_only_epochs, trainer, frozen)
 
         stages: list[StageMaker] = []

@@ -6,7 +6,7 @@
 local parts = {
   encoder: @'token_embedder_[^.]*\.(encoder|transformer_model)\.',  // a pretrained transformer
   embeddings: @'(token_embedder_[^.]*|\.words\.embedding)\.weight$',  // of characters and bigrams; of a lexicon's words
-  crf: @'(^|\.)crf\.',  // scores of transitions, which are few and do not decay
+  crf: @'^head\.crf\.',  // scores of transitions, which are few and do not decay
 };
 local undecayed = '(bias|[Nn]orm)';
 

@@ -1,0 +1,93 @@
+"""The biaffine score of every typed span in a band of widths."""
+
+import math
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, WidthFeatures
+
+# Rows of the band that share one matrix product, which computes (rows + width - 1) / width times what is needed;
+# fewer rows make products too small. 16 to 32 measured best on a CPU.
+_ROWS_PER_BLOCK = 32
+
+
+@SpanScorer.register("biaffine")
+class BiaffineSpanScorer(SpanScorer):
+    """
+    The score of every typed span up to a width: `[S_i; 1]ᵀ W_c [E_j; 1]` for the tokens i..j and the class c, which
+    holds a bilinear term, a linear one in either end, and a bias per class (Yu et al. 2020, equation 3, as released).
+    A `SpanScorer` of the name `biaffine`.
+
+    Only the band of cells (i, j = i + w) with w below the width is computed: time and memory grow with
+    length × width, not with the square of the length.
+
+    # Parameters
+
+    input_dim, num_classes, max_span_width
+        See `SpanScorer`.
+    init : `str`, optional (default = `"zeros"`)
+        `zeros`, as published: every class is equally likely at the start; or `xavier`: each class's matrix uniform as
+        in Glorot & Bengio 2010, linear terms and bias zero.
+    width_features : `Optional[str]`, optional (default = `None`)
+        A learned score of each class for the span's width, added to the others: `exact` or `bucketed`
+        (`WidthFeatures`).
+
+    # Raises
+
+    `ConfigError` as `SpanScorer` and `WidthFeatures` do.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        num_classes: int,
+        max_span_width: Optional[int] = None,
+        init: Init = "zeros",
+        width_features: Optional[WidthFeatureKind] = None,
+    ) -> None:
+        super().__init__(input_dim, num_classes, max_span_width, init)
+        self.weight = nn.Parameter(torch.zeros(num_classes, input_dim + 1, input_dim + 1))
+        self.width_features = (
+            None if width_features is None else WidthFeatures(width_features, max_span_width, num_classes)
+        )
+        if init == "xavier":
+            bound = math.sqrt(6.0 / (input_dim + input_dim))
+            with torch.no_grad():
+                self.weight[:, :-1, :-1].uniform_(-bound, bound)
+
+    def forward(self, starts: Tensor, ends: Tensor) -> Tensor:
+        """`SpanScorer.forward`."""
+        batch, length, dim = starts.shape
+        width = self.band_width(length)
+        blocks = max(1, math.ceil(length / _ROWS_PER_BLOCK))
+        rows = max(1, math.ceil(length / blocks))
+        columns = rows + width - 1  # the last tokens of a block's spans
+        starts = F.pad(starts, (0, 0, 0, blocks * rows - length))
+        ends = F.pad(ends, (0, 0, 0, blocks * rows + width - 1 - length))
+
+        # W_c = [[U_c, a_c], [b_cᵀ, d_c]]; what multiplies E_j is U_cᵀ S_i + b_c, the rest is a_cᵀ S_i + d_c.
+        bilinear, rest = self.weight[:, :dim, :dim], self.weight[:, :dim, dim]
+        # Shape: (batch, blocks * rows, num_classes * dim)
+        queries = F.linear(starts, bilinear.transpose(1, 2).flatten(0, 1), self.weight[:, dim, :dim].flatten())
+        # Shape: (batch, blocks * rows, num_classes)
+        offsets = F.linear(starts, rest, self.weight[:, dim, dim])
+
+        # One product per block scores its rows against all its columns.
+        windows = ends.unfold(1, columns, rows).flatten(0, 1)  # Shape: (batch * blocks, dim, columns)
+        queries = queries.reshape(batch * blocks, rows * self.num_classes, dim)
+        offsets = offsets.reshape(batch * blocks, rows * self.num_classes, 1)
+        # Shape: (batch * blocks, rows * num_classes, columns)
+        dense = torch.baddbmm(offsets, queries, windows).contiguous()
+
+        # Row r's band starts at column r: one step in rows is also one in columns. (Strides hold for this layout only.)
+        row_stride = self.num_classes * columns
+        band = dense.as_strided(
+            (batch, self.num_classes, blocks, rows, width),
+            (blocks * rows * row_stride, columns, rows * row_stride, row_stride + 1, 1),
+        )
+        # Classes stay outermost in memory, where what follows reduces over them ten times as fast.
+        band = band.reshape(batch, self.num_classes, blocks * rows, width)[:, :, :length].permute(0, 2, 3, 1)
+        return band if self.width_features is None else band + self.width_features(width).to(band.dtype)

@@ -1,0 +1,92 @@
+"""What a model asks of its head: scores, a loss, decoding, and which gold it could predict."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Optional, Sequence
+
+import torch
+from allennlp.common import Registrable
+from torch import Tensor
+
+from ner_plugins.entities import Entity
+from ner_plugins.heads.decoding import DecodedSpans
+
+
+class Head(torch.nn.Module, Registrable, ABC):
+    """
+    From encoded tokens to entities. `NerModel` builds its head with `encoding_dim` and `types`; everything else is an
+    option of the head. Register a head of your own with `@Head.register("name")`.
+
+    # Parameters
+
+    encoding_dim : `int`
+        Size of the token vectors.
+    types : `Sequence[str]`
+        The entity types, in order of their ids.
+    """
+
+    default_implementation = "tags"
+
+    def __init__(self, encoding_dim: int, types: Sequence[str]) -> None:
+        super().__init__()
+        self.encoding_dim = encoding_dim
+        self.types = list(types)
+
+    def forward(self, encoded: Tensor, mask: Tensor) -> Any:
+        """Same as `score`."""
+        return self.score(encoded, mask)
+
+    @abstractmethod
+    def score(self, encoded: Tensor, mask: Tensor) -> Any:
+        """
+        # Parameters
+
+        encoded : `torch.Tensor`
+            Tokens in context, zero at padding. Shape: (batch, tokens, encoding_dim)
+        mask : `torch.BoolTensor`
+            Which tokens are real. Shape: (batch, tokens)
+
+        # Returns
+
+        `torch.Tensor`, or a `NamedTuple` of tensors
+            Whatever `loss` and `decode` of this head take, finite at padding.
+        """
+
+    @abstractmethod
+    def loss(self, scores: Any, entities: Tensor, mask: Tensor) -> Tensor:
+        """
+        # Parameters
+
+        scores : `Any`
+            As returned by `score`.
+        entities : `torch.LongTensor`
+            Gold rows of (first token, last token + 1, type id); a padding row is all -1. Shape: (batch, entities, 3)
+        mask : `torch.BoolTensor`
+            Shape: (batch, tokens)
+
+        # Returns
+
+        `torch.Tensor`
+            The training loss, a scalar.
+        """
+
+    @abstractmethod
+    def decode(self, scores: Any, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
+        """
+        # Parameters
+
+        scores : `Any`
+            As returned by `score`.
+        mask : `torch.BoolTensor`
+            Shape: (batch, tokens)
+        thresholds : `Optional[torch.Tensor]`, optional (default=`None`)
+            The lowest probability of each type. Shape: (types,)
+
+        # Returns
+
+        `DecodedSpans`
+            The predicted spans of the batch, on the device of `mask`.
+        """
+
+    @abstractmethod
+    def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
+        """Those of a sentence's gold entities, in tokens, that the head could predict together."""

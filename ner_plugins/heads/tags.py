@@ -1,0 +1,147 @@
+"""The head `tags`: a tag for each token, chosen together by a CRF or one by one."""
+
+from typing import Literal, Optional, Sequence
+
+import torch
+from torch import Tensor
+
+from ner_plugins.entities import Entity, resolve_overlaps
+from ner_plugins.errors import ConfigError
+from ner_plugins.heads.decoding import DecodedSpans
+from ner_plugins.heads.head import Head
+from ner_plugins.heads.tag_scorers import TagScorer, make_tag_scorer
+from ner_plugins.modules.crf.crf import ConditionalRandomField
+from ner_plugins.modules.crf.tagging import TagSet
+from ner_plugins.modules.losses.sampling import NegativeSampling
+from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss, SpanLoss
+
+Decoder = Literal["crf", "softmax"]
+CrfReduction = Literal["mean", "token_mean", "sum"]
+
+# Probabilities of one or zero have no finite log-odds.
+_SMALLEST = 1e-7
+
+
+@Head.register("tags")
+@Head.register("crf_tagger")  # its name in configs of the model `flat`
+class TagsHead(Head):
+    """
+    A tagger: a linear layer scores the tags of each token. With the decoder `crf` a linear-chain CRF learns and finds
+    whole taggings: over a BiLSTM the model of Huang, Xu & Yu 2015 ("Bidirectional LSTM-CRF Models for Sequence
+    Tagging"), over a transformer the BERT-CRF of the published systems. With `softmax` each token is learnt by itself.
+
+    An entity's score is its exact probability: that a tagging drawn from the model has exactly this entity there.
+
+    # Parameters
+
+    encoding_dim, types
+        See `Head`.
+    scheme : `str`, optional (default=`"BIO"`)
+        The tag scheme (`ner_plugins.tag_schemes`). It is independent of the scheme of the files.
+    decoder : `str`, optional (default=`"crf"`)
+        `crf` or `softmax`.
+    tag_head : `str`, optional (default=`"joint"`)
+        How a token's tags are scored: `joint`, each by itself; `factored`, as a sum of a score of the chunk (B, I, …)
+        and a score of the type (`FactoredTagScorer`).
+    constrain : `bool`, optional (default=`True`)
+        Whether only taggings that the scheme allows are predicted.
+    constrain_training : `bool`, optional (default=`False`)
+        Whether the CRF's loss normalises over these alone.
+    use_start_end : `bool`, optional (default=`True`)
+        Whether the CRF scores first and last tags.
+    reduction : `Optional[str]`, optional (default=`None`)
+        Of the CRF's loss: `mean` over the sentences (also `None`), `token_mean` or `sum`.
+    loss : `Optional[SpanLoss]`, optional (default=`None`)
+        Of `softmax`, over the tokens; those in an entity are the positives. `None` for cross-entropy, averaged over the
+        tokens. `boundary_smoothing` is for spans only.
+    negative_sampling : `Optional[NegativeSampling]`, optional (default=`None`)
+        Which tokens outside of entities count in a training step of `softmax`; `None` for all.
+
+    # Raises
+
+    `ConfigError` if `scheme` is not a tag scheme or if an option has no effect with the `decoder`.
+    """
+
+    def __init__(
+        self,
+        encoding_dim: int,
+        types: Sequence[str],
+        scheme: str = "BIO",
+        decoder: Decoder = "crf",
+        tag_head: TagScorer = "joint",
+        constrain: bool = True,
+        constrain_training: bool = False,
+        use_start_end: bool = True,
+        reduction: Optional[CrfReduction] = None,
+        loss: Optional[SpanLoss] = None,
+        negative_sampling: Optional[NegativeSampling] = None,
+    ) -> None:
+        super().__init__(encoding_dim, types)
+        self.decoder = decoder
+        self._refuse_what_has_no_effect(constrain, constrain_training, reduction, loss, negative_sampling)
+        self.tag_set = TagSet(self.types, scheme)
+        self.tag_projection = make_tag_scorer(tag_head, encoding_dim, self.tag_set)
+        self.crf = ConditionalRandomField(
+            len(self.tag_set),
+            self.tag_set.constraints() if constrain else None,
+            constrain_training=constrain_training,
+            use_start_end=use_start_end and decoder == "crf",
+            reduction=reduction or "mean",
+        )
+        if decoder == "softmax":  # a chain without transitions
+            torch.nn.init.zeros_(self.crf.transitions)
+            self.crf.requires_grad_(False)
+        self.tag_loss = loss or CrossEntropySpanLoss(reduction="cells")
+        self.negative_sampling = negative_sampling
+
+    def _refuse_what_has_no_effect(
+        self,
+        constrain: bool,
+        constrain_training: bool,
+        reduction: Optional[str],
+        loss: Optional[SpanLoss],
+        negative_sampling: Optional[NegativeSampling],
+    ) -> None:
+        of_crf = {"reduction": reduction is not None, "constrain_training": constrain_training}
+        of_softmax = {"loss": loss is not None, "negative_sampling": negative_sampling is not None}
+        for name, given in (of_crf if self.decoder == "softmax" else of_softmax).items():
+            if given:
+                raise ConfigError(f'{name} has no effect with the decoder "{self.decoder}": remove it')
+        if constrain_training and not constrain:
+            raise ConfigError("constrain_training needs constrain: leave constrain at true")
+        if loss is not None and loss.needs_band:
+            raise ConfigError("the loss shares gold among neighbouring spans, but this head scores tokens, not spans")
+
+    def score(self, encoded: Tensor, mask: Tensor) -> Tensor:
+        """The emissions. Shape: (batch, tokens, tags)"""
+        emissions: Tensor = self.tag_projection(encoded)
+        return emissions
+
+    def loss(self, scores: Tensor, entities: Tensor, mask: Tensor) -> Tensor:
+        """The loss of the gold tags; where gold overlaps, only the longest entities have tags."""
+        tags = self.tag_set.targets(entities, mask)  # Shape: (batch, tokens)
+        loss: Tensor
+        if self.decoder == "crf":
+            loss = self.crf(scores, tags, mask)
+        else:
+            loss = self.tag_loss(scores, tags, mask, len(mask), self.negative_sampling)
+        return loss
+
+    def decode(self, scores: Tensor, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
+        """The entities of the best tagging whose probability reaches their type's threshold."""
+        best = self.crf.viterbi(scores, mask)
+        spans = self.tag_set.spans(best.tags, mask)
+        probability = self.crf.entity_probabilities(scores, mask, self.tag_set, spans)  # Shape: (spans,)
+        decoded = DecodedSpans(
+            *spans,
+            score=torch.logit(probability, eps=_SMALLEST),
+            probability=probability,
+            invalid=best.invalid.nonzero().flatten(),
+        )
+        if thresholds is None:
+            return decoded
+        return decoded.select(probability >= thresholds.to(probability)[spans.type])
+
+    def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
+        """Where entities overlap, the longest: tags are flat."""
+        return resolve_overlaps(entities)
