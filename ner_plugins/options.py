@@ -31,9 +31,10 @@ def refuse_unknown_options() -> None:
         def create_kwargs(constructor: Callable[..., Any], cls: type, params: Any, **extras: Any) -> Any:
             known = from_params.infer_params(cls, constructor)
             if not _takes_anything(cls, constructor):
+                fixed = getattr(cls, "fixed_options", frozenset())
                 for key in params:
-                    if key not in known:
-                        options = known.keys() - _NOT_OPTIONS - extras.keys() - {"kwargs"}
+                    if key not in known or key in fixed:
+                        options = known.keys() - fixed - _NOT_OPTIONS - extras.keys() - {"kwargs"}
                         raise OptionError(unknown_option(params.history, registered_name(cls), key, options))
             for key in params:
                 if params.get(key) is None and key in known and known[key].default is not None:

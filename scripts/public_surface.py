@@ -40,7 +40,8 @@ def _registered() -> dict[str, dict[str, dict[str, str]]]:
             if cls.__module__.startswith("ner_plugins."):
                 function = getattr(cls, constructor) if constructor else cls.__init__
                 options = infer_params(cls, function)
-                options = {key: _default(value) for key, value in options.items() if key not in _NOT_OPTIONS}
+                left_out = _NOT_OPTIONS | getattr(cls, "fixed_options", frozenset())
+                options = {key: _default(value) for key, value in options.items() if key not in left_out}
                 found.setdefault(base.__name__, {})[name] = options
     return {base: dict(sorted(names.items())) for base, names in sorted(found.items())}
 

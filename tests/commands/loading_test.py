@@ -13,7 +13,7 @@ from fitted_archive import fitted_archive
 from ner_plugins.commands import loading
 from ner_plugins.commands.loading import load_ours
 from ner_plugins.errors import ConfigError
-from ner_plugins.models.biaffine import BiaffineNer
+from ner_plugins.models.named import BiaffineNer
 
 
 def test_an_archive_of_ours(repository: Path) -> None:

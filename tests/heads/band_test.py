@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
-from ner_plugins.heads.band import SpanBand, reachable_spans
-from ner_plugins.heads.biaffine import span_mask
+from ner_plugins.heads.band import SpanBand, reachable_spans, span_mask
 from ner_plugins.heads.decoding import decode_spans
 
 LENGTH = 8
@@ -60,7 +59,7 @@ def test_band_width(width, length, expected):
     assert SpanBand(4, 3, width).band_width(length) == expected
 
 
-@pytest.mark.parametrize("classes, width, message", [(1, None, "not 1 classes"), (3, 0, "null for no limit, not 0")])
+@pytest.mark.parametrize("classes, width, message", [(1, None, "got 1 classes"), (3, 0, "null for no limit, got 0")])
 def test_sizes_that_cannot_be_are_named(classes, width, message):
     with pytest.raises(ConfigError, match=message):
         SpanBand(4, classes, width)

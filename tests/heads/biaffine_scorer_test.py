@@ -8,7 +8,9 @@ from tensor_sizes import SizesMade
 from torch.nn import functional as F
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.heads.biaffine import BiaffineSpanScorer, SpanProjection, span_mask
+from ner_plugins.heads.band import span_mask
+from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
+from ner_plugins.heads.projection import SpanProjection
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 75), st.integers(1, 5), st.integers(2, 4))
 widths = st.none() | st.integers(1, 80)

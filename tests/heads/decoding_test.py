@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_plugins.errors import ConfigError, NerError
-from ner_plugins.heads.biaffine import span_mask
+from ner_plugins.heads.band import span_mask
 from ner_plugins.heads.decoding import MODES, SCORES, DecodedSpans, decode_spans
 
 GREEDY = ["flat_greedy", "nested"]

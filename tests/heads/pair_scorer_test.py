@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.heads.biaffine import BiaffineSpanScorer, span_mask
+from ner_plugins.heads.band import span_mask
+from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
 from ner_plugins.heads.pair_scorer import PairSpanScorer
 from ner_plugins.heads.span_scorer import SpanScorer, WidthFeatures
 

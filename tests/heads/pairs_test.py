@@ -1,5 +1,6 @@
 import pytest
 import torch
+from dense_spans import DensePairsHead
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensor_sizes import SizesMade
@@ -7,12 +8,10 @@ from torch.nn import functional as F
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
-from ner_plugins.heads import pairs as span_enumeration
-from ner_plugins.heads.biaffine import span_mask
-from ner_plugins.heads.pairs import DenseSpanHead, EnumerationSpanHead
-from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss
+from ner_plugins.heads.band import span_mask
+from ner_plugins.heads.pairs import PairsHead
 
-HEADS = [EnumerationSpanHead, DenseSpanHead]
+HEADS = [PairsHead, DensePairsHead]
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 5), st.integers(2, 4))
 
 
@@ -47,17 +46,10 @@ def valid_cells(head, encoded):
 def setup(head_class, size, width, seed, **options):
     torch.manual_seed(seed)
     batch, length, dim, classes = size
-    head = head_class(dim, classes, width, **{"width_dim": 3, **options}).double()
+    head = head_class(dim, list("abcdefgh"[: classes - 1]), width, **{"width_dim": 3, **options}).double()
     return head, torch.randn(batch, length, dim, dtype=torch.float64, requires_grad=True)
 
 
-@pytest.fixture(params=[1 << 24, 40], ids=["at-once", "in-blocks"])
-def blocks(request, monkeypatch):
-    """Few units at a time, so that a small square has many blocks, of which the last is shorter."""
-    monkeypatch.setattr(span_enumeration, "_UNITS_AT_A_TIME", request.param)
-
-
-@pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("head_class", HEADS)
 def test_scores_and_gradients_equal_the_literal_form(head_class):
     @settings(max_examples=25, deadline=None)
@@ -78,14 +70,14 @@ def test_scores_and_gradients_equal_the_literal_form(head_class):
 @settings(max_examples=25, deadline=None)
 @given(sizes, st.integers(1, 14), st.integers(0, 99))
 def test_dense_and_enumeration_agree_on_one_set_of_weights(size, width, seed):
-    head, encoded = setup(EnumerationSpanHead, size, width, seed)
-    dense, _ = setup(DenseSpanHead, size, width, seed + 1)
+    head, encoded = setup(PairsHead, size, width, seed)
+    dense, _ = setup(DensePairsHead, size, width, seed + 1)
     dense.load_state_dict(head.state_dict())
     torch.testing.assert_close(valid_cells(dense, encoded), valid_cells(head, encoded))
 
 
 def test_gradcheck():
-    head, encoded = setup(EnumerationSpanHead, (2, 5, 3, 3), 3, 0)
+    head, encoded = setup(PairsHead, (2, 5, 3, 3), 3, 0)
     valid = span_mask(all_real(encoded), 3).unsqueeze(-1)
 
     def band(encoded, *parameters):
@@ -113,13 +105,13 @@ def test_padding_and_batch_change_nothing(head_class):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast(head_class, dtype):
     torch.manual_seed(0)
-    head = head_class(16, 5, 6)
+    head = head_class(16, list("abcd"), 6)
     encoded, mask = torch.randn(2, 9, 16), torch.ones(2, 9, dtype=torch.bool)
-    entities, loss = torch.tensor([[[0, 2, 1]], [[3, 7, 3]]]), CrossEntropySpanLoss("cells")
-    exact = torch.autograd.grad(head.loss(head(encoded, mask), entities, mask, loss), list(head.parameters()))
+    entities = torch.tensor([[[0, 2, 1]], [[3, 7, 3]]])
+    exact = torch.autograd.grad(head.loss(head(encoded, mask), entities, mask), list(head.parameters()))
     with torch.autocast("cpu", dtype):
         scores = head(encoded, mask)
-        value = head.loss(scores, entities, mask, loss)
+        value = head.loss(scores, entities, mask)
     assert scores.dtype == dtype and value.dtype == torch.float32
     grads = torch.autograd.grad(value, list(head.parameters()))
     for low, full in zip(grads, exact, strict=True):
@@ -128,7 +120,7 @@ def test_autocast(head_class, dtype):
 
 
 def test_hidden_units_of_the_spans_are_not_kept_for_the_backward_pass():
-    head = EnumerationSpanHead(32, 3, 20)
+    head = PairsHead(32, ["a", "b"], 20)
     encoded = torch.randn(1, 100, 32, requires_grad=True)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()) or x, lambda x: x):
@@ -136,13 +128,11 @@ def test_hidden_units_of_the_spans_are_not_kept_for_the_backward_pass():
     assert sum(kept) < 100 * 20 * 32 / 2
 
 
-@pytest.mark.parametrize("head_class", HEADS)
-def test_no_tensor_holds_the_hidden_units_of_all_spans(head_class, monkeypatch):
-    monkeypatch.setattr(span_enumeration, "_UNITS_AT_A_TIME", 1 << 14)
-    head, encoded = head_class(64, 3, 10), torch.zeros(1, 500, 64)
+def test_no_tensor_holds_the_hidden_units_of_all_spans():
+    head, encoded = PairsHead(64, ["a", "b"], 10), torch.zeros(1, 500, 64)
     with torch.no_grad(), SizesMade() as made:
         head(encoded, all_real(encoded))
-    # A band of hidden units would be 500 * 10 * 64; a row of the dense form, and every encoded token, 500 * 64.
+    # A band of hidden units would be 500 * 10 * 64; every encoded token is 500 * 64.
     assert max(made.sizes) <= 510 * 64
 
 
@@ -158,27 +148,28 @@ def test_loss_is_the_mean_over_the_spans_of_the_texts(head_class):
         for cell, logits in literal_logits(head, encoded).items()
         if mask[cell[0], cell[2]]
     ]
-    actual = head.loss(head(encoded, mask), entities, mask, CrossEntropySpanLoss("cells"))
+    actual = head.loss(head(encoded, mask), entities, mask)
     torch.testing.assert_close(actual, torch.stack(losses).mean())
 
 
 def test_reachable():
-    head = EnumerationSpanHead(4, 3, 5)
+    head = PairsHead(4, ["a", "b"], 5)
     wide, outer, inner, same = Entity(0, 6, "a"), Entity(1, 6, "a"), Entity(2, 4, "b"), Entity(2, 4, "a")
     gold = [wide, outer, inner, same, Entity(7, 8, "b")]
-    assert head.reachable(gold, "flat_optimal") == [outer, Entity(7, 8, "b")]
-    assert {(e.start, e.end) for e in head.reachable(gold, "nested")} == {(1, 6), (2, 4), (7, 8)}
-    assert len(head.reachable(gold, "nested")) == 3
+    assert head.reachable(gold) == [outer, Entity(7, 8, "b")]
+    head.decoding = "nested"
+    assert {(e.start, e.end) for e in head.reachable(gold)} == {(1, 6), (2, 4), (7, 8)}
+    assert len(head.reachable(gold)) == 3
 
 
 def test_the_published_width_is_the_default():
-    head = EnumerationSpanHead(6, 3)
+    head = PairsHead(6, ["a", "b"])
     assert head.max_span_width == 10
     assert head.width_embedding.weight.shape == (11, 150)
     assert head.hidden.weight.shape == (6, 2 * 6 + 150)
 
 
-@pytest.mark.parametrize("options", [{"width_dim": 0}, {"hidden_dim": 0}, {"max_span_width": 0}, {"num_classes": 1}])
+@pytest.mark.parametrize("options", [{"width_dim": 0}, {"hidden_dim": 0}, {"max_span_width": 0}])
 def test_sizes_that_cannot_be_are_named(options):
-    with pytest.raises(ConfigError, match=r"(not|and) [01]"):
-        EnumerationSpanHead(**{"input_dim": 4, "num_classes": 3, **options})
+    with pytest.raises(ConfigError, match=r"must be >= 1.*got.* 0"):
+        PairsHead(4, ["a", "b"], **options)

@@ -3,16 +3,16 @@ import math
 
 import pytest
 import torch
+from allennlp.common import Params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ConfigError, NerError
-from ner_plugins.heads.pointer import PointerScores, PointerSpanHead, pointer_tags, pointer_targets
-from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss
+from ner_plugins.heads.head import Head
+from ner_plugins.heads.pointer import PointerHead, PointerScores, pointer_tags, pointer_targets
 
-TOKEN_MEAN = CrossEntropySpanLoss("cells")
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 8), st.integers(1, 5), st.integers(2, 4))
 widths = st.none() | st.integers(1, 9)
 
@@ -24,6 +24,15 @@ def literal_ends(head, encoded, conditions):
     return F.linear(normed * head.end_norm.weight + head.end_norm.bias, head.end.weight, head.end.bias)
 
 
+def types_of(classes):
+    return list("abcdefgh"[: classes - 1])
+
+
+def decode(head, scores, mask, decoding, thresholds=None, score="margin"):
+    head.decoding, head.decoding_score = decoding, score
+    return head.decode(scores, mask, thresholds)
+
+
 def one_hot(labels, classes):
     return F.one_hot(labels, classes).double()
 
@@ -31,7 +40,7 @@ def one_hot(labels, classes):
 def setup(size, seed, width=None, **options):
     torch.manual_seed(seed)
     batch, length, dim, classes = size
-    head = PointerSpanHead(dim, classes, width, **options).double()
+    head = PointerHead(dim, types_of(classes), width, **options).double()
     for parameter in head.end_norm.parameters():
         torch.nn.init.normal_(parameter)
     encoded = torch.randn(batch, length, dim, dtype=torch.float64, requires_grad=True)
@@ -84,9 +93,9 @@ def test_of_gold_that_overlaps_the_longest_gives_the_labels():
     starts, ends = pointer_targets(entities, torch.ones(1, 9, dtype=torch.bool), pointer_tags(3))
     assert starts.tolist() == [[2, 0, 0, 0, 0, 1, 1, 0, 0]]
     assert ends.tolist() == [[0, 0, 0, 0, 2, 1, 0, 1, 0]]
-    head = PointerSpanHead(4, 4)
+    head = PointerHead(4, types_of(4))
     gold = [Entity(start, end, "abc"[type_id]) for start, end, type_id in entities[0].tolist()]
-    assert head.reachable(gold, "flat_optimal") == [Entity(0, 5, "b"), Entity(5, 6, "a"), Entity(6, 8, "a")]
+    assert head.reachable(gold) == [Entity(0, 5, "b"), Entity(5, 6, "a"), Entity(6, 8, "a")]
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -107,7 +116,7 @@ def test_loss_and_gradients_equal_the_literal_form(training, conditioning):
         end_logits = literal_ends(head, encoded, one_hot(starts, classes) if training else inferred)
         expected = F.cross_entropy(start_logits[mask], starts[mask]) + F.cross_entropy(end_logits[mask], ends[mask])
 
-        actual = head.loss(head(encoded, mask), entities, mask, TOKEN_MEAN)
+        actual = head.loss(head(encoded, mask), entities, mask)
         torch.testing.assert_close(actual, expected / 2)
         inputs = [encoded, *head.parameters()]
         torch.testing.assert_close(torch.autograd.grad(actual, inputs), torch.autograd.grad(expected / 2, inputs))
@@ -124,8 +133,9 @@ def test_the_ends_see_gold_starts_only_in_training():
     def ends_of(entities):
         """The logits that the loss of the ends was given."""
         seen = []
-        loss = head.loss(scores, entities, mask, lambda logits, *_: seen.append(logits) or logits.sum())
-        assert loss.shape == ()
+        handle = head.span_loss.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+        assert head.loss(scores, entities, mask).shape == ()
+        handle.remove()
         return seen[1]
 
     assert not torch.equal(ends_of(gold), ends_of(other))
@@ -139,7 +149,7 @@ def test_gradcheck(conditioning):
     entities = torch.tensor([[[0, 1, 1]], [[0, 1, 0]]])
 
     def loss(encoded, *parameters):
-        return head.loss(head(encoded, mask), entities, mask, TOKEN_MEAN)
+        return head.loss(head(encoded, mask), entities, mask)
 
     assert torch.autograd.gradcheck(loss, (encoded, *head.parameters()))
 
@@ -148,7 +158,7 @@ def random_scores(size, seed, bias=1.0):
     """A head whose ends do not depend on its starts, with scores drawn for both."""
     batch, length, _, classes = size
     generator = torch.Generator().manual_seed(seed)
-    head = PointerSpanHead(1, classes).double()
+    head = PointerHead(1, types_of(classes)).double()
     torch.nn.init.zeros_(head.end_hidden.weight)
     logits = 2 * torch.randn(2, batch, length, classes, generator=generator, dtype=torch.float64)
     logits[..., 0] += bias
@@ -211,8 +221,8 @@ def test_decoding_equals_brute_force(size, width, with_threshold, score, seed):
     head, scores, mask = random_scores(size, seed)
     head.max_span_width = width
     threshold = torch.rand(size[3] - 1, generator=torch.Generator().manual_seed(seed)) * with_threshold / 3
-    greedy = head.decode(scores, mask, "flat_greedy", threshold, score)
-    optimal = head.decode(scores, mask, "flat_optimal", threshold)
+    greedy = decode(head, scores, mask, "flat_greedy", threshold, score)
+    optimal = decode(head, scores, mask, "flat_optimal", threshold)
     for b in range(size[0]):
         candidates = literal_candidates(scores, mask, b, width, threshold.tolist())
         assert_rows(rows_of(greedy, b), literal_greedy(candidates, 0 if score == "margin" else 1))
@@ -247,7 +257,7 @@ def test_flat_optimal_is_the_likeliest_of_all_labels_that_spell_flat_entities(le
         return sum(starts[i][start_labels[i]] + ends[i][end_labels[i]] for i in range(length))
 
     best = max(segmentations(0, length, classes - 1), key=log_likelihood)
-    decoded = head.decode(scores, torch.ones(1, length, dtype=torch.bool), "flat_optimal")
+    decoded = decode(head, scores, torch.ones(1, length, dtype=torch.bool), "flat_optimal")
     assert [row[2:] for row in rows_of(decoded, 0)] == best
 
 
@@ -277,7 +287,7 @@ def test_published_decoding_equals_the_published_loop(size, width, with_threshol
     head, scores, mask = random_scores(size, seed, bias)
     head.max_span_width = width
     threshold = torch.rand(size[3] - 1, generator=torch.Generator().manual_seed(seed)) * with_threshold / 3
-    decoded = head.decode(scores, mask, "published", threshold)
+    decoded = decode(head, scores, mask, "published", threshold)
     assert len(decoded.invalid) == 0
     for b in range(size[0]):
         assert_rows(rows_of(decoded, b), literal_published(scores, mask, b, width, threshold.tolist()))
@@ -285,7 +295,7 @@ def test_published_decoding_equals_the_published_loop(size, width, with_threshol
 
 def pointer_band(starts, ends, length, types=2):
     """A head, and scores with the given (token, type): margin, all else far below class 0."""
-    head = PointerSpanHead(1, types + 1)
+    head = PointerHead(1, types_of(types + 1))
     logits = torch.full((2, 1, length, types + 1), -30.0)
     logits[..., 0] = 0.0
     for row, given_scores in zip(logits, (starts, ends), strict=True):
@@ -297,7 +307,7 @@ def pointer_band(starts, ends, length, types=2):
 
 def test_two_neighbours_of_a_type_stay_two():
     case = pointer_band({(0, 0): 9.0, (3, 0): 8.0}, {(1, 0): 8.0, (4, 0): 9.0}, 6)
-    spans = {mode: [row[2:] for row in rows_of(case[0].decode(*case[1:], mode), 0)] for mode in case[0].decodings}
+    spans = {mode: [row[2:] for row in rows_of(decode(*case, mode), 0)] for mode in case[0].decodings}
     assert spans["flat_optimal"] == [(0, 2, 0), (3, 5, 0)]
     assert spans["published"] == [(0, 2, 0), (3, 5, 0)]
     assert spans["flat_greedy"] == [(0, 5, 0)]
@@ -308,7 +318,7 @@ def test_the_scores_rank_differently():
     starts, ends = {(0, 0): 5.0, (0, 1): 5.0, (1, 0): 3.0}, {(1, 0): 5.0, (1, 1): 5.0, (2, 0): 3.0}
     head, scores, mask = pointer_band(starts, ends, 3)
     spans = {
-        score: [row[2:] for row in rows_of(head.decode(scores, mask, "flat_greedy", score=score), 0)]
+        score: [row[2:] for row in rows_of(decode(head, scores, mask, "flat_greedy", score=score), 0)]
         for score in ("margin", "logit", "probability")
     }
     assert spans == {"margin": [(0, 2, 0)], "logit": [(1, 3, 0)], "probability": [(1, 3, 0)]}
@@ -316,17 +326,17 @@ def test_the_scores_rank_differently():
 
 def test_published_spans_may_overlap_where_scored_ones_do_not():
     case = pointer_band({(0, 0): 9.0, (1, 0): 2.0}, {(2, 0): 9.0}, 4)
-    assert [row[2:] for row in rows_of(case[0].decode(*case[1:], "published"), 0)] == [(0, 3, 0), (1, 3, 0)]
-    assert [row[2:] for row in rows_of(case[0].decode(*case[1:], "flat_optimal"), 0)] == [(0, 3, 0)]
+    assert [row[2:] for row in rows_of(decode(*case, "published"), 0)] == [(0, 3, 0), (1, 3, 0)]
+    assert [row[2:] for row in rows_of(decode(*case, "flat_optimal"), 0)] == [(0, 3, 0)]
 
 
 def test_a_weak_start_is_carried_by_a_sure_end():
     case = pointer_band({(0, 0): -1.0}, {(2, 0): 5.0}, 4)
-    assert rows_of(case[0].decode(*case[1:], "published"), 0) == []
-    assert [row[2:] for row in rows_of(case[0].decode(*case[1:], "flat_optimal"), 0)] == [(0, 3, 0)]
+    assert rows_of(decode(*case, "published"), 0) == []
+    assert [row[2:] for row in rows_of(decode(*case, "flat_optimal"), 0)] == [(0, 3, 0)]
 
 
-@pytest.mark.parametrize("mode", PointerSpanHead.decodings)
+@pytest.mark.parametrize("mode", PointerHead.decodings)
 def test_padding_batch_and_conditioning(mode):
     for conditioning in ("soft", "hard"):
         head, encoded, _ = setup((3, 7, 4, 3), 1, conditioning=conditioning)
@@ -334,14 +344,14 @@ def test_padding_batch_and_conditioning(mode):
         lengths = [7, 4, 1]
         mask = torch.arange(10) < torch.tensor(lengths).unsqueeze(1)
         padded = F.pad(encoded, (0, 0, 0, 3)).masked_fill(~mask.unsqueeze(-1), 7.0)
-        together = head.decode(head(padded, mask), mask, mode)
+        together = decode(head, head(padded, mask), mask, mode)
         for b, length in enumerate(lengths):
             real = torch.ones(1, length, dtype=torch.bool)
-            alone = head.decode(head(encoded[b : b + 1, :length], real), real, mode)
+            alone = decode(head, head(encoded[b : b + 1, :length], real), real, mode)
             assert_rows(rows_of(together, b), rows_of(alone, 0))
 
 
-@pytest.mark.parametrize("mode", PointerSpanHead.decodings)
+@pytest.mark.parametrize("mode", PointerHead.decodings)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("where", [0, 1])
 def test_scores_that_are_not_numbers_are_named(mode, bad, where):
@@ -350,35 +360,36 @@ def test_scores_that_are_not_numbers_are_named(mode, bad, where):
     scores[where][1, 2, 1] = bad
     scores[where][3, 4, 0] = bad
     scores[where][2, 4, 1] = bad  # not a token of the text
-    decoded = head.decode(scores, mask, mode, torch.zeros(2))
+    decoded = decode(head, scores, mask, mode, torch.zeros(2))
     with pytest.raises(NerError, match=r"sentence\(s\) 1, 3 of the batch"):
         decoded.to_entities(4)
 
 
-@pytest.mark.parametrize("mode", PointerSpanHead.decodings)
+@pytest.mark.parametrize("mode", PointerHead.decodings)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast(mode, dtype):
     torch.manual_seed(0)
-    head, encoded = PointerSpanHead(8, 4), torch.randn(2, 9, 8)
+    head, encoded = PointerHead(8, types_of(4)), torch.randn(2, 9, 8)
     mask, entities = torch.ones(2, 9, dtype=torch.bool), torch.tensor([[[0, 2, 1]], [[3, 7, 2]]])
     with torch.autocast("cpu", dtype):
         scores = head(encoded, mask)
-        loss = head.loss(scores, entities, mask, TOKEN_MEAN)
-        decoded = head.decode(scores, mask, mode)
+        loss = head.loss(scores, entities, mask)
+        decoded = decode(head, scores, mask, mode)
     loss.backward()
     assert scores.start.dtype == dtype
     assert loss.dtype == decoded.score.dtype == torch.float32
-    torch.testing.assert_close(loss, head.loss(head(encoded, mask), entities, mask, TOKEN_MEAN), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(loss, head.loss(head(encoded, mask), entities, mask), rtol=0.05, atol=0.05)
     assert all(parameter.grad.isfinite().all() for parameter in head.parameters())
 
 
 def test_sizes_of_the_published_layers():
-    shapes = {name: tuple(p.shape) for name, p in PointerSpanHead(5, 3).named_parameters() if "weight" in name}
+    shapes = {name: tuple(p.shape) for name, p in PointerHead(5, types_of(3)).named_parameters() if "weight" in name}
     assert shapes == {
         "start.weight": (3, 5), "end_hidden.weight": (8, 8), "end_norm.weight": (8,), "end.weight": (3, 8)
     }
 
 
 def test_unknown_conditioning_is_named():
-    with pytest.raises(ConfigError, match=r"'gold'.*soft, hard"):
-        PointerSpanHead(4, 3, conditioning="gold")
+    options = Params({"type": "pointer", "conditioning": "gold"})
+    with pytest.raises(ConfigError, match=r'conditioning is "gold".*soft or hard'):
+        Head.from_params(options, encoding_dim=4, types=["a", "b"])

@@ -10,7 +10,7 @@ from toy_models import GOLD, TEXTS, fit
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
-from ner_plugins.models.biaffine import BiaffineNer
+from ner_plugins.heads.biaffine import BiaffineHead
 from ner_plugins.models.ner_model import to_tokens
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ def test_an_entity_carries_its_softmax_probability() -> None:
     mask = torch.ones(2, 9, dtype=torch.bool)
     mask[1, 3:] = False
     with torch.no_grad():
-        scores = model.score(model.encode(batch["tokens"], mask), mask)
+        scores = model.head.score(model.encode(batch["tokens"], mask), mask)
         for sentence, entities in enumerate(model(**batch)["entities"]):
             for e in entities:
                 p = scores[sentence, e.start, e.end - e.start - 1].softmax(-1)[1 + model.types.index(e.type)]
@@ -105,7 +105,7 @@ def test_gold_cut_by_a_token_is_unreachable() -> None:
 
 def test_training_steps_neither_decode_nor_measure(monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = build(GOLD, TEXTS)
-    monkeypatch.setattr(BiaffineNer, "decode", lambda *_: pytest.fail("decoded in a training step"))
+    monkeypatch.setattr(BiaffineHead, "decode", lambda *_: pytest.fail("decoded in a training step"))
     model.train()
     assert set(model(**batch)) == {"loss"}
     assert model.get_metrics() == {}
@@ -130,8 +130,8 @@ def test_thresholds() -> None:
 @pytest.mark.parametrize(
     "overrides, message",
     [
-        ({"decoding": "viterbi"}, "model.decoding is 'viterbi'"),
-        ({"decoding_score": "best"}, "model.decoding_score is 'best'; .*margin, logit, probability"),
+        ({"decoding": "viterbi"}, 'model.decoding is "viterbi"'),
+        ({"decoding_score": "best"}, 'model.decoding_score is "best".*margin, logit or probability'),
         ({"metrics": [{"type": "categorical_accuracy"}]}, "seqeval, cluener or typed_span_f1"),
     ],
 )
@@ -174,15 +174,14 @@ def test_it_learns_with_each_scorer_loss_and_sampling(scorer: Any, loss: Any, sa
 def test_the_head_of_bert4ner_has_no_projections() -> None:
     model, _ = build(GOLD, TEXTS, scorer="pair_ffn", projection={"depth": 0})
     names = {name for name, _ in model.named_parameters() if not name.startswith(("text_field", "encoder"))}
-    assert names == {f"scorer.{layer}.{kind}" for layer in ("hidden", "output") for kind in ("weight", "bias")}
-    assert model.scorer.hidden.weight.shape == (12, 24)
+    assert names == {f"head.scorer.{layer}.{kind}" for layer in ("hidden", "output") for kind in ("weight", "bias")}
+    assert model.head.scorer.hidden.weight.shape == (12, 24)
 
 
-def test_without_new_settings_the_parameters_have_the_names_they_had() -> None:
+def test_the_parameters_of_the_head_are_under_its_name() -> None:
     model, _ = build(GOLD, TEXTS)
-    heads = {name.partition(".")[0] for name in model.state_dict() if "projection" not in name}
-    assert heads == {"text_field_embedder", "encoder", "scorer"}
-    assert [name for name in model.state_dict() if name.startswith("scorer")] == ["scorer.weight"]
+    assert {name.partition(".")[0] for name in model.state_dict()} == {"text_field_embedder", "encoder", "head"}
+    assert [name for name in model.state_dict() if "scorer" in name] == ["head.scorer.weight"]
 
 
 def test_negatives_are_sampled_in_training_alone() -> None:

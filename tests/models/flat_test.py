@@ -14,10 +14,10 @@ from toy_models import TEXTS, batch_of, found
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
-from ner_plugins.models.biaffine import BiaffineNer
-from ner_plugins.models.crf_tagger import CrfTagger
+from ner_plugins.heads.biaffine import BiaffineHead
+from ner_plugins.heads.pointer import PointerHead
+from ner_plugins.heads.tags import TagsHead
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.models.span import SpanNer
 from ner_plugins.modules.lattice.flat_encoder import FlatEncoder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,10 +81,12 @@ def fit(model: NerModel, batch: dict[str, Any], steps: int = 80) -> None:
 
 CRF = {"type": "crf_tagger", "scheme": "BIOES"}
 HEADS = [
-    (None, CrfTagger),
-    (CRF, CrfTagger),
-    ({"type": "span", "head": "pointer"}, SpanNer),
-    ({"type": "biaffine", "projection": {"dim": 12}, "init": "xavier"}, BiaffineNer),
+    (None, TagsHead),
+    (CRF, TagsHead),
+    ({"scheme": "BIOES"}, TagsHead),
+    ("pointer", PointerHead),
+    ({"type": "span", "head": "pointer"}, PointerHead),
+    ({"type": "biaffine", "projection": {"dim": 12}, "init": "xavier"}, BiaffineHead),
 ]
 
 
@@ -92,7 +94,7 @@ HEADS = [
 def test_any_head_learns_over_a_lattice(words: Path, head: dict | None, kind: type) -> None:
     settings = {"lattice_encoder": {"words": {"dim": 8}, **CALM}, "dropout": 0.0}
     model, batch = build(words, **settings, **({} if head is None else {"head": head}))
-    assert type(model) is kind and isinstance(model.lattice_encoder, FlatEncoder)
+    assert type(model.head) is kind and isinstance(model.lattice_encoder, FlatEncoder)
     fit(model, batch)
     expected = [(entity.start, entity.end, entity.type) for entity in GOLD[0]]
     assert (found(model, batch), found(model, batch, 1)) == (expected, [])
@@ -100,7 +102,7 @@ def test_any_head_learns_over_a_lattice(words: Path, head: dict | None, kind: ty
 
 def test_defaults() -> None:
     model, _ = build(ROOT / "fixtures/lexicon/words.txt", lattice_encoder={})
-    assert model.tag_set.scheme == "BMES" and model.dropout.p == 0.3
+    assert model.head.tag_set.scheme == "BMES" and model.dropout.p == 0.3
     assert model.encoding_dim == 128
     assert model.lattice_encoder.token_projection.in_features == 16
 
@@ -122,7 +124,7 @@ def test_it_is_the_head_with_a_lattice_encoder(words: Path, head: dict) -> None:
     options = {"text_field_embedder": embedder, "lattice_encoder": {"type": "flat"}, "dropout": 0.3}
     torch.manual_seed(1)
     long = Model.from_params(Params({**deepcopy(head), **options}), vocab=short.vocab)
-    assert str(short) == str(long)
+    assert str(short.head) == str(long.head)
     for name, tensor in long.state_dict().items():
         assert torch.equal(tensor, short.state_dict()[name]), name
 
@@ -175,10 +177,10 @@ def test_texts_without_words(words: Path) -> None:
 @pytest.mark.parametrize(
     "head, message",
     [
-        ({"type": "basic_classifier"}, "model.head is 'basic_classifier'.*crf_tagger, span or biaffine"),
-        ({"type": "flat"}, "model.head is 'flat'"),
-        ({**CRF, "dropout": 0.1}, r"model.head.dropout belongs to the whole model.*model\.dropout"),
-        ({**CRF, "lattice_encoder": {}}, r"model.head.lattice_encoder"),
+        ({"type": "basic_classifier"}, "model.head.type: there is no 'basic_classifier'.*biaffine, .*tags"),
+        ({"type": "flat"}, "model.head.type: there is no 'flat'"),
+        ({**CRF, "dropout": 0.1}, r"model.head: \w+ has no option 'dropout'"),
+        ({**CRF, "lattice_encoder": {}}, r"model.head: \w+ has no option 'lattice_encoder'"),
     ],
 )
 def test_bad_heads(words: Path, head: dict, message: str) -> None:
@@ -203,7 +205,7 @@ def test_a_model_trained_further_with_another_lexicon_is_refused(tmp_path: Path)
 
 def test_the_name_of_a_head_is_enough(words: Path) -> None:
     model, _ = build(words, head="biaffine")
-    assert isinstance(model, BiaffineNer)
+    assert isinstance(model.head, BiaffineHead)
 
 
 def test_a_lexicon_without_a_lattice_encoder_is_told(words: Path, caplog: pytest.LogCaptureFixture) -> None:
