@@ -31,7 +31,7 @@ def refuse_unknown_options() -> None:
         def create_kwargs(constructor: Callable[..., Any], cls: type, params: Any, **extras: Any) -> Any:
             known = from_params.infer_params(cls, constructor)
             if not _takes_anything(cls, constructor):
-                fixed = getattr(cls, "fixed_options", frozenset())
+                fixed: frozenset[str] = getattr(cls, "fixed_options", frozenset())
                 for key in params:
                     if key not in known or key in fixed:
                         options = known.keys() - fixed - _NOT_OPTIONS - extras.keys() - {"kwargs"}

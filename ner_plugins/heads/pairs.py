@@ -14,9 +14,9 @@ from ner_plugins.heads.span_head import SpanHead
 _PUBLISHED_WIDTH = 10
 
 
+@Head.register("dense")  # bert4ner.pytorch's "span-v3", which computes the same scores from every pair of tokens
+@Head.register("enumeration")  # its "span-v2"
 @Head.register("pairs")
-@Head.register("enumeration")  # its name in configs of the model `span`, bert4ner.pytorch's "span-v2"
-@Head.register("dense")  # "span-v3", which computes the same scores from every pair of tokens
 class PairsHead(SpanHead):
     """
     A classifier of every span up to a width, as bert4ner.pytorch's "span-v2": the vectors of the first and the last

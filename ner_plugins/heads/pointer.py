@@ -112,8 +112,9 @@ class PointerHead(SpanHead):
         starts, ends = pointer_targets(entities, mask, self._tag_set, self.max_span_width)
         end_logits = self.end_logits(scores, starts if self.training else None)
         of_starts = self.span_loss(scores.start, starts, mask, batch, self.negative_sampling)
-        of_ends: Tensor = self.span_loss(end_logits, ends, mask, batch, self.negative_sampling)
-        return (of_starts + of_ends) / 2
+        of_ends = self.span_loss(end_logits, ends, mask, batch, self.negative_sampling)
+        loss: Tensor = (of_starts + of_ends) / 2
+        return loss
 
     @torch.no_grad()
     def decode(self, scores: PointerScores, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:

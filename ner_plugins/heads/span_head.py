@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Literal, Optional, Sequence
 
+from allennlp.common import Lazy
 from torch import Tensor
 
 from ner_plugins.entities import Entity
@@ -78,6 +79,30 @@ class SpanHead(Head):
         """The number of widths scored for texts of `length` tokens."""
         return band_width(length, self.max_span_width)
 
+    @classmethod
+    def of_span_model(
+        cls,
+        encoding_dim: int,
+        types: Sequence[str],
+        head: Lazy[Head],
+        max_span_width: Optional[int] = None,
+        loss: Optional[SpanLoss] = None,
+        negative_sampling: Optional[NegativeSampling] = None,
+        decoding: Decoding = "flat_optimal",
+        decoding_score: DecodingScore = "margin",
+    ) -> Head:
+        """`head` with the options that stand beside it in a config of the model `span`; parameters as above."""
+        inner: Head = head.construct(
+            encoding_dim=encoding_dim,
+            types=types,
+            max_span_width=max_span_width,
+            loss=loss,
+            negative_sampling=negative_sampling,
+            decoding=decoding,
+            decoding_score=decoding_score,
+        )
+        return inner
+
     def loss(self, scores: Any, entities: Tensor, mask: Tensor) -> Tensor:
         """`span_loss` over the spans of the texts."""
         batch, length, width, _ = scores.shape
@@ -94,3 +119,6 @@ class SpanHead(Head):
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
         """The gold that fits into the band and into the decoding: see `reachable_spans`."""
         return reachable_spans(entities, self.max_span_width, self.decoding == "nested")
+
+
+Head.register("span", constructor="of_span_model")(SpanHead)  # `flat` took whole models as heads: {"type": "span", …}

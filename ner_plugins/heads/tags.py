@@ -22,8 +22,8 @@ CrfReduction = Literal["mean", "token_mean", "sum"]
 _SMALLEST = 1e-7
 
 
-@Head.register("tags")
 @Head.register("crf_tagger")  # its name in configs of the model `flat`
+@Head.register("tags")
 class TagsHead(Head):
     """
     A tagger: a linear layer scores the tags of each token. With the decoder `crf` a linear-chain CRF learns and finds

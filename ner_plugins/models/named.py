@@ -12,7 +12,7 @@ from ner_plugins.heads.biaffine import BiaffineHead
 from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.projection import SpanProjection
-from ner_plugins.heads.span_head import Decoding, DecodingScore
+from ner_plugins.heads.span_head import Decoding, DecodingScore, SpanHead
 from ner_plugins.heads.span_scorer import Init, SpanScorer
 from ner_plugins.heads.tag_scorers import TagScorer
 from ner_plugins.heads.tags import CrfReduction, Decoder, TagsHead
@@ -127,7 +127,8 @@ class SpanNer(NerModel):
         **kwargs: Any,
     ) -> None:
         with_options = partial(
-            head.construct,
+            SpanHead.of_span_model,
+            head=head,
             max_span_width=max_span_width,
             loss=loss,
             negative_sampling=negative_sampling,

@@ -199,7 +199,7 @@ class NerModel(Model):
         mask = get_text_field_mask(tokens)  # Shape: (batch, tokens)
         encoded = self.encode(tokens, mask, lattice)  # Shape: (batch, tokens, encoding_dim)
         # Zero the padding so that NaNs there cannot reach the scores.
-        scores = self.head.score(encoded.masked_fill(~mask.unsqueeze(-1), 0.0), mask)
+        scores = self.head(encoded.masked_fill(~mask.unsqueeze(-1), 0.0), mask)
         output: dict[str, Any] = {}
         if entities is not None:
             output["loss"] = self.head.loss(scores, entities, mask)

@@ -2,6 +2,7 @@ from typing import Optional
 
 import pytest
 import torch
+from allennlp.common import Params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensor_sizes import SizesMade
@@ -178,16 +179,16 @@ def test_plain_dropout_differs_between_positions_and_is_off_in_evaluation():
 
 
 @pytest.mark.parametrize(
-    "build, message",
+    "cls, options, message",
     [
-        (lambda: SpanProjection(4, depth=-1), "depth is at least 0, not -1"),
-        (lambda: SpanProjection(4, activation="sine"), "Unknown activation 'sine'.*gelu"),
-        (lambda: SpanProjection(4, dropout=1.0), r"dropout lies in \[0, 1\), not 1.0"),
-        (lambda: BiaffineSpanScorer(4, 1), "not 1 classes"),
-        (lambda: BiaffineSpanScorer(4, 3, 0), "max_span_width is at least 1"),
-        (lambda: BiaffineSpanScorer(4, 3, init="ones"), "Unknown init 'ones'.*xavier"),
+        (SpanProjection, {"depth": -1}, "depth must be >= 0, got -1"),
+        (SpanProjection, {"activation": "sine"}, 'activation is "sine".*gelu'),
+        (SpanProjection, {"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
+        (BiaffineSpanScorer, {"num_classes": 1}, "got 1 classes"),
+        (BiaffineSpanScorer, {"num_classes": 3, "max_span_width": 0}, "max_span_width must be >= 1"),
+        (BiaffineSpanScorer, {"num_classes": 3, "init": "ones"}, 'init is "ones".*zeros or xavier'),
     ],
 )
-def test_wrong_settings_are_named(build, message):
+def test_wrong_settings_are_named(cls, options, message):
     with pytest.raises(ConfigError, match=message):
-        build()
+        cls.from_params(Params({"input_dim": 4, **options}))

@@ -161,18 +161,19 @@ def test_configs_name_them():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"num_classes": 1}, "not 1 classes"),
-        ({"max_span_width": 0}, "max_span_width is at least 1"),
-        ({"init": "ones"}, "Unknown init 'ones'.*xavier"),
-        ({"width_features": "all"}, "Unknown width_features 'all'.*exact or bucketed"),
+        ({"num_classes": 1}, "got 1 classes"),
+        ({"max_span_width": 0}, "max_span_width must be >= 1"),
+        ({"init": "ones"}, 'init is "ones".*zeros or xavier'),
+        ({"width_features": "all"}, 'width_features is "all".*exact or bucketed'),
         ({"width_features": "exact"}, "needs max_span_width"),
     ],
 )
 def test_wrong_settings_are_named(kind, options, message):
     with pytest.raises(ConfigError, match=message):
-        SpanScorer.by_name(kind)(**{"input_dim": 4, "num_classes": 3, **options})
+        SpanScorer.from_params(Params({"type": kind, "input_dim": 4, "num_classes": 3, **options}))
 
 
 def test_an_unknown_activation_is_named():
-    with pytest.raises(ConfigError, match=r"Unknown activation 'sine'.*gelu"):
-        PairSpanScorer(4, 3, activation="sine")
+    options = {"type": "pair_ffn", "input_dim": 4, "num_classes": 3, "activation": "sine"}
+    with pytest.raises(ConfigError, match=r'activation is "sine".*gelu'):
+        SpanScorer.from_params(Params(options))

@@ -177,10 +177,10 @@ def test_texts_without_words(words: Path) -> None:
 @pytest.mark.parametrize(
     "head, message",
     [
-        ({"type": "basic_classifier"}, "model.head.type: there is no 'basic_classifier'.*biaffine, .*tags"),
-        ({"type": "flat"}, "model.head.type: there is no 'flat'"),
-        ({**CRF, "dropout": 0.1}, r"model.head: \w+ has no option 'dropout'"),
-        ({**CRF, "lattice_encoder": {}}, r"model.head: \w+ has no option 'lattice_encoder'"),
+        ({"type": "basic_classifier"}, "head.type: there is no 'basic_classifier'.*biaffine, .*tags"),
+        ({"type": "flat"}, "head.type: there is no 'flat'"),
+        ({**CRF, "dropout": 0.1}, r"head: tags has no option 'dropout'"),
+        ({**CRF, "lattice_encoder": {}}, r"head: tags has no option 'lattice_encoder'"),
     ],
 )
 def test_bad_heads(words: Path, head: dict, message: str) -> None:
