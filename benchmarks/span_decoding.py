@@ -78,7 +78,7 @@ def decoding(repeats: int) -> tuple[str, list[str]]:
     """The table of decoding, and what fell short of its bound."""
     import torch
 
-    from ner_plugins.heads.biaffine import span_mask
+    from ner_plugins.heads.band import span_mask
     from ner_plugins.heads.decoding import decode_spans
 
     torch.set_num_threads(1)
@@ -116,7 +116,7 @@ def child(kind: str, length: int) -> None:
     """Print the megabytes that a training step of the head alone adds to the process."""
     import torch
 
-    from ner_plugins.heads.biaffine import BiaffineSpanScorer, SpanProjection, span_mask
+    from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer, SpanProjection, span_mask
     from ner_plugins.heads.pair_scorer import PairSpanScorer
     from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss
 

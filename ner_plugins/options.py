@@ -177,12 +177,12 @@ def unknown_option(place: str, owner: str, key: str, options: Collection[str]) -
 
 
 def registered_name(cls: type) -> str:
-    """The name that a config has for `cls`; the class's own where it has none, or several."""
+    """The name that a config has for `cls`, of several the first; the class's own where it has none."""
     from allennlp.common.registrable import Registrable
 
-    names = {name for known in Registrable._registry.values() for name, (found, _) in known.items() if found is cls}
-    names.discard("default")
-    return str(names.pop()) if len(names) == 1 else cls.__name__
+    registries = Registrable._registry.values()
+    names = (name for known in registries for name, (found, _) in known.items() if found is cls and name != "default")
+    return str(next(names, cls.__name__))
 
 
 def _takes_anything(cls: type, constructor: Any) -> bool:

@@ -8,7 +8,7 @@ import math
 import torch
 from allennlp.common import Lazy
 
-from ner_plugins.heads.biaffine import span_mask
+from ner_plugins.heads.band import span_mask
 from ner_plugins.modules.losses import BoundarySmoothingLoss, CrossEntropyLoss, DiceLoss, FocalLoss
 
 # Each softmax loss with what it is, written out, where the gold class has probability p.

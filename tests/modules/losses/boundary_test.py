@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from loss_cases import SOFTMAX, random_cells, smoothed_by_hand, written_out
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.heads.biaffine import span_mask
+from ner_plugins.heads.band import span_mask
 from ner_plugins.modules.losses import BoundarySmoothingLoss, CellLoss, CrossEntropyLoss, FocalLoss
 from ner_plugins.modules.losses.boundary import smooth_boundaries
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.heads.biaffine import BiaffineSpanScorer, span_mask
+from ner_plugins.heads.band import span_mask
+from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, SoftmaxLoss, span_targets
 
 entity_rows = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6), st.integers(0, 2)), max_size=6)
