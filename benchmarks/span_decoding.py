@@ -116,8 +116,10 @@ def child(kind: str, length: int) -> None:
     """Print the megabytes that a training step of the head alone adds to the process."""
     import torch
 
-    from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer, SpanProjection, span_mask
+    from ner_plugins.heads.band import span_mask
+    from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
     from ner_plugins.heads.pair_scorer import PairSpanScorer
+    from ner_plugins.heads.projection import SpanProjection
     from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss
 
     torch.set_num_threads(1)

@@ -154,7 +154,7 @@ def _unreachable(
     """The gold entities that `model` cannot predict, alone or together, each with the reason."""
     in_tokens = {entity: to_tokens([entity], offsets) for entity in gold}
     known = [entity for entity in gold if entity.type in model.types]
-    reachable = set(model.reachable(to_tokens(known, offsets)))
+    reachable = set(model.head.reachable(to_tokens(known, offsets)))
     found = []
     for entity, tokens in in_tokens.items():
         if entity.type not in model.types:
@@ -162,7 +162,7 @@ def _unreachable(
         elif not tokens:
             found.append((entity, CUT_BY_A_TOKEN))
         elif tokens[0] not in reachable:
-            found.append((entity, OVERLAPPING if model.reachable(tokens) else TOO_WIDE))
+            found.append((entity, OVERLAPPING if model.head.reachable(tokens) else TOO_WIDE))
     return found
 
 

@@ -100,7 +100,7 @@ def test_a_run_changes_the_encoders_rate_alone(
     groups = found["trainer.optimizer.parameter_groups"]
     rates = {patterns[0]: settings.get("lr") for patterns, settings in groups}
     assert [rate for pattern, rate in rates.items() if "(?=.*token_embedder)" in pattern] == [0.25, 0.25]
-    assert rates.get(r"^crf\.", 1e-2) == 1e-2 and len(groups) == 3 + (head == "crf_tagger")
+    assert rates.get(r"^head\.crf\.", 1e-2) == 1e-2 and len(groups) == 3 + (head == "crf_tagger")
     assert found["trainer.amp_dtype"] == "bfloat16"
 
 

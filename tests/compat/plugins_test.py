@@ -87,16 +87,16 @@ def test_a_name_of_allennlp_models_is_found_when_it_is_asked_for() -> None:
         """
     )
     theirs = "allennlp_models.tagging.models.crf_tagger"
-    assert found == {"early": False, "model": "ner_plugins.models.crf_tagger", "theirs": theirs, "listed": True}
+    assert found == {"early": False, "model": "ner_plugins.models.named", "theirs": theirs, "listed": True}
 
 
-@pytest.mark.parametrize("first", ["ner_plugins.models.crf_tagger", "allennlp_models.tagging"])
+@pytest.mark.parametrize("first", ["ner_plugins.models.named", "allennlp_models.tagging"])
 def test_our_crf_tagger_wins_whichever_is_imported_first(first: str) -> None:
     found = python(
         f"""
         import importlib, json
         import ner_plugins
-        both = ("ner_plugins.models.crf_tagger", "allennlp_models.tagging")
+        both = ("ner_plugins.models.named", "allennlp_models.tagging")
         for module in sorted(both, key=lambda name: name != {first!r}):
             importlib.import_module(module)
         from allennlp.models import Model
@@ -104,7 +104,7 @@ def test_our_crf_tagger_wins_whichever_is_imported_first(first: str) -> None:
         print(json.dumps([Model.by_name("crf_tagger").__module__, DatasetReader.by_name("conll2003").__module__]))
         """
     )
-    assert found == ["ner_plugins.models.crf_tagger", "allennlp.data.dataset_readers.conll2003"]
+    assert found == ["ner_plugins.models.named", "allennlp.data.dataset_readers.conll2003"]
 
 
 def test_from_params_finds_them_too_and_a_misspelt_one_is_still_an_error() -> None:

@@ -104,7 +104,7 @@ def test_patience_and_what_is_restored(select_on, best, epochs, restore, tmp_pat
     assert len(seen) == len(lines(tmp_path / "run")) == epochs
     kept = seen[best if restore else epochs - 1]
     assert all(torch.equal(tensor, kept[name]) for name, tensor in after.items())
-    assert not torch.equal(seen[0]["tag_projection.weight"], after["tag_projection.weight"])
+    assert not torch.equal(seen[0]["head.tag_projection.weight"], after["head.tag_projection.weight"])
 
 
 def test_of_epochs_with_one_metric_the_one_of_the_lower_loss_is_better(tmp_path, monkeypatch) -> None:

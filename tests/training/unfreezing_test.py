@@ -63,7 +63,7 @@ def test_parameters_learn_from_their_epoch_on(tmp_path) -> None:
     assert run.moved(EMBEDDER) == [False, False, False, True]
     assert run.moved("encoder._module.weight_ih_l0") == [False, True, True, True]
     assert run.moved("encoder._module.bias_ih_l0") == [False, True, True, True]  # the earlier of two
-    assert run.moved("tag_projection.weight") == [True] * 4
+    assert run.moved("head.tag_projection.weight") == [True] * 4
 
 
 def test_a_recovered_run_knows_what_is_frozen_from_the_epoch(tmp_path) -> None:
@@ -99,7 +99,7 @@ def test_layers_thaw_from_the_top(tmp_path) -> None:
     assert of(r"layer\.1\.") == {(False, True, True, True)}
     assert of(r"layer\.0\.") == {(False, False, True, True)}
     assert of(r"\.embeddings\.") == {(False, False, False, True)}
-    assert of("tag_projection") == {(True,) * 4}
+    assert of("head.tag_projection") == {(True,) * 4}
     asleep = [any(name.endswith("layer.0.attention.self.dropout") for name in run.asleep[epoch]) for epoch in range(4)]
     assert asleep == [True, True, False, False]
     assert [any("layer.1" in name for name in run.asleep[epoch]) for epoch in range(4)] == [True] + [False] * 3

@@ -153,7 +153,7 @@ def test_each_parameter_is_in_one_group(name: str, tmp_path: Path, monkeypatch: 
     settings = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in named:
         group = settings[id(parameter)]
-        rate = 1e-2 if name.startswith("crf.") else 1e-3
+        rate = 1e-2 if name.startswith("head.crf.") else 1e-3
         assert group["lr"] == (5e-5 if "token_embedder" in name else rate), name
-        no_decay = name.startswith("crf.") or re.search("bias|norm", name.lower())
+        no_decay = name.startswith("head.crf.") or re.search("bias|norm", name.lower())
         assert (group["weight_decay"] == 0) == bool(no_decay), name

@@ -55,7 +55,7 @@ def groups_of(model: Model, settings: dict[str, Any]) -> dict[str, tuple[float, 
 
 def part_of(name: str) -> str:
     """By hand what the library's expressions should find."""
-    if name.startswith("crf."):
+    if name.startswith("head.crf."):
         return "crf"
     if ".token_embedder_bert.encoder." in name:
         return "encoder"

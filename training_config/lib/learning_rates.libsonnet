@@ -1,8 +1,8 @@
 // Learning rates of their own for the parts of a model, and no weight decay on biases and layer norms.
 //   local learning_rates = import 'lib/learning_rates.libsonnet';
 //   trainer+: { optimizer: { type: 'huggingface_adamw' } + learning_rates.of({ encoder: 2e-5, head: 1e-3, crf: 1e-2 }) }
-// The head is whatever is no other part, and has to have a rate. Of the others, name those that the model has: AllenNLP
-// warns of a group without parameters, and a part without a rate of its own belongs to the head.
+// `head` is required: it is the rate of the head and of every part that has no rate of its own. Name only parts that the
+// model has: AllenNLP warns of a group without parameters.
 local parts = {
   encoder: @'token_embedder_[^.]*\.(encoder|transformer_model)\.',  // a pretrained transformer
   embeddings: @'(token_embedder_[^.]*|\.words\.embedding)\.weight$',  // of characters and bigrams; of a lexicon's words
