@@ -23,7 +23,8 @@ from ner_plugins.version import VERSION
 
 ASSETS_FOLDER = "ner_assets"
 MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: parameters of the head are under `head.`; of 1, `NerModel` maps the names when it loads
+_READABLE = (1, 2)
 
 _loading: ContextVar[bool] = ContextVar("ner_plugins_loading", default=False)
 
@@ -106,10 +107,10 @@ class Assets:
             )
         manifest = _read_json(path)
         found = manifest.get("format_version") if isinstance(manifest, dict) else None
-        if found != FORMAT_VERSION:
+        if found not in _READABLE:
             writer = manifest.get("ner_plugins", "unknown") if isinstance(manifest, dict) else "unknown"
             raise ArchiveError(
-                f"{path}: format_version is {found}, this ner_plugins ({VERSION}) reads {FORMAT_VERSION}. "
+                f"{path}: format_version is {found}, this ner_plugins ({VERSION}) reads {' and '.join(map(str, _READABLE))}. "
                 f"Retrain, or use the ner_plugins version that wrote it ({writer})"
             )
 
