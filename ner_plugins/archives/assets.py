@@ -109,8 +109,9 @@ class Assets:
         found = manifest.get("format_version") if isinstance(manifest, dict) else None
         if found not in _READABLE:
             writer = manifest.get("ner_plugins", "unknown") if isinstance(manifest, dict) else "unknown"
+            readable = " and ".join(map(str, _READABLE))
             raise ArchiveError(
-                f"{path}: format_version is {found}, this ner_plugins ({VERSION}) reads {' and '.join(map(str, _READABLE))}. "
+                f"{path}: format_version is {found}, this ner_plugins ({VERSION}) reads {readable}. "
                 f"Retrain, or use the ner_plugins version that wrote it ({writer})"
             )
 

@@ -34,7 +34,7 @@ def test_a_saved_folder_is_read_back(tmp_path: Path) -> None:
     assert assets.exists()
     assert (assets.require("lexicon", "the lexicon") / "lexicon.txt").read_text(encoding="utf-8") == "北京\n"
     manifest = json.loads((tmp_path / "run" / "ner_assets" / "manifest.json").read_text())
-    assert manifest["format_version"] == 1 and manifest["ner_plugins"] == VERSION
+    assert manifest["format_version"] == 2 and manifest["ner_plugins"] == VERSION
     assert manifest["torch"][0].isdigit() and manifest["transformers"][0].isdigit()
 
 
@@ -106,7 +106,7 @@ def test_another_format_version_is_refused(tmp_path: Path, monkeypatch: pytest.M
         later.setattr(archive_assets, "FORMAT_VERSION", 7)
         later.setattr(archive_assets, "VERSION", "9.9")
         assets.save_folder("lexicon", _write_lexicon)
-    message = rf"format_version is 7, this ner_plugins \({VERSION}\) reads 1\. Retrain, or use .* wrote it \(9\.9\)"
+    message = rf"format_version is 7, this ner_plugins \({VERSION}\) reads 1 and 2\. Retrain, or use .* wrote it \(9\.9\)"
     with pytest.raises(ArchiveError, match=message):
         assets.require("lexicon", "the lexicon")
     with pytest.raises(ArchiveError, match=message):
