@@ -69,8 +69,8 @@ $(OLD)/.ready: requirements.txt requirements-test.txt setup.py
 test-transformers4: $(OLD)/.ready
 	$(OLD)/bin/python $(PYTEST)
 
-# The site: nothing is fetched while it is built. Docstrings are read without importing the package, so neither torch nor
-# AllenNLP is installed.
+# The site: the build fetches nothing. It reads docstrings without importing the package, so it needs neither torch nor
+# AllenNLP.
 DOCS := .venv-docs
 $(DOCS)/.ready: requirements-docs.txt
 	$(PYTHON) -m venv $(DOCS)
@@ -79,7 +79,7 @@ $(DOCS)/.ready: requirements-docs.txt
 	touch $@
 
 docs: $(DOCS)/.ready
-	$(DOCS)/bin/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
 
 # Transformers 4.41, the last with which AllenNLP's own indexer works: the peer in benchmarks/indexing.py.
 PEER := .venv-indexing
