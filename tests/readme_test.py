@@ -1,4 +1,4 @@
-"""What the README says is run: its commands (with overrides that make them short), its Python, its claims of names."""
+"""What the README and the guides say is run: their commands (with overrides that make them short), code and tables."""
 
 import json
 import os
@@ -10,71 +10,106 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import documents
 import pytest
 from forked import run_instead
 
 from ner_plugins.settings import SETTINGS
 
-ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-ALL_COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    allennlp ")]
-COMMANDS = [command for command in ALL_COMMANDS if " ner-data " not in command]
-DATA_COMMANDS = [command for command in ALL_COMMANDS if " ner-data " in command]
+ROOT = documents.ROOT
+README = documents.read(documents.README)
 SHORT = {"trainer.num_epochs": 1, "dataset_reader.max_instances": 40}
 SMALL = {"flat": SHORT, "nerco": {**SHORT, "trainer.callbacks.0.epochs": 1}}
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = {
+    "README": ["train", "evaluate", "predict"],
+    "first-steps": ["train", "evaluate", "predict"],  # the README's, which are not run twice
+    "heads": ["train"],
+    "lattices": ["train", "train"],
+    "training": ["train", "train"],
+    "reports": ["ner-report", "ner-threshold"],
+}
+DOWNLOAD = "allennlp ner-data download cluener --accept-licence cluener"
+
+
+def commands_of(page: str) -> list[str]:
+    text = README if page == "README" else documents.read(page)
+    return [command for command in documents.commands(text) if " ner-data " not in command]
 
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the README's commands name."""
+    """A folder with what the commands name."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "input.txt").write_text("刘晓燕去了北京\n", encoding="utf-8")
     return folder
 
 
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
 def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_overrides: str) -> None:
-    assert [shlex.split(command)[1] for command in COMMANDS] == [
-        "train", "evaluate", "predict", "train", "train", "ner-report", "ner-threshold",
-    ]  # fmt: skip
-    for number, command in enumerate(COMMANDS):
-        assert command.endswith(" --include-package ner_plugins")
-        command = command.replace("data/cluener", "fixtures/sample").replace("runs/mine", str(short / "mine"))
-        command = command.replace("tuned.tar.gz", str(short / "tuned.tar.gz"))
-        arguments = shlex.split(command.replace("input.txt", str(short / "input.txt")))[1:]
-        if arguments[0] == "train":
-            config = Path(arguments[1]).stem
-            arguments += ["-o", json.dumps(json.loads(tiny_overrides) if config == "biaffine" else SMALL[config])]
-            arguments += [] if "-s" in arguments else ["-s", str(short / config)]
-        done = (allennlp_afresh if number < 3 else allennlp)(*arguments)  # the first of each kind, from the very start
-        assert done.returncode == 0, done.stdout + done.stderr
-        if arguments[0] == "predict":
-            prediction = json.loads(done.stdout)
+    prediction, run = None, set()
+    for page, actions in COMMANDS.items():
+        assert [shlex.split(command)[1] for command in commands_of(page)] == actions
+        for command in commands_of(page):
+            if command in run:
+                continue
+            run.add(command)
+            assert command.endswith(" --include-package ner_plugins")
+            command = command.replace("data/cluener", "fixtures/sample").replace("runs/", f"{short}/")
+            command = command.replace("tuned.tar.gz", str(short / "tuned.tar.gz"))
+            command = command.replace("input.txt", str(short / "input.txt"))
+            arguments = shlex.split(command)[1:]
+            if arguments[0] == "train":
+                config = Path(arguments[1]).stem
+                tiny = json.loads(tiny_overrides)
+                arguments = documents.with_overrides(command, tiny if config == "biaffine" else SMALL[config])
+                arguments += [] if "-s" in arguments else ["-s", str(short / config)]
+            afresh = len(run) <= 3  # the first of each kind, from the very start
+            done = (allennlp_afresh if afresh else allennlp)(*arguments)
+            assert done.returncode == 0, done.stdout + done.stderr
+            if arguments[0] == "predict":
+                prediction = json.loads(done.stdout)
+    assert len(run) == 10
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")
     promised = json.loads(next(line for line in README.splitlines() if line.startswith('    {"id"')))
+    assert json.loads(documents.fences(documents.read("first-steps"), "json")[0]) == promised
     assert list(prediction) == list(promised)
     assert list(promised["entities"][0]) == ["start", "end", "type", "text", "score"]
 
 
+def test_every_page_with_commands_is_run_somewhere() -> None:
+    elsewhere = {"CONTRIBUTING", "extending", "data"}  # contributing_test, and below
+    found = {path.stem for path in documents.PAGES if documents.commands(documents.read(path))}
+    assert found == {*COMMANDS, *elsewhere}
+
+
 def test_the_data_commands_run_in_order(allennlp, tmp_path: Path) -> None:
-    assert [shlex.split(command)[2] for command in DATA_COMMANDS] == [
+    commands = documents.commands(documents.read("data"))
+    assert [shlex.split(command)[2] for command in commands] == [
         "stats", "check", "convert", "split", "sample", "download",
     ]  # fmt: skip
-    for command in DATA_COMMANDS:
+    for command in commands:
         arguments = shlex.split(command)[1:]
         for i, argument in enumerate(arguments):
             argument = argument.replace("data/msra", str(ROOT / "fixtures/msra"))
             arguments[i] = argument.replace("data/weibo", str(ROOT / "fixtures/weibo")).replace("0.1", "0.5")
         done = allennlp(*arguments, cwd=tmp_path)
-        problems = arguments[1] == "check"  # of which the fixture has some, on purpose
+        problems = arguments[1] == "check"  # the fixture has some on purpose
         assert done.returncode == problems, done.stdout + done.stderr
     assert (tmp_path / "weibo.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "weibo.jsonl").read_text(encoding="utf-8").splitlines()[0])["text"]
     assert any((tmp_path / "msra_split").iterdir()) and (tmp_path / "sample.json").stat().st_size
 
 
-READER_TABLE = README[README.index("| reader | corpus and its files") : README.index("Tags may be BIO")]
-READERS = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in READER_TABLE.splitlines()[2:] if row]
+def test_the_corpus_that_is_downloaded_is_known(allennlp) -> None:
+    assert DOWNLOAD in documents.commands(README) and DOWNLOAD in documents.commands(documents.read("first-steps"))
+    done = allennlp(*shlex.split(DOWNLOAD.replace("--accept-licence cluener", "--list"))[1:])
+    assert done.returncode == 0 and "cluener" in done.stdout
+
+
+READERS = documents.table(documents.read("data"), "reader")
 
 
 def test_the_readers_are_all_there() -> None:
@@ -83,8 +118,14 @@ def test_the_readers_are_all_there() -> None:
     from ner_plugins.dataset_readers import NerDatasetReader
 
     classes = {name: DatasetReader.resolve_class_name(name)[0] for name in DatasetReader.list_available()}
-    ours = {name for name, reader in classes.items() if issubclass(reader, NerDatasetReader)}
-    assert {name for row in READERS for name in re.findall(r"`(\w+)`", row[0])} == ours
+    ours = {
+        name
+        for name, reader in classes.items()
+        if issubclass(reader, NerDatasetReader) and reader.__module__.startswith("ner_plugins.")
+    }
+    assert {name for row in READERS for name in documents.names(row[0])} == ours
+    kinds = documents.table(README, "kind")
+    assert {name for row in kinds if row[0].endswith("readers") for name in documents.names(row[1])} == ours
 
 
 @pytest.mark.parametrize("row", READERS, ids=lambda row: row[0])
@@ -96,7 +137,7 @@ def test_the_lines_of_each_format_are_read(row: list[str], tmp_path: Path) -> No
     lines = re.findall(r"`(.*?)`(?:<br>|$)", row[2])
     lines = [line.replace("<TAB>", "\t").replace("<U+0001>", "\x01") for line in lines]
     assert len(lines) == 2
-    [name, *_] = re.findall(r"`(\w+)`", row[0])
+    [name, *_] = documents.names(row[0])
     if name in ("kmou", "klp"):  # part of a block of its fixture
         text = "\n".join(path.read_text(encoding="utf-8-sig") for path in (ROOT / "fixtures" / name).iterdir())
         assert all(f"{line}\n" in text for line in lines)
@@ -109,25 +150,27 @@ def test_the_lines_of_each_format_are_read(row: list[str], tmp_path: Path) -> No
 
 
 def test_the_configs_are_all_there() -> None:
-    table = README[README.index("| config | model |") : README.index('`type: "crf_tagger"` is')]
-    named = set(re.findall(r"`([a-z_]+)`", table))
+    named = {name for row in documents.table(documents.read("heads"), "config") for name in documents.names(row[0])}
     endings = ("_bilstm", "_bigru")
     configs = {path.stem for path in (ROOT / "training_config").glob("*.jsonnet")}
     assert named == {name for name in configs if not name.endswith(endings)} - {"span_dense"}
     assert {name.removesuffix(ending) for ending in endings for name in configs if name.endswith(ending)} <= named
 
 
+def test_the_published_configs_are_all_there() -> None:
+    rows = documents.table(documents.read("published"), "config")
+    named = [name for row in rows for name in documents.names(row[0])]
+    assert sorted(named) == sorted(path.stem for path in (ROOT / "training_config/benchmarks").glob("*.jsonnet"))
+
+
 def test_the_python_runs(short: Path) -> None:
-    assert len(PYTHON) == 2
+    [code] = documents.fences(README, "python")
+    assert documents.fences(documents.read("first-steps"), "python") == [code]
     if not (short / "mine").exists():
         pytest.skip("needs the archive of the commands' test")
     names: dict = {}
-    exec(PYTHON[0].replace("runs/mine", str(short / "mine")), names)
+    exec(code.replace("runs/mine", str(short / "mine")), names)
     assert names["predictor"].predict_texts(["刘晓燕去了北京"])[0]["text"] == "刘晓燕去了北京"
-    exec(PYTHON[1], names)
-    (short / "train.txt").write_text("刘晓燕去了北京\t刘晓燕\tname\n", encoding="utf-8")
-    [sentence] = names["BracketedReader"]().sentences(f"{short}#train")
-    assert sentence.text[sentence.entities[0].start : sentence.entities[0].end] == "刘晓燕"
 
 
 def assert_demonstrated(out: str) -> None:
@@ -169,14 +212,17 @@ def test_make_train_is_that_script() -> None:
 
 
 def test_the_settings_are_all_there() -> None:
-    table = README[README.index("| variable |") : README.index("A data path is")]
-    assert set(re.findall(r"`(NER_\w+)`", table)) == set(SETTINGS)
+    table = documents.table(documents.read("training"), "variable")
+    assert {name for row in table for name in documents.names(row[0])} == set(SETTINGS)
+    defaults = {name: row[2].strip("`") for row in table for name in documents.names(row[0])}
+    assert all(defaults[name] == SETTINGS[name] for name in ("NER_DATA", "NER_READER", "NER_SEED"))
+    assert {name for row in documents.table(README, "variable") for name in documents.names(row[0])} < set(SETTINGS)
 
 
 def test_the_install_lines_are_those_of_the_makefile() -> None:
-    makefile = (ROOT / "Makefile").read_text()
+    makefile, guide = (ROOT / "Makefile").read_text(), documents.read("first-steps")
     for line in ("allennlp==2.10.1 allennlp-models==2.10.1", "-r requirements.txt"):
-        assert line in makefile and line in README
+        assert line in makefile and line in guide
 
 
 def test_every_name_it_lists_is_registered() -> None:
@@ -185,12 +231,13 @@ def test_every_name_it_lists_is_registered() -> None:
 
     import_module_and_submodules("ner_plugins")
     known = {name for registry in Registrable._registry.values() for name in registry}
-    table = README[README.index("## What there is") : README.index("Everything of AllenNLP")]
-    listed = [name for row in table.splitlines() if row.startswith("| ") for name in re.findall(r"`(\w+)`", row)]
-    assert set(listed) - {"amp_dtype", "use_amp"} <= known and len(listed) > 8
+    rows = documents.table(README, "kind")
+    listed = [name for row in rows for name in re.findall(r"`([\w-]+)`", row[1])]
+    assert set(listed) <= known and len(listed) > 40
 
 
-def test_folders_it_names_exist() -> None:
-    for name in re.findall(r"`((?:ner_plugins|training_config|benchmarks|scripts|fixtures|tests)[\w/.]*)`", README):
-
-        assert (ROOT / name).exists() or name.startswith("ner_plugins."), name
+def test_its_results_are_those_of_the_guide() -> None:
+    guide = {row[0]: row[1:] for row in documents.table(documents.read("published"), "model")}
+    for name, *figures in documents.table(README, "model"):
+        clue, _, *others = guide[name]
+        assert figures == [clue, *others], name

@@ -63,7 +63,7 @@ def test_all_files_pin_the_same_version() -> None:
 def test_a_version_for_each_python() -> None:
     """A package with a marker has one line for Python 3.10 and one for the later versions."""
     for path in ROOT.glob("requirements*.txt"):
-        lines = path.read_text().splitlines()
+        lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
         for name in {line.partition("==")[0] for line in lines if ";" in line}:
             markers = [line.partition("; ")[2] for line in lines if line.startswith(f"{name}==")]
             assert markers == ['python_version < "3.11"', 'python_version >= "3.11"'], name
