@@ -20,7 +20,7 @@ import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, Literal, NamedTuple, Optional, Sequence, Set, Tuple, get_args
 
 from ner_plugins.errors import ConfigError, NerError, shown
 
@@ -67,7 +67,7 @@ _ALIASES = {
     "BMESO": "BMES", "BMEOS": "BMES", "BMOES": "BMES", "BILOU": "BIOUL", "BILUO": "BIOUL", "BIOLU": "BIOUL",
 }  # fmt: skip
 SCHEMES = tuple(_SCHEMES)
-ILLEGAL_RULES = ("repair", "strict", "drop")
+IllegalRule = Literal["repair", "strict", "drop"]
 
 # What a letter says, whatever the scheme.
 _ROLES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
@@ -174,8 +174,8 @@ def tags_to_spans(tags: Sequence[str], scheme: str = "BIO", illegal: str = "repa
 
     `IllegalTagError`, a `NerError`: with `strict`, and at what is no tag at all.
     """
-    if illegal not in ILLEGAL_RULES:
-        raise ConfigError(f"illegal_tags is {illegal!r}, but must be one of {', '.join(ILLEGAL_RULES)}")
+    if illegal not in (rules := get_args(IllegalRule)):
+        raise ConfigError(f"illegal_tags is {illegal!r}, but must be one of {', '.join(rules)}")
     spans, legal = read_tags(tags, scheme)
     if all(legal) or illegal == "repair":
         return spans

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from typing import List, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ner_plugins.errors import shown
 from ner_plugins.files.encodings import conversion, likely_encoding
@@ -84,7 +84,7 @@ def _separated_cause(text: str) -> Optional[Cause]:
 
 def _text_cause(text: str) -> Cause:
     start = f"it starts with {shown(text[:_START])}"
-    lines: List[str] = [line for line in text.split("\n") if line.strip()]
+    lines: list[str] = [line for line in text.split("\n") if line.strip()]
     if all(line.isprintable() for line in (line.replace("\t", " ").rstrip("\r") for line in lines)):
         return Cause(f"it seems to be plain text without labels; {start}")
     return Cause(start)

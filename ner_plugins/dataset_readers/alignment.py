@@ -1,11 +1,11 @@
 """Spans of characters to spans of tokens."""
 
 from bisect import bisect_left, bisect_right
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Literal, NamedTuple, Optional, Sequence
 
 from ner_plugins.entities import Entity
 
-BOUNDARIES = ("expand", "shrink", "drop")
+Boundary = Literal["expand", "shrink", "drop"]
 
 
 class TokenSpan(NamedTuple):
@@ -28,15 +28,15 @@ class TokenSpan(NamedTuple):
 
 
 def align_entities(
-    entities: Sequence[Entity], offsets: Sequence[Tuple[int, int]], boundary: str = "expand"
-) -> List[Optional[TokenSpan]]:
+    entities: Sequence[Entity], offsets: Sequence[tuple[int, int]], boundary: Boundary = "expand"
+) -> list[Optional[TokenSpan]]:
     """
     The tokens of each entity.
 
     # Parameters
 
     entities : `Sequence[Entity]`
-    offsets : `Sequence[Tuple[int, int]]`
+    offsets : `Sequence[tuple[int, int]]`
         Each token's half-open characters, increasing, without overlap; gaps are characters without a token.
     boundary : `str`, optional (default=`"expand"`)
         Of an entity that begins or ends inside a token: `expand` takes the whole token in, `shrink` leaves it out,
@@ -44,14 +44,14 @@ def align_entities(
 
     # Returns
 
-    `List[Optional[TokenSpan]]`
+    `list[Optional[TokenSpan]]`
         One for each entity; `None` where no token is left.
     """
     if not entities:
         return []
     starts = [start for start, _ in offsets]
     ends = [end for _, end in offsets]
-    spans: List[Optional[TokenSpan]] = []
+    spans: list[Optional[TokenSpan]] = []
     for entity in entities:
         # The tokens that share a character with the entity: first to last - 1.
         first, last = bisect_right(ends, entity.start), bisect_left(starts, entity.end)

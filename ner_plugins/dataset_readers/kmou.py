@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from typing import Any, Iterator, List, NoReturn, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, Literal, NoReturn, Optional, Sequence, Union
 
 from allennlp.data import DatasetReader
 
@@ -13,7 +13,7 @@ from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import COMPRESSION_SUFFIXES, choose_by_name
-from ner_plugins.tag_schemes import ILLEGAL_RULES, illegal_tags, tags_to_spans
+from ner_plugins.tag_schemes import IllegalRule, illegal_tags, tags_to_spans
 
 TYPES = ("PER", "LOC", "ORG", "POH", "DAT", "TIM", "DUR", "MNY", "PNT", "NOH")
 
@@ -50,7 +50,7 @@ class KmouReader(NerDatasetReader):
 
     annotation : `str`, optional (default=`"brackets"`)
         Where the entities are taken from: `brackets`, the annotated line, or `tags`, the last column.
-    types : `Optional[List[str]]`, optional (default=`None`)
+    types : `Optional[list[str]]`, optional (default=`None`)
         Entity types that there are beside the corpus's own ten.
     illegal_tags : `str`, optional (default=`"repair"`)
         With `tags`: `repair`, `strict` (an error) or `drop`, see `tags_to_spans`.
@@ -60,18 +60,12 @@ class KmouReader(NerDatasetReader):
 
     def __init__(
         self,
-        annotation: str = "brackets",
-        types: Optional[List[str]] = None,
-        illegal_tags: str = "repair",
+        annotation: Literal["brackets", "tags"] = "brackets",
+        types: Optional[list[str]] = None,
+        illegal_tags: IllegalRule = "repair",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for key, value, choices in (
-            ("annotation", annotation, ("brackets", "tags")),
-            ("illegal_tags", illegal_tags, ILLEGAL_RULES),
-        ):
-            if value not in choices:
-                raise ConfigError(f"dataset_reader.{key} is {value!r}, but must be one of {', '.join(choices)}")
         if isinstance(types, str) or any(not re.fullmatch(r"[^\s<>:]+", type_) for type_ in types or ()):
             raise ConfigError(f'dataset_reader.types is {types!r}, but must list names of types: ["PER", "EVT"]')
         self.annotation = annotation
@@ -96,7 +90,7 @@ class KmouReader(NerDatasetReader):
         data = [name for name, base in beside.items() if base.endswith(suffixes) and not _NO_DATA.match(base)]
         return sorted(name for name in data if bool(_DEV_FILES.match(beside[name])) == (split == "dev"))
 
-    def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+    def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         stem = re.split(r"[/!]", path)[-1].split(".txt")[0]
         for first, block in line_groups(lines):
             try:
@@ -107,7 +101,7 @@ class KmouReader(NerDatasetReader):
                 self.counts["tokens"] += len(block) - len(_HEADERS)
             yield record
 
-    def _sentence(self, first: int, block: List[str], path: str, stem: str) -> Sentence:
+    def _sentence(self, first: int, block: list[str], path: str, stem: str) -> Sentence:
         """The block that begins in line `first` of the file."""
         number, raw, annotated = _headers(first, block, path)
         rows = block[len(_HEADERS) :]
@@ -129,7 +123,7 @@ class KmouReader(NerDatasetReader):
                 ) from None
         return Sentence(raw, tuple(entities), f"{stem}:{number}", f"{path}:{first}")
 
-    def _from_tags(self, forms: List[str], tags: List[str], path: str, first: int) -> List[Entity]:
+    def _from_tags(self, forms: list[str], tags: list[str], path: str, first: int) -> list[Entity]:
         """The entities that the tags mark; the first of them is in line `first`."""
         if not self._tags.issuperset(tags):
             at = next(at for at, tag in enumerate(tags) if tag not in self._tags)
@@ -151,7 +145,7 @@ class KmouReader(NerDatasetReader):
         return [Entity(offsets[start], offsets[end], type_) for start, end, type_ in spans]
 
 
-def _headers(first: int, block: List[str], path: str) -> List[str]:
+def _headers(first: int, block: list[str], path: str) -> list[str]:
     """The three lines that open a block, without their `## `."""
     for at, expected in enumerate(_HEADERS):
         line = block[at] if at < len(block) else None
@@ -168,7 +162,7 @@ def _headers(first: int, block: List[str], path: str) -> List[str]:
     return [number.strip(), raw, annotated]
 
 
-def _refuse_columns(rows: List[str], path: str, first: int) -> NoReturn:
+def _refuse_columns(rows: list[str], path: str, first: int) -> NoReturn:
     at = next(at for at, row in enumerate(rows) if row.count("\t") != 3)
     if rows[at].startswith("## "):
         found, remedy = f"a new block, {_short(rows[at])}, after a line of another", "Put a blank line before it"
@@ -177,7 +171,7 @@ def _refuse_columns(rows: List[str], path: str, first: int) -> NoReturn:
     raise DataError(found, path=path, line=first + at, expected=_COLUMNS, remedy=remedy)
 
 
-def _refuse_forms(forms: List[str], raw: str, path: str, first: int) -> NoReturn:
+def _refuse_forms(forms: list[str], raw: str, path: str, first: int) -> NoReturn:
     """Names the first morpheme that does not continue the raw line."""
     at = good = 0
     while good < len(forms) and forms[good] and raw.startswith(forms[good], at):

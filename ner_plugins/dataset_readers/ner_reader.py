@@ -5,28 +5,14 @@ import logging
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import (
-    Any,
-    BinaryIO,
-    Callable,
-    ClassVar,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Optional,
-    Sequence,
-    Tuple,
-    TypeVar,
-    Union,
-)
+from typing import Any, BinaryIO, Callable, ClassVar, Iterable, Iterator, Literal, Optional, Sequence, TypeVar, Union
 
 from allennlp.data import DatasetReader, Field, Instance, Token, TokenIndexer, Tokenizer
 from allennlp.data.fields import MetadataField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.nn.util import is_distributed
 
-from ner_plugins.dataset_readers.alignment import BOUNDARIES
+from ner_plugins.dataset_readers.alignment import Boundary
 from ner_plugins.dataset_readers.parsing import gc_paused, guarded
 from ner_plugins.dataset_readers.recognition import Head, Recognition
 from ner_plugins.dataset_readers.text_split import split_of
@@ -39,7 +25,7 @@ from ner_plugins.fields.lattice_field import LatticeField
 from ner_plugins.fields.tokens_field import TokensField
 from ner_plugins.files.data_paths import DataPath, SplitFiles, choose_by_name
 from ner_plugins.files.opening import open_streams
-from ner_plugins.files.text_lines import ENCODING_ERRORS, read_lines
+from ner_plugins.files.text_lines import EncodingErrors, read_lines
 from ner_plugins.lexicon.lexicon import Lexicon
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
 
@@ -76,10 +62,10 @@ class NerDatasetReader(DatasetReader):
 
     tokenizer : `Optional[Tokenizer]`, optional (default=`NerCharacterTokenizer()`)
         One of this package's, or any whose tokens have `idx`.
-    token_indexers : `Optional[Dict[str, TokenIndexer]]`, optional (default=`{"tokens": SingleIdTokenIndexer()}`)
-    entity_types : `Optional[List[str]]`, optional (default=`None`)
+    token_indexers : `Optional[dict[str, TokenIndexer]]`, optional (default=`{"tokens": SingleIdTokenIndexer()}`)
+    entity_types : `Optional[list[str]]`, optional (default=`None`)
         Keep only these, in the raw gold as well.
-    rename_types : `Optional[Dict[str, str]]`, optional (default=`None`)
+    rename_types : `Optional[dict[str, str]]`, optional (default=`None`)
         New names for types of the file, `{"NR": "PER"}`; `entity_types` then means the new ones.
     on_error : `str`, optional (default=`"raise"`)
         `raise` stops at the first record that cannot be read; `skip` leaves it out, says so, and counts.
@@ -116,21 +102,18 @@ class NerDatasetReader(DatasetReader):
     def __init__(
         self,
         tokenizer: Optional[Tokenizer] = None,
-        token_indexers: Optional[Dict[str, TokenIndexer]] = None,
-        entity_types: Optional[List[str]] = None,
-        rename_types: Optional[Dict[str, str]] = None,
-        on_error: str = "raise",
-        encoding_errors: str = "strict",
-        boundary: str = "expand",
+        token_indexers: Optional[dict[str, TokenIndexer]] = None,
+        entity_types: Optional[list[str]] = None,
+        rename_types: Optional[dict[str, str]] = None,
+        on_error: Literal["raise", "skip"] = "raise",
+        encoding_errors: EncodingErrors = "strict",
+        boundary: Boundary = "expand",
         dev_fraction: Optional[float] = None,
         dev_seed: int = 0,
         lexicon: Optional[Lexicon] = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
-        _check_choice("on_error", on_error, ("raise", "skip"))
-        _check_choice("encoding_errors", encoding_errors, ENCODING_ERRORS)
-        _check_choice("boundary", boundary, BOUNDARIES)
         if dev_fraction is not None and not 0.0 < dev_fraction < 1.0:
             raise ConfigError(f"dataset_reader.dev_fraction is {dev_fraction}, but must be between 0 and 1")
         if isinstance(entity_types, str) or (entity_types is not None and not entity_types):
@@ -164,13 +147,13 @@ class NerDatasetReader(DatasetReader):
         """
         return None
 
-    def _parse(self, lines: Iterator[Tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+    def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         """
         The records of one file, each yielded before a line of the next one is taken.
 
         # Parameters
 
-        lines : `Iterator[Tuple[int, str]]`
+        lines : `Iterator[tuple[int, str]]`
             1-based numbers and texts, as `read_lines` gives them.
         path : `str`
             The file's name, for `Sentence.source` and for messages.
@@ -264,7 +247,7 @@ class NerDatasetReader(DatasetReader):
 
     def _records(self, place: DataPath, drawn: bool) -> Iterator[Union[Sentence, DataError]]:
         """What the parser makes of each file; a record with an undecodable line is an error."""
-        undecodable: List[DataError] = []
+        undecodable: list[DataError] = []
         on_bad = undecodable.append if self.on_error == "skip" else None
         for name, stream in open_streams(place, self._choose_files, files_have_splits=drawn):
             for record in self._parse_file(stream, name, on_bad):
@@ -355,7 +338,7 @@ class NerDatasetReader(DatasetReader):
         """
         return self._instance(Sentence(text, entities, id, source), self.tokenizer.tokenize(text))
 
-    def _instance(self, sentence: Sentence, tokens: List[Token]) -> Instance:
+    def _instance(self, sentence: Sentence, tokens: list[Token]) -> Instance:
         tokens = tokens or [Token("", 0, 0)]
         offsets = token_offsets(tokens, self.tokenizer)
         field = TokensField(tokens)
@@ -367,7 +350,7 @@ class NerDatasetReader(DatasetReader):
             "offsets": offsets,
             "source": sentence.source,
         }
-        fields: Dict[str, Field[Any]] = {"tokens": field, "metadata": MetadataField(metadata)}
+        fields: dict[str, Field[Any]] = {"tokens": field, "metadata": MetadataField(metadata)}
         if gold is not None:
             spans = token_spans(sentence, gold, offsets, self.boundary, self.counts)
             fields["entities"] = EntitiesField(spans, field)
@@ -386,8 +369,3 @@ def _mixed(sentence: Sentence, labelled: bool) -> DataError:
     found, earlier = ("no gold", "have") if labelled else ("gold", "have none")
     remedy = "Keep labelled and unlabelled sentences in files of their own (no entity at all is an empty label)"
     return DataError(f"{found} in it, but earlier sentences {earlier}", path=sentence.source or None, remedy=remedy)
-
-
-def _check_choice(key: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ConfigError(f"dataset_reader.{key} is {value!r}, but must be one of {', '.join(choices)}")

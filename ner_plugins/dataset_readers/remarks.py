@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from typing import Any, Collection, List, Optional, Sequence
+from typing import Any, Collection, Optional, Sequence
 
 from ner_plugins.errors import NerError, Remark, shown
 from ner_plugins.tag_schemes import detect_scheme
@@ -33,7 +33,7 @@ class TagTally:
         self.entities = 0
         self._path = path
         self._illegal = 0
-        self._sample: List[Sequence[str]] = []
+        self._sample: list[Sequence[str]] = []
 
     def add_illegal(self, tags: Sequence[str], entities: int) -> None:
         """Count entities with illegal tags: those of one sentence, of which these are all tags."""

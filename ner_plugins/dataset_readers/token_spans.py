@@ -1,11 +1,11 @@
 """The characters of tokens, and the tokens of entities."""
 
 from collections import Counter
-from typing import List, Sequence, Tuple
+from typing import Sequence
 
 from allennlp.data import Token, Tokenizer
 
-from ner_plugins.dataset_readers.alignment import align_entities
+from ner_plugins.dataset_readers.alignment import Boundary, align_entities
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
@@ -13,7 +13,7 @@ from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
 _UNITS = [(i, i + 1) for i in range(1024)]
 
 
-def token_offsets(tokens: Sequence[Token], tokenizer: Tokenizer) -> List[Tuple[int, int]]:
+def token_offsets(tokens: Sequence[Token], tokenizer: Tokenizer) -> list[tuple[int, int]]:
     """
     The half-open characters of each token.
 
@@ -45,10 +45,10 @@ def token_offsets(tokens: Sequence[Token], tokenizer: Tokenizer) -> List[Tuple[i
 def token_spans(
     sentence: Sentence,
     gold: Sequence[Entity],
-    offsets: Sequence[Tuple[int, int]],
-    boundary: str,
+    offsets: Sequence[tuple[int, int]],
+    boundary: Boundary,
     counts: "Counter[str]",
-) -> List[Tuple[int, int, str]]:
+) -> list[tuple[int, int, str]]:
     """
     The tokens of a sentence's gold.
 
@@ -57,7 +57,7 @@ def token_spans(
     sentence : `Sentence`
     gold : `Sequence[Entity]`
         Its entities.
-    offsets : `Sequence[Tuple[int, int]]`
+    offsets : `Sequence[tuple[int, int]]`
         The characters of its tokens.
     boundary : `str`
         See `align_entities`.
@@ -66,7 +66,7 @@ def token_spans(
 
     # Returns
 
-    `List[Tuple[int, int, str]]`
+    `list[tuple[int, int, str]]`
         Half-open tokens and type of each entity that has tokens.
 
     # Raises
@@ -79,7 +79,7 @@ def token_spans(
                 f"{entity.type} ({entity.start}, {entity.end}) is no span of {len(sentence.text)} characters",
                 path=sentence.source or None,
             )
-    spans: List[Tuple[int, int, str]] = []
+    spans: list[tuple[int, int, str]] = []
     for span in align_entities(gold, offsets, boundary):
         if span is None:
             counts["without_tokens"] += 1

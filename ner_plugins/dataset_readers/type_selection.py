@@ -4,7 +4,7 @@ import difflib
 import logging
 from collections import Counter
 from dataclasses import replace
-from typing import Dict, Optional, Sequence
+from typing import Optional, Sequence
 
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError
@@ -18,13 +18,13 @@ class TypeSelection:
 
     # Parameters
 
-    rename_types : `Dict[str, str]`
+    rename_types : `dict[str, str]`
         New names for types of the file.
     entity_types : `Optional[Sequence[str]]`
         The (new) names to keep; `None` keeps all.
     """
 
-    def __init__(self, rename_types: Dict[str, str], entity_types: Optional[Sequence[str]]) -> None:
+    def __init__(self, rename_types: dict[str, str], entity_types: Optional[Sequence[str]]) -> None:
         self._rename, self._keep = rename_types, entity_types
         self._written: Counter[str] = Counter()  # types as the file has them
         self._found: Counter[str] = Counter()  # and after renaming

@@ -1,7 +1,7 @@
 """The gold of one text as a tensor of spans."""
 
 import logging
-from typing import Any, ClassVar, Dict, List, Sequence, Set, Tuple
+from typing import Any, ClassVar, Sequence
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -24,7 +24,7 @@ class EntitiesField(Field[torch.Tensor]):
 
     # Parameters
 
-    entities : `Sequence[Tuple[int, int, str]]`
+    entities : `Sequence[tuple[int, int, str]]`
         Half-open spans of tokens with their types, in any order; they may nest and overlap.
     sequence_field : `SequenceField`
         The tokens.
@@ -39,24 +39,24 @@ class EntitiesField(Field[torch.Tensor]):
     __slots__ = ["_label_namespace", "_rows", "entities", "sequence_field"]
 
     # Types already reported as unknown, so that a corpus does not repeat itself 3,000 times.
-    _reported: ClassVar[Set[Tuple[str, str]]] = set()
+    _reported: ClassVar[set[tuple[str, str]]] = set()
 
     def __init__(
         self,
-        entities: Sequence[Tuple[int, int, str]],
+        entities: Sequence[tuple[int, int, str]],
         sequence_field: SequenceField[Any],
         label_namespace: str = ENTITY_NAMESPACE,
     ) -> None:
         self.entities = [(start, end, type_) for start, end, type_ in entities]
         self.sequence_field = sequence_field
         self._label_namespace = label_namespace
-        self._rows: List[Tuple[int, int, int]] = []
+        self._rows: list[tuple[int, int, int]] = []
         length = sequence_field.sequence_length()
         for start, end, type_ in self.entities:
             if not 0 <= start < end <= length:
                 raise ConfigurationError(f"the entity ({start}, {end}, {type_!r}) is no span of {length} tokens")
 
-    def count_vocab_items(self, counter: Dict[str, Dict[str, int]]) -> None:
+    def count_vocab_items(self, counter: dict[str, dict[str, int]]) -> None:
         """Counts each entity's type."""
         for _, _, type_ in self.entities:
             counter[self._label_namespace][type_] += 1
@@ -73,11 +73,11 @@ class EntitiesField(Field[torch.Tensor]):
                 self._reported.add((self._label_namespace, type_))
                 logger.warning("the entity type %r is not in the vocabulary: its entities count as missed", type_)
 
-    def get_padding_lengths(self) -> Dict[str, int]:
+    def get_padding_lengths(self) -> dict[str, int]:
         """`{"num_entities": rows}`."""
         return {"num_entities": len(self._rows)}
 
-    def as_tensor(self, padding_lengths: Dict[str, int]) -> torch.Tensor:
+    def as_tensor(self, padding_lengths: dict[str, int]) -> torch.Tensor:
         """An int64 tensor of shape (`padding_lengths["num_entities"]`, 3), padded with −1."""
         rows = self._rows[: padding_lengths["num_entities"]]
         padding = [(PADDING_VALUE,) * 3] * (padding_lengths["num_entities"] - len(rows))
@@ -88,7 +88,7 @@ class EntitiesField(Field[torch.Tensor]):
         """The field of a text without entities."""
         return EntitiesField([], self.sequence_field.empty_field(), self._label_namespace)
 
-    def human_readable_repr(self) -> List[Tuple[int, int, str]]:
+    def human_readable_repr(self) -> list[tuple[int, int, str]]:
         """The spans with the types' names."""
         return list(self.entities)
 

@@ -1,7 +1,7 @@
 """The words of a lexicon in one text, as tensors."""
 
 from array import array
-from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Iterator, Optional, Sequence
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # a reader imports both
 LATTICE_NAMESPACE = "lattice_words"
 
 
-class LatticeField(Field[Dict[str, torch.Tensor]]):
+class LatticeField(Field[dict[str, torch.Tensor]]):
     """
     Where the words of a lexicon stand in a text, in order of start, then of length.
 
@@ -36,7 +36,7 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
 
     text : `str`
         The text.
-    offsets : `Sequence[Tuple[int, int]]`
+    offsets : `Sequence[tuple[int, int]]`
         The half-open characters of each token.
     lexicon : `Optional[Lexicon]`
         It may be attached later.
@@ -49,7 +49,7 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
     def __init__(
         self,
         text: str,
-        offsets: Sequence[Tuple[int, int]],
+        offsets: Sequence[tuple[int, int]],
         lexicon: Optional["Lexicon"] = None,
         namespace: str = LATTICE_NAMESPACE,
     ) -> None:
@@ -59,13 +59,13 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
         self._namespace = namespace
         self._rows = array("i")  # ids, then heads, then tails
 
-    def words(self) -> Iterator[Tuple[int, int, int]]:
+    def words(self) -> Iterator[tuple[int, int, int]]:
         """
         The words of the lexicon in the text.
 
         # Returns
 
-        `Iterator[Tuple[int, int, int]]`
+        `Iterator[tuple[int, int, int]]`
             First token, last token, and place in the lexicon.
 
         # Raises
@@ -74,8 +74,8 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
         """
         if self.lexicon is None:
             raise ConfigError("the field lattice has no lexicon yet: call the reader's apply_token_indexers(instance)")
-        heads: Dict[int, int] = {}
-        tails: Dict[int, int] = {}
+        heads: dict[int, int] = {}
+        tails: dict[int, int] = {}
         for token, (start, end) in enumerate(self.offsets):
             if start < end:
                 heads.setdefault(start, token)
@@ -85,7 +85,7 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
             if head is not None and tail is not None and head <= tail:
                 yield head, tail, word
 
-    def count_vocab_items(self, counter: Dict[str, Dict[str, int]]) -> None:
+    def count_vocab_items(self, counter: dict[str, dict[str, int]]) -> None:
         """Counts each word."""
         count = counter[self._namespace]
         for _, _, word in self.words():
@@ -107,11 +107,11 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
             tails.append(tail)
         self._rows = ids + heads + tails
 
-    def get_padding_lengths(self) -> Dict[str, int]:
+    def get_padding_lengths(self) -> dict[str, int]:
         """`{"num_words": words}`."""
         return {"num_words": len(self._rows) // 3}
 
-    def as_tensor(self, padding_lengths: Dict[str, int]) -> Dict[str, torch.Tensor]:
+    def as_tensor(self, padding_lengths: dict[str, int]) -> dict[str, torch.Tensor]:
         """
         `words`, `heads`, `tails` and `mask`, each of shape (`padding_lengths["num_words"]`,); and `lexicon`, the digest
         of the lexicon, a scalar.
@@ -127,9 +127,9 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
         mask = torch.arange(length) < number
         return {"words": words, "heads": heads, "tails": tails, "mask": mask, "lexicon": digest}
 
-    def batch_tensors(self, tensor_list: List[Dict[str, torch.Tensor]]) -> Dict[str, torch.Tensor]:
+    def batch_tensors(self, tensor_list: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         """Those of several texts, of shape (batch, max_words); `lexicon` of shape (batch,)."""
-        tensors: Dict[str, torch.Tensor] = batch_tensor_dicts(tensor_list)
+        tensors: dict[str, torch.Tensor] = batch_tensor_dicts(tensor_list)
         return tensors
 
     def empty_field(self) -> "LatticeField":
@@ -142,7 +142,7 @@ class LatticeField(Field[Dict[str, torch.Tensor]]):
         field._rows = self._rows[:]
         return field
 
-    def human_readable_repr(self) -> List[Tuple[int, int, str]]:
+    def human_readable_repr(self) -> list[tuple[int, int, str]]:
         """First token, last token and word of each; nothing before the lexicon is attached."""
         if self.lexicon is None:
             return []

@@ -1,7 +1,6 @@
 """The tokens of a text, for indexers that look at more than one of them."""
 
 from copy import deepcopy
-from typing import Dict, List
 
 from allennlp.data.fields import TextField
 
@@ -12,9 +11,9 @@ class TokensField(TextField):
     of the text at once, instead of one after the other. For parameters see `TextField`.
     """
 
-    __slots__: List[str] = []
+    __slots__: list[str] = []
 
-    def count_vocab_items(self, counter: Dict[str, Dict[str, int]]) -> None:
+    def count_vocab_items(self, counter: dict[str, dict[str, int]]) -> None:
         """Counts what each indexer wants to have in the vocabulary."""
         for indexer in self.token_indexers.values():
             count_text = getattr(indexer, "count_text", None)

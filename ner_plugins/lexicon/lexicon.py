@@ -3,12 +3,12 @@
 import zlib
 from abc import abstractmethod
 from functools import cached_property
-from typing import List, Sequence, Tuple
+from typing import Sequence
 
 from allennlp.common import Registrable
 
 # Start and end (exclusive) in characters, and the word's place in `Lexicon.words`.
-Match = Tuple[int, int, int]
+Match = tuple[int, int, int]
 
 
 class Lexicon(Registrable):
@@ -41,7 +41,7 @@ class Lexicon(Registrable):
         """A text, or a word of another file, as it is compared with the words; as long as before."""
 
     @abstractmethod
-    def match(self, text: str) -> List[Match]:
+    def match(self, text: str) -> list[Match]:
         """
         Every place of every word in a text; they may overlap.
 
@@ -51,7 +51,7 @@ class Lexicon(Registrable):
 
         # Returns
 
-        `List[Match]`
+        `list[Match]`
             Half-open characters of `text` and the word's place in `words`, in order of start, then of length.
         """
 

@@ -4,11 +4,9 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import cache
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Literal, Optional, Sequence, get_args
 
-from ner_plugins.errors import ConfigError
-
-KINDS = ("full_width", "digits")
+NormalisationKind = Literal["full_width", "digits"]
 _FULL_WIDTH = (("０", "９"), ("Ａ", "Ｚ"), ("ａ", "ｚ"))
 _TO_HALF_WIDTH = ord("A") - ord("Ａ")
 
@@ -20,33 +18,17 @@ class Normalisation:
 
     # Parameters
 
-    kinds : `Tuple[str, ...]`
+    kinds : `tuple[str, ...]`
         `full_width`: full-width letters and digits become those of ASCII. `digits`: every digit (`str.isdigit`)
         becomes `0`, as FLAT and Lattice LSTM have it (Zhang and Yang 2018, their `number_normalized`).
     """
 
-    kinds: Tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, kinds: Optional[Sequence[str]], key: str) -> "Normalisation":
-        """
-        That of a setting.
-
-        # Parameters
-
-        kinds : `Optional[Sequence[str]]`
-            Some of `KINDS`, in any order.
-        key : `str`
-            The setting, for the message.
-
-        # Raises
-
-        `ConfigError` for anything else.
-        """
-        given = () if kinds is None else kinds
-        if isinstance(given, str) or not set(given) <= set(KINDS):
-            raise ConfigError(f"{key} is {kinds!r}, but must be a list of some of {', '.join(KINDS)}")
-        return cls(tuple(kind for kind in KINDS if kind in given))
+    def of(cls, kinds: Optional[Sequence[NormalisationKind]]) -> "Normalisation":
+        """The normalisation of an option: `kinds` in any order, or `None` for none."""
+        return cls(tuple(kind for kind in get_args(NormalisationKind) if kind in (kinds or ())))
 
     def __call__(self, text: str) -> str:
         """`text` with its characters replaced."""
@@ -56,14 +38,14 @@ class Normalisation:
 
 
 @cache
-def _replaced(kinds: Tuple[str, ...]) -> "re.Pattern[str]":
+def _replaced(kinds: tuple[str, ...]) -> "re.Pattern[str]":
     """Finds the characters that are replaced."""
     return re.compile(f"[{''.join(map(chr, _table(kinds)))}]")
 
 
 @cache
-def _table(kinds: Tuple[str, ...]) -> Dict[int, str]:
-    table: Dict[int, str] = {}
+def _table(kinds: tuple[str, ...]) -> dict[int, str]:
+    table: dict[int, str] = {}
     if "full_width" in kinds:
         for first, last in _FULL_WIDTH:
             table.update({code: chr(code + _TO_HALF_WIDTH) for code in range(ord(first), ord(last) + 1)})

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import closing, contextmanager
-from typing import Any, BinaryIO, Callable, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Iterator, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,12 @@ from ner_plugins.files.data_paths import DataPath
 from ner_plugins.files.encodings import conversion
 from ner_plugins.files.opening import BLOCK_SIZE, open_streams, readable
 from ner_plugins.files.text_lines import read_lines
-from ner_plugins.lexicon.word_layout import HEAD, layout_of
+from ner_plugins.lexicon.word_layout import HEAD, WordFormat, layout_of
 from ner_plugins.lexicon.word_tally import WordTally
 
 FloatArray = npt.NDArray[np.float32]
 # Line or, in a binary file, number of the word, both from 1; the word; its vector if it was asked for.
-Entry = Tuple[int, str, Optional[FloatArray]]
+Entry = tuple[int, str, Optional[FloatArray]]
 
 _JIEBA = re.compile(r"(.+?)(?:[ \t]+[0-9]+)?(?:[ \t]+[A-Za-z]+)?")
 _LONGEST_WORD = 1 << 14  # bytes
@@ -32,8 +32,8 @@ class WordFile:
 
     path : `str`
         `PATH[!MEMBER]`: a file, compressed or not, one in an archive, or a URL.
-    format : `Optional[str]`
-        One of `ner_plugins.lexicon.word_layout.FORMATS`; found out from the file's beginning if left out.
+    format : `Optional[WordFormat]`, optional (default=`None`)
+        Detected from the beginning of the file if `None`.
 
     # Attributes
 
@@ -46,10 +46,10 @@ class WordFile:
 
     # Raises
 
-    `DataError` if there is no such file, or it cannot be what it should be. `ConfigError` for an unknown format.
+    `DataError` if there is no such file, or if it is not in the format.
     """
 
-    def __init__(self, path: str, format: Optional[str] = None) -> None:
+    def __init__(self, path: str, format: Optional[WordFormat] = None) -> None:
         self.path = str(path)
         with self._stream() as stream:
             head = b""
@@ -85,7 +85,7 @@ class WordFile:
     # Text.
 
     def _lines(self, stream: BinaryIO, keep: Callable[[str], bool]) -> Iterator[Entry]:
-        undecodable: List[DataError] = []
+        undecodable: list[DataError] = []
         seen = 0
         for number, line in read_lines(stream, self.path, on_bad=undecodable.append):
             if not line or line.isspace() or (number == 1 and self._declared is not None):
@@ -105,7 +105,7 @@ class WordFile:
         if self._declared not in (None, seen):
             self.tally.note(f"{seen:,} words, but its first line says {self._declared:,}: it may be cut off")
 
-    def _fields(self, line: str, number: int) -> Optional[List[str]]:
+    def _fields(self, line: str, number: int) -> Optional[list[str]]:
         """The word (there may be spaces in it) and the numbers of a line; `None` where these are too few or many."""
         assert self.width is not None
         fields = line.replace("\t", " ").rstrip().rsplit(" ", self.width)
@@ -117,7 +117,7 @@ class WordFile:
             return None
         return fields
 
-    def _vector(self, word: str, fields: List[str], number: int) -> FloatArray:
+    def _vector(self, word: str, fields: list[str], number: int) -> FloatArray:
         try:
             vector = np.array([float(field) for field in fields])
         except ValueError:

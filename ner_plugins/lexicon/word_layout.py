@@ -1,11 +1,11 @@
 """Which of the formats a file of words is in, by its first bytes."""
 
 import re
-from typing import List, NamedTuple, Optional
+from typing import Literal, NamedTuple, Optional
 
-from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.errors import DataError
 
-FORMATS = ("words", "jieba", "word2vec_text", "word2vec_binary")
+WordFormat = Literal["words", "jieba", "word2vec_text", "word2vec_binary"]
 HEAD = 1 << 16  # bytes that are looked at
 MAX_WIDTH = 100_000
 
@@ -21,20 +21,19 @@ class Layout(NamedTuple):
 
     # Parameters
 
-    format : `str`
-        One of `FORMATS`.
+    format : `WordFormat`
     width : `Optional[int]`
         How many numbers a vector has; `None` where there are none.
     declared : `Optional[int]`
         How many words its header says it has; `None` without a header.
     """
 
-    format: str
+    format: WordFormat
     width: Optional[int] = None
     declared: Optional[int] = None
 
 
-def layout_of(head: bytes, path: str, format: Optional[str] = None) -> Layout:
+def layout_of(head: bytes, path: str, format: Optional[WordFormat] = None) -> Layout:
     """
     The layout of a file.
 
@@ -48,15 +47,13 @@ def layout_of(head: bytes, path: str, format: Optional[str] = None) -> Layout:
         The file's first `HEAD` bytes, decompressed.
     path : `str`
         For messages.
-    format : `Optional[str]`
-        The format, where it is known.
+    format : `Optional[WordFormat]`, optional (default=`None`)
+        The format, if it is known.
 
     # Raises
 
-    `ConfigError` for an unknown format. `DataError` for a file that is not text, or not in the format given.
+    `DataError` for a file that is not text, or not in the given format.
     """
-    if format is not None and format not in FORMATS:
-        raise ConfigError(f"the format {format!r} of {path} is not known: it is one of {', '.join(FORMATS)}")
     lines = _whole_lines(head)
     found = _vector_layout(head, lines, path) if format in (None, "word2vec_text", "word2vec_binary") else None
     if format == "word2vec_binary":
@@ -77,12 +74,12 @@ def layout_of(head: bytes, path: str, format: Optional[str] = None) -> Layout:
     return Layout("jieba" if sample and all(map(_JIEBA_LINE.fullmatch, sample)) else "words")
 
 
-def _whole_lines(head: bytes) -> List[bytes]:
+def _whole_lines(head: bytes) -> list[bytes]:
     lines = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     return lines[:-1] if len(head) >= HEAD and len(lines) > 1 else lines
 
 
-def _vector_layout(head: bytes, lines: List[bytes], path: str) -> Optional[Layout]:
+def _vector_layout(head: bytes, lines: list[bytes], path: str) -> Optional[Layout]:
     """The layout of a file that has vectors."""
     header = _HEADER.fullmatch(lines[0])
     if header is None:
@@ -99,7 +96,7 @@ def _vector_layout(head: bytes, lines: List[bytes], path: str) -> Optional[Layou
     return None
 
 
-def _text_layout(lines: List[bytes], path: str, found: Optional[Layout]) -> Layout:
+def _text_layout(lines: list[bytes], path: str, found: Optional[Layout]) -> Layout:
     if found is not None and found.format == "word2vec_text":
         return found
     width = _numbers(next((line for line in lines if line.strip()), b""))

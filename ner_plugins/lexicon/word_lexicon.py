@@ -6,13 +6,14 @@ import re
 import zlib
 from array import array
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 
 from ner_plugins.archives.assets import Assets, is_loading
 from ner_plugins.errors import ArchiveError, ConfigError, DataError
 from ner_plugins.lexicon.lexicon import Lexicon, Match
-from ner_plugins.lexicon.normalisation import Normalisation
+from ner_plugins.lexicon.normalisation import Normalisation, NormalisationKind
 from ner_plugins.lexicon.word_files import WordFile
+from ner_plugins.lexicon.word_layout import WordFormat
 from ner_plugins.lexicon.word_tally import WordTally
 
 ASSET = "lexicon"
@@ -48,7 +49,7 @@ class WordLexicon(Lexicon):
         Shorter words, in characters, are left out. 2 as published, since single characters are tokens anyway.
     max_length : `Optional[int]`
         Longer words are left out.
-    normalize : `Optional[List[str]]`
+    normalize : `Optional[list[str]]`
         `full_width` and `digits`, in words and texts: see `Normalisation`. Left out: `["full_width"]`.
     only_seen : `bool`
         Leave words out that the vocabulary lacks. For the words of the training set alone the vocabulary has to be
@@ -66,10 +67,10 @@ class WordLexicon(Lexicon):
     def __init__(
         self,
         path: str,
-        format: Optional[str] = None,
+        format: Optional[WordFormat] = None,
         min_length: int = 2,
         max_length: Optional[int] = None,
-        normalize: Optional[List[str]] = None,
+        normalize: Optional[list[NormalisationKind]] = None,
         only_seen: bool = False,
         serialization_dir: Optional[Folder] = None,
     ) -> None:
@@ -78,7 +79,7 @@ class WordLexicon(Lexicon):
                 f"{_KEY}: min_length {min_length} and max_length {max_length} leave no word: use 1 <= min_length <= "
                 "max_length"
             )
-        self._normalisation = Normalisation.of(["full_width"] if normalize is None else normalize, f"{_KEY}.normalize")
+        self._normalisation = Normalisation.of(["full_width"] if normalize is None else normalize)
         self.only_seen = only_seen
         self._automaton: Optional[Any] = None
         self._lengths = array("i")
@@ -106,7 +107,7 @@ class WordLexicon(Lexicon):
         """A text, or a word of another file, as it is compared with the words; as long as before."""
         return self._normalisation(text)
 
-    def match(self, text: str) -> List[Match]:
+    def match(self, text: str) -> list[Match]:
         """
         Every place of every word in a text, by one pass over it (Aho and Corasick 1975).
 
@@ -116,7 +117,7 @@ class WordLexicon(Lexicon):
 
         # Returns
 
-        `List[Match]`
+        `list[Match]`
             Half-open characters of `text` and the word's place in `words`, in order of start, then of length.
         """
         automaton, lengths = self._automaton, self._lengths
@@ -133,14 +134,14 @@ class WordLexicon(Lexicon):
     def __len__(self) -> int:
         return len(self._words)
 
-    def __getstate__(self) -> Dict[str, Any]:
+    def __getstate__(self) -> dict[str, Any]:
         # A worker makes its own when it needs one; most never do.
         return {**self.__dict__, "_automaton": None, "_lengths": array("i"), "_words": "\n".join(self._words)}
 
-    def __setstate__(self, state: Dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _words=state["_words"].split("\n"))
 
-    def _build(self) -> Tuple[Any, "array[int]"]:
+    def _build(self) -> tuple[Any, "array[int]"]:
         import ahocorasick
 
         automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
@@ -151,10 +152,10 @@ class WordLexicon(Lexicon):
         self._automaton = automaton
         return automaton, self._lengths
 
-    def _read(self, path: str, format: Optional[str], min_length: int, max_length: Optional[int]) -> List[str]:
+    def _read(self, path: str, format: Optional[WordFormat], min_length: int, max_length: Optional[int]) -> list[str]:
         file = WordFile(path, format)
         tally = WordTally(path, "word" if file.format == "word2vec_binary" else "line")
-        words: Dict[str, None] = {}
+        words: dict[str, None] = {}
         other = 0
         for place, word, _ in file.entries():
             if len(word) < min_length or (max_length is not None and len(word) > max_length):
@@ -186,7 +187,7 @@ def _letters(text: str) -> str:
         return _SURROGATE.sub("\uffff", text).encode("utf-16-be").decode("latin-1")
 
 
-def _ends(text: str) -> List[int]:
+def _ends(text: str) -> list[int]:
     """The character that each unit of UTF-16 is in, plus 1."""
     return [end for end, character in enumerate(text, 1) for _ in range(2 if character > "\uffff" else 1)]
 
@@ -197,7 +198,7 @@ class SavedLexicon(NamedTuple):
 
     # Parameters
 
-    words : `List[str]`
+    words : `list[str]`
         The words in the order of their ids.
     normalize : `Callable[[str], str]`
         What words and texts go through.
@@ -205,7 +206,7 @@ class SavedLexicon(NamedTuple):
         See `WordLexicon`.
     """
 
-    words: List[str]
+    words: list[str]
     normalize: Callable[[str], str]
     only_seen: bool
 
@@ -219,7 +220,7 @@ def saved_lexicon(serialization_dir: Folder) -> Optional[SavedLexicon]:
     return SavedLexicon(words, Normalisation(tuple(settings["normalize"])), settings["only_seen"])
 
 
-def _save(assets: Assets, words: List[str], settings: Dict[str, Any]) -> None:
+def _save(assets: Assets, words: list[str], settings: dict[str, Any]) -> None:
     text = "\n".join(words)
     settings = {**settings, "words": len(words), "crc32": zlib.crc32(text.encode())}
 
@@ -239,7 +240,7 @@ def _save(assets: Assets, words: List[str], settings: Dict[str, Any]) -> None:
     assets.save_folder(ASSET, write)
 
 
-def _archived_words(serialization_dir: Optional[Folder], settings: Dict[str, Any]) -> List[str]:
+def _archived_words(serialization_dir: Optional[Folder], settings: dict[str, Any]) -> list[str]:
     what = f"the lexicon {settings['path']!r}"
     if serialization_dir is None:
         raise ArchiveError(f"{_KEY}: {what} can only be read from an archive, and no serialization_dir was given")
@@ -255,7 +256,7 @@ def _archived_words(serialization_dir: Optional[Folder], settings: Dict[str, Any
     return words
 
 
-def _load(assets: Assets) -> Tuple[List[str], Dict[str, Any]]:
+def _load(assets: Assets) -> tuple[list[str], dict[str, Any]]:
     """The words and settings of the saved lexicon."""
     folder = assets.folder(ASSET)
     try:

@@ -1,7 +1,6 @@
 """What of a file of words was left out."""
 
 import logging
-from typing import Dict, List, Tuple
 
 from ner_plugins.distributed import is_first_rank
 from ner_plugins.errors import Remark, shown
@@ -22,15 +21,15 @@ class WordTally:
 
     # Attributes
 
-    counts : `Dict[str, int]`
+    counts : `dict[str, int]`
         How many words each reason cost.
     """
 
     def __init__(self, path: str, unit: str) -> None:
-        self.counts: Dict[str, int] = {}
+        self.counts: dict[str, int] = {}
         self._path, self._unit = path, unit
-        self._first: Dict[str, Tuple[int, str]] = {}
-        self._notes: List[str] = []
+        self._first: dict[str, tuple[int, str]] = {}
+        self._notes: list[str] = []
 
     def clear(self) -> None:
         """Begin again."""
@@ -58,7 +57,7 @@ class WordTally:
         """Something about the file as a whole."""
         self._notes.append(problem)
 
-    def remarks(self) -> List[Remark]:
+    def remarks(self) -> list[Remark]:
         """All of it, for the user."""
         said = []
         for reason, count in self.counts.items():

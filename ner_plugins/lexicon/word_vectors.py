@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from ner_plugins.distributed import is_first_rank
 from ner_plugins.errors import ConfigError, DataError, Remark
 from ner_plugins.lexicon.normalisation import Normalisation
 from ner_plugins.lexicon.word_files import FloatArray, WordFile
+from ner_plugins.lexicon.word_layout import WordFormat
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _HALF_WIDTH = Normalisation(("full_width",))
 def vector_width(
     width: Optional[int],
     path: Optional[str],
-    format: Optional[str],
+    format: Optional[WordFormat],
     namespace: str,
     serialization_dir: Optional[Union[str, "os.PathLike[str]"]],
 ) -> int:
@@ -77,9 +78,9 @@ def read_vectors(
     words: Sequence[str],
     width: int,
     key: str,
-    format: Optional[str] = None,
+    format: Optional[WordFormat] = None,
     normalize: Callable[[str], str] = _HALF_WIDTH,
-) -> Tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """
     The vectors that a file has of some words.
 
@@ -103,7 +104,7 @@ def read_vectors(
 
     # Returns
 
-    `Tuple[Tensor, Tensor]`
+    `tuple[Tensor, Tensor]`
         The vectors, 0 where there is none, shape (words, width); and for which words there is one, shape (words,).
 
     # Raises
@@ -117,8 +118,8 @@ def read_vectors(
     forms = [_forms(word) for word in words]
     wanted = {form for of_word in forms for form in of_word}
     # By form of a word of the file; its own form goes before what it is normalised to.
-    exact: Dict[str, FloatArray] = {}
-    normal: Dict[str, FloatArray] = {}
+    exact: dict[str, FloatArray] = {}
+    normal: dict[str, FloatArray] = {}
     for _, word, vector in file.entries(lambda word: word in wanted or normalize(word) in wanted):
         if vector is not None:
             exact.setdefault(word, vector)
@@ -197,6 +198,6 @@ def _width_of(file: WordFile) -> int:
     return file.width
 
 
-def _forms(word: str) -> List[str]:
+def _forms(word: str) -> list[str]:
     half = _HALF_WIDTH(word)
     return [word] if half == word == word.lower() else list(dict.fromkeys((word, half, half.lower())))

@@ -10,6 +10,7 @@ from allennlp.modules.token_embedders import Embedding, TokenEmbedder
 from torch import Tensor
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.lexicon.word_layout import WordFormat
 from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, say_found, vector_width
 from ner_plugins.modules.token_dropout import drop_tokens
 
@@ -76,7 +77,7 @@ class NerEmbedding(Embedding):
         embedding_dim: Optional[int] = None,
         vocab_namespace: str = "tokens",
         pretrained_file: Optional[str] = None,
-        pretrained_format: Optional[str] = None,
+        pretrained_format: Optional[WordFormat] = None,
         normalize: bool = True,
         token_dropout: float = 0.01,
         trainable: bool = True,

@@ -8,7 +8,7 @@ from allennlp.data.tokenizers import Token
 from allennlp.data.vocabulary import Vocabulary
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.lexicon.normalisation import Normalisation
+from ner_plugins.lexicon.normalisation import Normalisation, NormalisationKind
 
 END = "<end>"
 BIGRAM_NAMESPACE = "bigrams"
@@ -39,12 +39,12 @@ class BigramIndexer(TokenIndexer):
     def __init__(
         self,
         namespace: str = BIGRAM_NAMESPACE,
-        normalize: Optional[List[str]] = None,
+        normalize: Optional[list[NormalisationKind]] = None,
         token_min_padding_length: int = 0,
     ) -> None:
         super().__init__(token_min_padding_length)
         self.namespace = namespace
-        self.normalisation = Normalisation.of(normalize, "token_indexers: ner_bigrams.normalize")
+        self.normalisation = Normalisation.of(normalize)
 
     def count_text(self, tokens: Sequence[Token], counter: Dict[str, Dict[str, int]]) -> None:
         """Counts the bigrams of a text's tokens; `TokensField` calls it."""

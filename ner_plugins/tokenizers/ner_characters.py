@@ -1,7 +1,7 @@
 """One token for each character."""
 
 import sys
-from typing import Any, Dict, List
+from typing import Any
 
 from allennlp.data.tokenizers import Token, Tokenizer
 
@@ -15,12 +15,12 @@ class NerCharacterTokenizer(NerTokenizer):
     that token i is character i. AllenNLP's own `character` tokenizer gives its tokens no end.
     """
 
-    def tokenize(self, text: str) -> List[Token]:
+    def tokenize(self, text: str) -> list[Token]:
         """One token for each code point."""
         length = len(text)
         # Interned: a corpus of millions of tokens has a few thousand different ones. `map`: half of a loop's time.
         characters = map(sys.intern, replace_surrogates(text))
         return list(map(Token, characters, range(length), range(1, length + 1)))
 
-    def _to_params(self) -> Dict[str, Any]:
+    def _to_params(self) -> dict[str, Any]:
         return {"type": "ner_characters"}

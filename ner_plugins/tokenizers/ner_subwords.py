@@ -1,7 +1,7 @@
 """The pieces of a pretrained tokenizer, with offsets in the text as it was given."""
 
 import unicodedata
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Optional, Sequence
 
 from allennlp.data.tokenizers import Token, Tokenizer
 
@@ -64,13 +64,13 @@ class NerSubwordTokenizer(NerTokenizer):
         self.lowercase = lowercase
         self._tokenizer = load_tokenizer(model_name, serialization_dir)
         self._lower = needs_lowercase(self._tokenizer) if lowercase is None else lowercase
-        self._blanks: Dict[str, bool] = {}
+        self._blanks: dict[str, bool] = {}
 
-    def tokenize(self, text: str) -> List[Token]:
+    def tokenize(self, text: str) -> list[Token]:
         """The pieces of `text` as tokens."""
         return self.batch_tokenize([text])[0]
 
-    def batch_tokenize(self, texts: List[str]) -> List[List[Token]]:
+    def batch_tokenize(self, texts: list[str]) -> list[list[Token]]:
         """As `tokenize`, for many texts in one call."""
         if not texts:
             return []
@@ -111,7 +111,7 @@ class NerSubwordTokenizer(NerTokenizer):
             known = self._blanks[character] = character.isspace() or not self._normal_form(character).strip()
         return known
 
-    def _to_params(self) -> Dict[str, Any]:
+    def _to_params(self) -> dict[str, Any]:
         return {"type": "ner_subwords", "model_name": self.model_name, "lowercase": self.lowercase}
 
 
@@ -126,9 +126,9 @@ def lower_characters(text: str) -> str:
 def merge_pieces(
     text: str,
     ids: Iterable[int],
-    offsets: Iterable[Tuple[int, int]],
+    offsets: Iterable[tuple[int, int]],
     is_blank: Callable[[str], bool] = str.isspace,
-) -> List[Token]:
+) -> list[Token]:
     """
     Tokens from pieces: trimmed of blanks, those that overlap joined, each with the characters that continue it.
 
@@ -136,20 +136,20 @@ def merge_pieces(
 
     text : `str`
         What the offsets refer to; without lone surrogates.
-    ids, offsets : `Iterable[int]`, `Iterable[Tuple[int, int]]`
+    ids, offsets : `Iterable[int]`, `Iterable[tuple[int, int]]`
         Each piece's id and its half-open characters.
     is_blank : `Callable[[str], bool]`, optional (default=`str.isspace`)
         Tells which characters are trimmed.
 
     # Returns
 
-    `List[Token]`
+    `list[Token]`
         In order, without overlap; none is empty. Those of several pieces are `SubwordToken`s.
     """
-    tokens: List[Token] = []
+    tokens: list[Token] = []
     last_start = last_end = 0
-    last_ids: List[int] = []
-    blank_ids: List[int] = []
+    last_ids: list[int] = []
+    blank_ids: list[int] = []
     blank_end = -1
     for (start, end), piece_id in sorted(zip(offsets, ids, strict=True), key=_start):
         piece_start, piece_end = start, end
@@ -173,11 +173,11 @@ def merge_pieces(
     return tokens
 
 
-def _start(piece: Tuple[Tuple[int, int], int]) -> int:
+def _start(piece: tuple[tuple[int, int], int]) -> int:
     return piece[0][0]
 
 
-def _token(text: str, start: int, end: int, ids: List[int]) -> Token:
+def _token(text: str, start: int, end: int, ids: list[int]) -> Token:
     if len(ids) == 1:
         return Token(text[start:end], start, end, text_id=ids[0])
     return SubwordToken(text[start:end], start, end, ids)

@@ -1,7 +1,6 @@
 """What every tokenizer of this package promises."""
 
 import re
-from typing import List
 
 from allennlp.data.tokenizers import Token, Tokenizer
 
@@ -18,7 +17,7 @@ class NerTokenizer(Tokenizer):
     Characters may belong to no token. Register a subclass with `Tokenizer.register`.
     """
 
-    def tokenize(self, text: str) -> List[Token]:
+    def tokenize(self, text: str) -> list[Token]:
         """The tokens of `text`, in order."""
         raise NotImplementedError
 

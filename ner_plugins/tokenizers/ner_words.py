@@ -3,7 +3,7 @@
 import re
 import sys
 import unicodedata
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Iterator
 
 from allennlp.data.tokenizers import Token, Tokenizer
 
@@ -29,11 +29,11 @@ class NerWordTokenizer(NerTokenizer):
     def __init__(self, split_punctuation: bool = False) -> None:
         self.split_punctuation = split_punctuation
 
-    def tokenize(self, text: str) -> List[Token]:
+    def tokenize(self, text: str) -> list[Token]:
         """The words of `text`."""
         intern = sys.intern
         safe = replace_surrogates(text)
-        tokens: List[Token] = []
+        tokens: list[Token] = []
         for match in _WORD.finditer(safe):
             word, start = match[0], match.start()
             if not self.split_punctuation or word.isalnum():
@@ -42,11 +42,11 @@ class NerWordTokenizer(NerTokenizer):
                 tokens += [Token(intern(word[a:b]), start + a, start + b) for a, b in _parts(word)]
         return tokens
 
-    def _to_params(self) -> Dict[str, Any]:
+    def _to_params(self) -> dict[str, Any]:
         return {"type": "ner_words", "split_punctuation": self.split_punctuation}
 
 
-def _parts(word: str) -> Iterator[Tuple[int, int]]:
+def _parts(word: str) -> Iterator[tuple[int, int]]:
     """The offsets of a word's punctuation marks, and of what stands between them."""
     start, in_symbol, previous = 0, False, ""
     for place, character in enumerate(word):

@@ -83,7 +83,7 @@ def test_the_guess_is_told(caplog: pytest.LogCaptureFixture) -> None:
         ('{"join": ""}', r"unknown --reader None"),
         ('{"type": ["a"]}', r"unknown --reader \['a'\]"),
         ('{"type": "cluener", "jion": ""}', r"--reader cluener: .*jion"),
-        ('{"type": "cluener", "on_error": "stop"}', r"on_error is 'stop'"),
+        ('{"type": "cluener", "on_error": "stop"}', r'on_error is "stop"; it can be raise or skip'),
         ('{"type": "conll_ner", "columns": "x"}', r"--reader conll_ner: Expected columns to be a int"),
         ("no.such.Class", r"--reader no.such.Class: .*unable to import"),
         ("allennlp.data.dataset_readers.text_classification_json.TextClassificationJsonReader", "derive from Ner"),

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from allennlp.common import Params
 from allennlp.data import DatasetReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -233,21 +234,29 @@ def test_more_types(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"annotation": "tag"}, "annotation is 'tag', but must be one of brackets, tags"),
-        ({"illegal_tags": "mend"}, "illegal_tags is 'mend', but must be one of repair, strict, drop"),
+        ({"annotation": "tag"}, r'annotation is "tag"; it can be brackets or tags\. Did you mean tags\?'),
+        ({"illegal_tags": "mend"}, 'illegal_tags is "mend"; it can be repair, strict or drop'),
+    ],
+)
+def test_wrong_choices(options, message):
+    with pytest.raises(ConfigError, match=message):
+        DatasetReader.from_params(Params({"type": "kmou", **options}))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
         ({"types": "EVT"}, "types is 'EVT', but must list"),
         ({"types": ["a>"]}, "must list names of types"),
         ({"types": [""]}, "must list names of types"),
     ],
 )
-def test_wrong_options(options, message):
+def test_wrong_types(options, message):
     with pytest.raises(ConfigError, match=message):
         KmouReader(**options)
 
 
 def test_instances():
-    from allennlp.common import Params
-
     reader = DatasetReader.from_params(Params({"type": "kmou", "annotation": "tags", "on_error": "skip"}))
     instances = list(reader.read(f"{FIXTURES}#dev"))
     assert isinstance(reader, KmouReader) and len(instances) == 3

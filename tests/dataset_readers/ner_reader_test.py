@@ -304,9 +304,6 @@ def test_dev_fraction_too_small(tmp_path):
 @pytest.mark.parametrize(
     "options, key",
     [
-        ({"on_error": "ignore"}, "on_error"),
-        ({"encoding_errors": "ignore"}, "encoding_errors"),
-        ({"boundary": "cut"}, "boundary"),
         ({"dev_fraction": 1.0}, "dev_fraction"),
         ({"dev_fraction": 20}, "dev_fraction"),
         ({"entity_types": []}, "entity_types"),
@@ -316,6 +313,14 @@ def test_dev_fraction_too_small(tmp_path):
 def test_wrong_settings(options, key):
     with pytest.raises(ConfigError, match=f"dataset_reader.{key}"):
         CluenerReader(**options)
+
+
+@pytest.mark.parametrize("name", ["cluener", "weibo", "kmou", "spacy_ner", "ccks_address"])
+def test_choices_are_checked_in_readers_that_pass_them_on_too(name):
+    for key, value in (("on_error", "skipp"), ("encoding_errors", "ignore"), ("boundary", "cut")):
+        params = Params({"type": name, key: value}, "dataset_reader.")
+        with pytest.raises(ConfigError, match=rf'dataset_reader\.{key} is "{value}"; it can be '):
+            DatasetReader.from_params(params)
 
 
 # AllenNLP

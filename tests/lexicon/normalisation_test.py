@@ -2,6 +2,8 @@ import pickle
 import sys
 
 import pytest
+from allennlp.common import Params
+from allennlp.data import DatasetReader
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.lexicon import Normalisation
@@ -20,14 +22,14 @@ TEXT = "ＡＢｃ０９，２００８年 x7²③🄂𝟘"
     ],
 )
 def test_text(kinds, expected):
-    normalise = Normalisation.of(kinds, "key")
+    normalise = Normalisation.of(kinds)
     assert normalise(TEXT) == expected and len(expected) == len(TEXT)
     assert pickle.loads(pickle.dumps(normalise)) == normalise
 
 
 def test_every_character_is_replaced_by_one():
     for kinds in (["full_width"], ["digits"], ["full_width", "digits"]):
-        normalise = Normalisation.of(kinds, "key")
+        normalise = Normalisation.of(kinds)
         everything = "".join(map(chr, range(sys.maxunicode + 1)))
         result = normalise(everything)
         assert len(result) == len(everything)
@@ -35,7 +37,15 @@ def test_every_character_is_replaced_by_one():
         assert normalise(result) == result
 
 
-@pytest.mark.parametrize("kinds", ["digits", ["digit"], ["full_width", "lower"]])
-def test_unknown_kinds(kinds):
-    with pytest.raises(ConfigError, match=r"a\.b is .*full_width, digits"):
-        Normalisation.of(kinds, "a.b")
+@pytest.mark.parametrize(
+    "kinds, message",
+    [
+        ("digits", r'dataset_reader\.lexicon\.normalize is "digits", but has to be a list; .*full_width or digits'),
+        (["digit"], r'lexicon\.normalize\.0 is "digit"; it can be full_width or digits\. Did you mean digits\?'),
+        (["full_width", "lower"], r'lexicon\.normalize\.1 is "lower"; it can be full_width or digits'),
+    ],
+)
+def test_unknown_kinds(kinds, message):
+    params = Params({"type": "cluener", "lexicon": {"path": "x", "normalize": kinds}}, "dataset_reader.")
+    with pytest.raises(ConfigError, match=message):
+        DatasetReader.from_params(params)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from allennlp.common import Params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.lexicon import Lexicon
 from ner_plugins.lexicon.word_files import WordFile
 from ner_plugins.lexicon.word_layout import HEAD, layout_of
 
@@ -274,8 +276,10 @@ def test_no_file_and_no_format(tmp_path):
         WordFile(str(FIXTURES / "words.tx"))
     with pytest.raises(DataError, match="a folder, not a file"):
         WordFile(str(FIXTURES))
-    with pytest.raises(ConfigError, match=r"'csv'.*words, jieba, word2vec_text, word2vec_binary"):
-        WordFile(str(FIXTURES / "words.txt"), "csv")
+    params = Params({"path": str(FIXTURES / "words.txt"), "format": "csv"}, "dataset_reader.lexicon.")
+    message = r'lexicon\.format is "csv"; it can be words, jieba, word2vec_text or word2vec_binary'
+    with pytest.raises(ConfigError, match=message):
+        Lexicon.from_params(params)
 
 
 def test_format_goes_before_the_content(tmp_path):

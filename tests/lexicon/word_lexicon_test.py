@@ -90,8 +90,9 @@ def test_normalisation(tmp_path):
     assert list(zeros.words) == ["ATM机", "0000年"]
     assert [match[2] for match in zeros.match(text)] == [1, 1, 0, 0]
     assert lexicon_of(tmp_path, words, normalize=[]).match(text) == [(14, 18, 0)]
-    with pytest.raises(ConfigError, match=r"dataset_reader\.lexicon\.normalize"):
-        lexicon_of(tmp_path, words, normalize=["upper"])
+    params = Params({"path": str(tmp_path / "x"), "normalize": ["upper"]}, "dataset_reader.lexicon.")
+    with pytest.raises(ConfigError, match=r'dataset_reader\.lexicon\.normalize\.0 is "upper"'):
+        Lexicon.from_params(params)
 
 
 def test_duplicates_are_counted_and_the_first_one_kept(tmp_path, caplog):

@@ -34,8 +34,9 @@ def test_each_token_with_the_next():
 def test_normalisation():
     assert bigrams("Ａ１９", normalize=["digits"]) == ["@@UNKNOWN@@", "00", "0<end>"]
     assert bigrams("Ａ１９", normalize=["full_width", "digits"]) == ["A0", "00", "0<end>"]
-    with pytest.raises(ConfigError, match=r"ner_bigrams\.normalize"):
-        BigramIndexer(normalize=["digit"])
+    params = Params({"type": "ner_bigrams", "normalize": ["digit"]}, "dataset_reader.token_indexers.bigrams.")
+    with pytest.raises(ConfigError, match=r'token_indexers\.bigrams\.normalize\.0 is "digit"'):
+        TokenIndexer.from_params(params)
 
 
 @given(st.text("ab", max_size=8))

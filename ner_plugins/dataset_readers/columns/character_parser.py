@@ -1,7 +1,7 @@
 """Column files of characters, a block of lines at a time."""
 
 import re
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Iterable, Iterator, Optional
 
 from ner_plugins.dataset_readers.columns.layout import ColumnLayout
 from ner_plugins.dataset_readers.columns.parser import ColumnParser, Record
@@ -32,9 +32,9 @@ class CharacterParser(ColumnParser):
         super().__init__(layout, *arguments)
         assert layout.separator
         self._separator = layout.separator
-        self._marks: Dict[str, str] = {"O": ""}
-        self._tag_of: Dict[str, str] = {}  # of each mark
-        self._runs: Dict[str, Optional[List[Span]]] = {}  # entities of the marks of adjacent tokens
+        self._marks: dict[str, str] = {"O": ""}
+        self._tag_of: dict[str, str] = {}  # of each mark
+        self._runs: dict[str, Optional[list[Span]]] = {}  # entities of the marks of adjacent tokens
         self._in_vain = 0
         separator = re.escape(layout.separator)
         self._tag_cell = re.compile(f"{separator}([^{separator}\n]+)\n")
@@ -45,9 +45,9 @@ class CharacterParser(ColumnParser):
         columns = (layout.columns, layout.token_column, layout.tag_columns, layout.join)
         return columns in ((2, 0, (1,), ""), (2, 0, (-1,), "")) and len(layout.separator or "") == 1
 
-    def records_of_blocks(self, blocks: Iterable[Tuple[int, str]]) -> Iterator[Optional[Record]]:
+    def records_of_blocks(self, blocks: Iterable[tuple[int, str]]) -> Iterator[Optional[Record]]:
         """As `records`, from the number of a block's first line and its lines: see `read_blocks`."""
-        pending: List[str] = []
+        pending: list[str] = []
         start = 1
         for number, block in blocks:
             start = start if pending else number
@@ -91,7 +91,7 @@ class CharacterParser(ColumnParser):
                 mark = chr(_FIRST_MARK + len(self._tag_of))
                 self._marks[tag], self._tag_of[mark] = mark, tag
 
-    def _sentences(self, lines: List[str], texts: List[str], number: int) -> Iterator[Optional[Record]]:
+    def _sentences(self, lines: list[str], texts: list[str], number: int) -> Iterator[Optional[Record]]:
         """The sentences of a block, from marked lines and the same without marks; `number` is that of the first."""
         done, counts = 0, self._counts
         while done < len(lines):
@@ -109,8 +109,8 @@ class CharacterParser(ColumnParser):
                 done += 1
 
     def _legal_sentences(
-        self, lines: List[str], texts: List[str], first: int, number: int
-    ) -> List[Optional[Sentence]]:
+        self, lines: list[str], texts: list[str], first: int, number: int
+    ) -> list[Optional[Sentence]]:
         """Those up to the first whose tags are illegal; `None` for a blank line."""
         path, found, labelled = self._path, [], 0
         for line, text in zip(lines[first:], texts[first:], strict=True):
@@ -124,9 +124,9 @@ class CharacterParser(ColumnParser):
         self._tally.entities += labelled
         return found
 
-    def _entities(self, line: str) -> Optional[Tuple[Entity, ...]]:
+    def _entities(self, line: str) -> Optional[tuple[Entity, ...]]:
         """Those of a marked line; `None` if tags are illegal."""
-        found: List[Entity] = []
+        found: list[Entity] = []
         runs, before = self._runs, 0  # marks
         for run in _RUN.finditer(line):
             marks = run[0][1::2]
@@ -139,15 +139,15 @@ class CharacterParser(ColumnParser):
                 found.append(Entity(first + start, first + end, type_))
         return tuple(found)
 
-    def _read(self, marks: str) -> Optional[List[Span]]:
+    def _read(self, marks: str) -> Optional[list[Span]]:
         """The entities of a run of tags; `None` if they are illegal."""
         spans, legal = read_tags([self._tag_of[mark] for mark in marks], self._scheme)
         self._runs[marks] = spans if all(legal) else None
         return self._runs[marks]
 
-    def _lines(self, line: str) -> List[str]:
+    def _lines(self, line: str) -> list[str]:
         """What a marked line was made of."""
-        lines: List[str] = []
+        lines: list[str] = []
         for character in line:
             if tag := self._tag_of.get(character):
                 lines[-1] = lines[-1][: -len("O")] + tag

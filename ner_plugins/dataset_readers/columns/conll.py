@@ -4,19 +4,7 @@ import itertools
 import logging
 from dataclasses import replace
 from functools import lru_cache
-from typing import (
-    Any,
-    BinaryIO,
-    Callable,
-    ClassVar,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Optional,
-    Tuple,
-    Union,
-)
+from typing import Any, BinaryIO, Callable, ClassVar, Iterable, Iterator, Optional, Union
 
 from allennlp.data import DatasetReader
 
@@ -30,7 +18,7 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import SplitFiles
 from ner_plugins.files.opening import Rewound, readable
 from ner_plugins.files.text_lines import read_blocks
-from ner_plugins.tag_schemes import ILLEGAL_RULES, is_tag, tag_scheme
+from ner_plugins.tag_schemes import IllegalRule, is_tag, tag_scheme
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +44,7 @@ class ConllReader(NerDatasetReader):
         How many there are.
     token_column : `Optional[int]`
         Counted from 0; negative numbers count from the last. By default the first that is no running number.
-    tag_columns : `Optional[List[int]]`
+    tag_columns : `Optional[list[int]]`
         By default the last one that holds tags. With several, a sentence has the entities of all of them, which may
         be nested. `[]`: the file is unlabelled.
     separator : `Optional[str]`
@@ -90,22 +78,19 @@ class ConllReader(NerDatasetReader):
         self,
         columns: Optional[int] = None,
         token_column: Optional[int] = None,
-        tag_columns: Optional[List[int]] = None,
+        tag_columns: Optional[list[int]] = None,
         separator: Optional[str] = None,
         scheme: Optional[str] = None,
-        illegal_tags: str = "repair",
+        illegal_tags: IllegalRule = "repair",
         join: Optional[str] = None,
         comment: Optional[str] = None,
         document_level: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if illegal_tags not in ILLEGAL_RULES:
-            options = ", ".join(ILLEGAL_RULES)
-            raise ConfigError(f"dataset_reader.illegal_tags is {illegal_tags!r}, but must be one of {options}")
         self.illegal_tags = illegal_tags
         self.document_level = document_level
-        given: Dict[str, Any] = {
+        given: dict[str, Any] = {
             "columns": columns,
             "token_column": token_column,
             "tag_columns": None if tag_columns is None else tuple(tag_columns),
@@ -140,7 +125,7 @@ class ConllReader(NerDatasetReader):
         return self._parse_columns(itertools.chain(first, blocks), path, layout)
 
     def _parse_columns(
-        self, blocks: Iterable[Tuple[int, str]], path: str, layout: ColumnLayout
+        self, blocks: Iterable[tuple[int, str]], path: str, layout: ColumnLayout
     ) -> Iterator[Union[Sentence, DataError]]:
         tokens_as_they_stand = type(self)._token is ConllReader._token
         kind = CharacterParser if tokens_as_they_stand and CharacterParser.fits(layout) else ColumnParser
@@ -170,7 +155,7 @@ def tagged_rows(head: Head) -> list[list[str]]:
     return [] if len(tagged) < 0.8 * len(rows) or 2 * len(full) < len(rows) else full
 
 
-def _whole_sentences(head: bytes) -> List[str]:
+def _whole_sentences(head: bytes) -> list[str]:
     """The lines of a file's first bytes, without a last sentence that may go on after them."""
     lines = head.decode("utf-8-sig", "replace").split("\n")
     if len(head) == _HEAD:

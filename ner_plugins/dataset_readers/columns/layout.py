@@ -5,7 +5,7 @@ import logging
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, Optional, Sequence
 
 from ner_plugins.dataset_readers.parsing import line_groups
 from ner_plugins.errors import DataError, NerError, shown
@@ -27,7 +27,7 @@ class ColumnLayout:
         How many a line has.
     token_column : `Optional[int]`
         Counted from 0, or from the end if negative.
-    tag_columns : `Optional[Tuple[int, ...]]`
+    tag_columns : `Optional[tuple[int, ...]]`
         Each is a layer of flat entities; a sentence has those of all. `()`: the file is unlabelled.
     separator : `Optional[str]`
         `""` is any run of white space.
@@ -37,20 +37,20 @@ class ColumnLayout:
         What stands between two tokens of a text.
     comment : `Optional[str]`
         A line before a sentence that begins with it, and has no tag in its place, is no token. `""`: none is.
-    detected : `Tuple[str, ...]`
+    detected : `tuple[str, ...]`
         Names of those that the file told.
     """
 
     columns: Optional[int] = None
     token_column: Optional[int] = None
-    tag_columns: Optional[Tuple[int, ...]] = None
+    tag_columns: Optional[tuple[int, ...]] = None
     separator: Optional[str] = None
     scheme: Optional[str] = None
     join: Optional[str] = None
     comment: Optional[str] = None
-    detected: Tuple[str, ...] = field(default=())
+    detected: tuple[str, ...] = field(default=())
 
-    def cells(self, line: str) -> List[str]:
+    def cells(self, line: str) -> list[str]:
         """The columns of a line. A token may be the separator itself (a space, among spaces)."""
         assert self.separator is not None and self.columns is not None
         if not self.separator:
@@ -108,7 +108,7 @@ def complete_layout(layout: ColumnLayout, head: Sequence[str], path: str) -> Col
     return replace(found, detected=detected)
 
 
-def _rows(layout: ColumnLayout, group: Sequence[str]) -> Iterator[List[str]]:
+def _rows(layout: ColumnLayout, group: Sequence[str]) -> Iterator[list[str]]:
     """The cells of a sentence's lines, as far as they are what most are."""
     for line in group:
         cells = layout.cells(line)
@@ -129,7 +129,7 @@ def _with_columns(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> C
     return replace(layout, separator=separator, columns=count)
 
 
-def _without_comments(group: Sequence[str], comment: Optional[str]) -> List[str]:
+def _without_comments(group: Sequence[str], comment: Optional[str]) -> list[str]:
     """A sentence's lines without those before it that may be comments."""
     prefix = "#" if comment is None else comment
     return list(itertools.dropwhile(lambda line: bool(prefix) and line.startswith(prefix), group))
@@ -226,7 +226,7 @@ def _scheme(
         raise DataError(f"{found}: {error}", path=path, line=number, remedy="Correct the tags, or set scheme") from None
 
 
-def _misfit(layout: ColumnLayout, head: Sequence[str]) -> Tuple[int, str]:
+def _misfit(layout: ColumnLayout, head: Sequence[str]) -> tuple[int, str]:
     """The first line of a file with a letter that no scheme has together with those before it, and its tag."""
     tagged = [
         (number, cells[column])

@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections import Counter
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
+from typing import Callable, Iterable, Iterator, Optional, Sequence, Union
 
 from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START, ColumnLayout, has_tags
 from ner_plugins.dataset_readers.remarks import TagTally, numbered_characters
@@ -20,7 +20,7 @@ Mended = Callable[[str, DataError], None]
 _CACHED_LINES = 100_000
 
 
-class ColumnParser(Dict[str, str]):
+class ColumnParser(dict[str, str]):
     """
     Parses one column file.
 
@@ -57,8 +57,8 @@ class ColumnParser(Dict[str, str]):
         self._layout, self._path, self._token = layout, path, token
         self._illegal, self._mended, self._counts = illegal, mended, counts
         self._scheme, self._join = layout.scheme, layout.join
-        self._tags: List[Dict[str, str]] = [{} for _ in layout.tag_columns or ()]
-        self._letters: Set[str] = set()
+        self._tags: list[dict[str, str]] = [{} for _ in layout.tag_columns or ()]
+        self._letters: set[str] = set()
         self._tally = TagTally(path)
 
     def remarks(self) -> Iterator[Remark]:
@@ -67,14 +67,14 @@ class ColumnParser(Dict[str, str]):
             if remark is not None:
                 yield remark
 
-    def records_of_blocks(self, blocks: Iterable[Tuple[int, str]]) -> Iterator[Optional[Record]]:
+    def records_of_blocks(self, blocks: Iterable[tuple[int, str]]) -> Iterator[Optional[Record]]:
         """As `records`, from what `read_blocks` gives."""
         return self.records(numbered_lines(blocks))
 
-    def records(self, lines: Iterable[Tuple[int, str]]) -> Iterator[Optional[Record]]:
+    def records(self, lines: Iterable[tuple[int, str]]) -> Iterator[Optional[Record]]:
         """A sentence or its error for each group of lines; `None` where a document begins."""
         comment = self._layout.comment
-        group: List[str] = []
+        group: list[str] = []
         start = 0
         for number, line in lines:
             if line and not line.isspace():
@@ -89,14 +89,14 @@ class ColumnParser(Dict[str, str]):
         if group:
             yield from self._records(group, start)
 
-    def _records(self, group: List[str], start: int) -> Iterator[Optional[Record]]:
+    def _records(self, group: list[str], start: int) -> Iterator[Optional[Record]]:
         if group[0].startswith(DOCUMENT_START):
             yield None
             group, start = group[1:], start + 1
         if group:
             yield self._record(group, start)
 
-    def _record(self, group: List[str], start: int) -> Record:
+    def _record(self, group: list[str], start: int) -> Record:
         if len(self) >= _CACHED_LINES:
             for cache in (self, *self._tags):
                 cache.clear()
@@ -134,7 +134,7 @@ class ColumnParser(Dict[str, str]):
         source = f"{self._path}:{start}"
         if not layers:
             return Sentence(text, None, id, source)
-        entities: List[Entity] = []
+        entities: list[Entity] = []
         for tags in layers:
             if tags.count("O") < len(tags):
                 found = self._spans(tags, start, 0 if on_one_line else 1)
@@ -181,7 +181,7 @@ class ColumnParser(Dict[str, str]):
                 return DataError(str(error), path=self._path, line=number, remedy="Correct the line")
         raise AssertionError("no error in it")
 
-    def _spans(self, tags: Sequence[str], start: int, step: int) -> Union[List[Tuple[int, int, str]], DataError]:
+    def _spans(self, tags: Sequence[str], start: int, step: int) -> Union[list[tuple[int, int, str]], DataError]:
         """The entities of one layer, in tokens, after the rule for illegal tags; an error if that is `strict`."""
         spans, legal = read_tags(tags, self._scheme)
         self._tally.entities += len(spans)
@@ -201,7 +201,7 @@ class ColumnParser(Dict[str, str]):
         return spans if key == "repaired" else [span for span, kept in zip(spans, legal, strict=True) if kept]
 
     def _in_characters(
-        self, spans: Iterable[Tuple[int, int, str]], tokens: Sequence[str], text: str
+        self, spans: Iterable[tuple[int, int, str]], tokens: Sequence[str], text: str
     ) -> Iterator[Entity]:
         if len(text) == len(tokens):  # characters, joined by nothing
             return (Entity(*span) for span in spans)
@@ -216,7 +216,7 @@ def merge_documents(records: Iterable[Optional[Record]]) -> Iterator[Record]:
     A document with a sentence that cannot be read is that sentence's error.
     """
     number = 0
-    document: List[Record] = []
+    document: list[Record] = []
     for record in itertools.chain(records, [None]):
         if record is not None:
             document.append(record)
@@ -227,13 +227,13 @@ def merge_documents(records: Iterable[Optional[Record]]) -> Iterator[Record]:
 
 
 def _merged(records: Sequence[Record], number: int) -> Record:
-    sentences: List[Sentence] = []
+    sentences: list[Sentence] = []
     for record in records:
         if isinstance(record, DataError):
             return record
         sentences.append(record)
     starts = itertools.accumulate((len(sentence.text) + 1 for sentence in sentences), initial=0)
-    entities: Optional[List[Entity]] = None
+    entities: Optional[list[Entity]] = None
     for start, sentence in zip(starts, sentences, strict=False):
         if sentence.entities is not None:
             moved = [Entity(start + e.start, start + e.end, e.type) for e in sentence.entities]

@@ -1,7 +1,7 @@
 """Rows of Hugging Face `datasets`, as JSON lines."""
 
 import logging
-from typing import Any, BinaryIO, Callable, ClassVar, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, cast
+from typing import Any, BinaryIO, Callable, ClassVar, Iterator, Mapping, Optional, Sequence, Union, cast
 
 from allennlp.data import DatasetReader
 
@@ -14,7 +14,7 @@ from ner_plugins.errors import ConfigError, DataError, NerError, shown
 from ner_plugins.files.opening import Rewound, readable
 from ner_plugins.files.text_lines import read_lines
 from ner_plugins.tag_schemes import (
-    ILLEGAL_RULES,
+    IllegalRule,
     IllegalTagError,
     Span,
     detect_scheme,
@@ -50,7 +50,7 @@ class DatasetsRowsReader(NerDatasetReader):
     join : `Optional[str]`, optional (default=`None`)
         What stands between the tokens of a row without `text`. `None`: nothing if all tokens in the first 256 KiB of
         the file are single characters, else a space.
-    tag_names : `Optional[List[str]]`, optional (default=`None`)
+    tag_names : `Optional[list[str]]`, optional (default=`None`)
         The tags of the numbers 0, 1, …, where rows have numbers: `dataset.features["ner_tags"].feature.names`.
     scheme : `Optional[str]`, optional (default=`None`)
         See `tag_schemes`; `None` tells it by the first 256 KiB.
@@ -69,15 +69,12 @@ class DatasetsRowsReader(NerDatasetReader):
     def __init__(
         self,
         join: Optional[str] = None,
-        tag_names: Optional[List[str]] = None,
+        tag_names: Optional[list[str]] = None,
         scheme: Optional[str] = None,
-        illegal_tags: str = "repair",
+        illegal_tags: IllegalRule = "repair",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if illegal_tags not in ILLEGAL_RULES:
-            rules = ", ".join(ILLEGAL_RULES)
-            raise ConfigError(f"dataset_reader.illegal_tags is {illegal_tags!r}, but must be one of {rules}")
         wrong = [name for name in tag_names or () if not (isinstance(name, str) and is_tag(name))]
         if isinstance(tag_names, str) or wrong:
             found = shown(wrong[0] if wrong else tag_names)
@@ -114,11 +111,11 @@ class DatasetsRowsReader(NerDatasetReader):
                 yield record
         self._remark(tally.remark(scheme))
 
-    def _told_by(self, head: bytes, path: str) -> Tuple[str, str]:
+    def _told_by(self, head: bytes, path: str) -> tuple[str, str]:
         """How tokens are joined, and the tag scheme: as the options say, or as the first bytes of a file tell."""
         if self.join is not None and self.scheme is not None:
             return self.join, self.scheme
-        rows: List[Row] = []
+        rows: list[Row] = []
         # The last line may be cut, and is reported, as every bad one, where it is read.
         for line in head.decode("utf-8-sig", "replace").split("\n"):
             try:
@@ -149,7 +146,7 @@ class DatasetsRowsReader(NerDatasetReader):
         entities = [Entity(row.offsets[start][0], row.offsets[end - 1][1], type_) for start, end, type_ in spans]
         return Sentence(row.text, tuple(entities), row.id, f"{path}:{number}")
 
-    def _spans(self, tags: Sequence[str], scheme: str, path: str, number: int, tally: TagTally) -> List[Span]:
+    def _spans(self, tags: Sequence[str], scheme: str, path: str, number: int, tally: TagTally) -> list[Span]:
         """The entities in tokens, with the rule for illegal tags applied."""
         try:
             spans, legal = read_tags(tags, scheme)

@@ -1,14 +1,14 @@
 """What readers of JSON lines share: one object on each line, and messages that show what is there instead."""
 
 import json
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 from ner_plugins.errors import DataError
 
 
 def json_object(
     line: str, bad: Callable[..., DataError], expected: str = 'an object with the key "text"'
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """
     The JSON object that a line is.
 

@@ -1,7 +1,7 @@
 """One row of Hugging Face `datasets`: what its keys hold, checked."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Optional, Sequence, Union
 
 from ner_plugins.dataset_readers.json.lines import json_object, kind
 from ner_plugins.entities import Entity
@@ -21,21 +21,21 @@ class Row:
 
     text : `str`
     id : `Optional[Union[int, str]]`
-    entities : `Optional[Tuple[Entity, ...]]`
+    entities : `Optional[tuple[Entity, ...]]`
         `None` where the row does not say.
     tokens : `Optional[Sequence[str]]`
     tags : `Optional[Sequence[str]]`
         As many as tokens, as they are written.
-    offsets : `Sequence[Tuple[int, int]]`
+    offsets : `Sequence[tuple[int, int]]`
         The characters of each token.
     """
 
     text: str
     id: Optional[Union[int, str]]
-    entities: Optional[Tuple[Entity, ...]]
+    entities: Optional[tuple[Entity, ...]]
     tokens: Optional[Sequence[str]]
     tags: Optional[Sequence[str]]
-    offsets: Sequence[Tuple[int, int]]
+    offsets: Sequence[tuple[int, int]]
 
 
 def parse_row(line: str, path: str, number: int, join: str, tag_names: Optional[Sequence[str]] = None) -> Row:
@@ -69,7 +69,7 @@ def parse_row(line: str, path: str, number: int, join: str, tag_names: Optional[
         raise bad(f'"text" is a JSON {kind(text)}', "a string")
     if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, (int, str))):
         raise bad(f'"id" is a JSON {kind(id_)}', "a whole number or a string")
-    offsets: List[Tuple[int, int]] = []
+    offsets: list[tuple[int, int]] = []
     if tokens is not None:
         text = join.join(tokens) if text is None else text
         offsets = _offsets(text, tokens, bad)
@@ -80,7 +80,7 @@ def parse_row(line: str, path: str, number: int, join: str, tag_names: Optional[
     return Row(text, id_, entities, tokens, tags, offsets)
 
 
-def _strings(value: Any, key: str, bad: _Bad) -> Optional[List[str]]:
+def _strings(value: Any, key: str, bad: _Bad) -> Optional[list[str]]:
     if value is None:
         return None
     if not isinstance(value, list):
@@ -91,9 +91,9 @@ def _strings(value: Any, key: str, bad: _Bad) -> Optional[List[str]]:
     return value
 
 
-def _offsets(text: str, tokens: Sequence[str], bad: _Bad) -> List[Tuple[int, int]]:
+def _offsets(text: str, tokens: Sequence[str], bad: _Bad) -> list[tuple[int, int]]:
     """The characters of each token, found one after the other."""
-    offsets: List[Tuple[int, int]] = []
+    offsets: list[tuple[int, int]] = []
     at = 0
     for index, token in enumerate(tokens):
         start = text.find(token, at)
@@ -111,7 +111,7 @@ def _offsets(text: str, tokens: Sequence[str], bad: _Bad) -> List[Tuple[int, int
 
 def _tags(
     value: Any, key: str, tokens: Optional[Sequence[str]], names: Optional[Sequence[str]], bad: _Bad
-) -> Optional[List[str]]:
+) -> Optional[list[str]]:
     if value is None or (tokens is None and key == "tags"):  # "tags" without tokens are something else's
         return None
     if not isinstance(value, list):
@@ -119,7 +119,7 @@ def _tags(
     if tokens is None or len(value) != len(tokens):
         count = "no tokens" if tokens is None else f"{len(tokens)} tokens"
         raise bad(f"{len(value)} tags, but {count}", "one tag for each token")
-    tags: List[str] = []
+    tags: list[str] = []
     for index, tag in enumerate(value):
         if type(tag) is int:  # not isinstance: JSON's true is no number
             if names is None:
@@ -135,7 +135,7 @@ def _tags(
     return tags
 
 
-def _entities(value: Any, text: str, bad: _Bad) -> Optional[Tuple[Entity, ...]]:
+def _entities(value: Any, text: str, bad: _Bad) -> Optional[tuple[Entity, ...]]:
     if value is None:
         return None
     if not isinstance(value, list):

@@ -18,6 +18,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.fields.lattice_field import LATTICE_NAMESPACE
 from ner_plugins.lexicon.lexicon import Lexicon, digest_of
 from ner_plugins.lexicon.normalisation import Normalisation
+from ner_plugins.lexicon.word_layout import WordFormat
 from ner_plugins.lexicon.word_lexicon import SavedLexicon, saved_lexicon
 from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, say_found, vector_width
 from ner_plugins.modules.token_dropout import drop_tokens
@@ -83,7 +84,7 @@ class WordEmbedding(nn.Module, FromParams):
         vocab: Vocabulary,
         dim: Optional[int] = None,
         pretrained_file: Optional[str] = None,
-        pretrained_format: Optional[str] = None,
+        pretrained_format: Optional[WordFormat] = None,
         normalize: bool = True,
         word_dropout: float = 0.01,
         trainable: bool = True,

@@ -191,12 +191,12 @@ def test_a_document_as_one_text(tmp_path):
         ({"columns": 2, "token_column": 2}, "token_column names 2, but there are 2 columns"),
         ({"columns": 2, "tag_columns": [-3]}, "tag_columns names -3"),
         ({"scheme": "BIX"}, "unknown tag scheme 'BIX'"),
-        ({"illegal_tags": "fix"}, "illegal_tags is 'fix', but must be one of repair, strict, drop"),
+        ({"illegal_tags": "fix"}, 'illegal_tags is "fix"; it can be repair, strict or drop'),
     ],
 )
 def test_options_that_cannot_be(options, message):
     with pytest.raises(ConfigError, match=message):
-        ConllReader(**options)
+        DatasetReader.from_params(Params({"type": "conll_ner", **options}))
 
 
 @pytest.mark.parametrize("options", [{"token_column": 5}, {"tag_columns": [4]}, {"tag_columns": [-4]}])

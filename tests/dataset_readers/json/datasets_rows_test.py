@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allennlp.common import Params
+from allennlp.data import DatasetReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,7 +169,6 @@ def test_bad_rows(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"illegal_tags": "ignore"}, "illegal_tags is 'ignore'"),
         ({"scheme": "XYZ"}, "unknown tag scheme 'XYZ'"),
         ({"tag_names": ["O", "PER"]}, "tag_names has 'PER'"),
         ({"tag_names": "O"}, "tag_names has 'O'"),
@@ -176,6 +177,11 @@ def test_bad_rows(tmp_path: Path, name: str) -> None:
 def test_bad_options(options: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         DatasetsRowsReader(**options)
+
+
+def test_an_unknown_rule_for_illegal_tags() -> None:
+    with pytest.raises(ConfigError, match='illegal_tags is "ignore"; it can be repair, strict or drop'):
+        DatasetReader.from_params(Params({"type": "datasets_ner", "illegal_tags": "ignore"}))
 
 
 def test_bad_lines_are_told_where_they_stand(tmp_path: Path) -> None:
