@@ -1,7 +1,7 @@
 """
-The catalogue of public corpora: what they are, under which licence, where each file is published, and its checksum.
+The catalogue of public corpora: descriptions, licences, addresses and checksums.
 
-It is a JSON object, `catalogue.json` beside this module, to which a user's own file of the same layout adds:
+It is the JSON object in `catalogue.json` beside this module; users can add a file with the same layout:
 
     {"NAME": {
         "description": "…", "types": ["PER", …], "reader": "conll_ner", "notes": "…",
@@ -12,21 +12,21 @@ It is a JSON object, `catalogue.json` beside this module, to which a user's own 
                 {"path": "data/dev.txt", "size": 1234, "sha256": "…"},
                 {"path": "test/*.txt", "count": 12, "size": 123456, "sha256": "…"}]}]}}
 
-The first source is a file; the second an archive (zip, tar, compressed tar), of which only the members named are kept.
-An archive has no checksum of its own, since hosts pack the same files differently over time: its members have. The
-path of a member is the end of its path in the archive; with wildcards in its last part it stands for `count` files,
-`size` is that of all, and `sha256` is what `sha256sum *.txt | sha256sum` prints in their folder (with `LC_ALL=C`).
-`accept: true` makes users accept the licence by name. A corpus that cannot be fetched has, instead of licence and
-sources, `"unavailable": "why", "ask": "where to get it"`.
+The first source is a file, the second an archive (zip, tar, compressed tar) from which only the listed members are
+kept. Members have checksums rather than the archive, since hosts repack the same files over time. The `path` of a
+member is the end of its path in the archive. With wildcards in its last part it matches `count` files: `size` is their
+total size, and `sha256` is what `sha256sum *.txt | sha256sum` prints in their folder (with `LC_ALL=C`). With
+`accept: true`, users must accept the licence by the corpus's name. A corpus that cannot be downloaded has
+`"unavailable": "why", "ask": "where to get it"` instead of licence and sources.
 """
 
-import difflib
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Iterable, Mapping, Optional
 
+from ner_plugins.data_tools.choices import check_choice
 from ner_plugins.errors import ConfigError
 
 _CATALOGUE = Path(__file__).with_name("catalogue.json")
@@ -37,16 +37,16 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 @dataclass(frozen=True)
 class Licence:
     """
-    Under which terms a corpus is published.
+    The terms of a corpus.
 
     # Parameters
 
     terms : `str`
-        In plain words.
+        The terms in plain words.
     stated : `str`
-        Where they stand.
-    accept : `bool`
-        Whether a user has to accept them by name before the corpus is fetched.
+        Where they are published.
+    accept : `bool`, optional (default=`False`)
+        Whether users must accept them by the corpus's name before a download.
     """
 
     terms: str
@@ -62,13 +62,13 @@ class PublishedFile:
     # Parameters
 
     path : `str`
-        Its name; in an archive, the end of its path. With wildcards in the last part: a set of files.
+        Its name or, in an archive, the end of its path. A set of files has wildcards in the last part.
     size : `int`
-        Bytes; of a set, those of all files.
+        Bytes of the file, or of all files of the set.
     sha256 : `str`
-        Of its bytes; of a set, that of the lines `sha256sum` prints for its files, in the order of their names.
-    count : `Optional[int]`
-        How many files a set has; `None` for a single file.
+        Checksum of the file, or of the lines that `sha256sum` prints for the files of the set, sorted by name.
+    count : `Optional[int]`, optional (default=`None`)
+        Number of files in a set; `None` for a single file.
     """
 
     path: str
@@ -78,28 +78,28 @@ class PublishedFile:
 
     @property
     def name(self) -> str:
-        """The last part of the path: the file's name on disk, or the pattern of a set's names."""
+        """The last part of the path: the name on disk, or the pattern of a set's names."""
         return self.path.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
 class Source:
     """
-    One address to fetch.
+    An address to fetch from.
 
     # Parameters
 
     address : `str`
-    files : `Tuple[PublishedFile, ...]`
-        What of it is kept.
+    files : `tuple[PublishedFile, ...]`
+        The files to keep.
     at_most : `int`
-        Bytes that may be fetched.
-    archive : `bool`
-        Whether the files are members of an archive; else there is one, which is what the address gives.
+        Maximum number of bytes to fetch.
+    archive : `bool`, optional (default=`False`)
+        Whether the files are members of an archive; otherwise the address is that of the only file.
     """
 
     address: str
-    files: Tuple[PublishedFile, ...]
+    files: tuple[PublishedFile, ...]
     at_most: int
     archive: bool = False
 
@@ -107,29 +107,31 @@ class Source:
 @dataclass(frozen=True)
 class PublicCorpus:
     """
-    A corpus of the catalogue: see the module.
+    A corpus of the catalogue.
 
     # Parameters
 
     name, description : `str`
-    types : `Tuple[str, ...]`
+    types : `tuple[str, ...]`
     reader : `str`
-        The registered name of the dataset reader for it.
-    licence : `Optional[Licence]`
-        `None` if it cannot be fetched.
-    sources : `Tuple[Source, ...]`
-    unavailable, ask : `str`
-        Of a corpus that cannot be fetched: why, and where to get it.
-    notes : `str`
-        What else to know.
+        The registered name of its dataset reader.
+    licence : `Optional[Licence]`, optional (default=`None`)
+        `None` if it cannot be downloaded.
+    sources : `tuple[Source, ...]`, optional (default=`()`)
+    unavailable : `str`, optional (default=`""`)
+        Why it cannot be downloaded.
+    ask : `str`, optional (default=`""`)
+        Where to get it if it cannot be downloaded.
+    notes : `str`, optional (default=`""`)
+        Other remarks for users.
     """
 
     name: str
     description: str
-    types: Tuple[str, ...]
+    types: tuple[str, ...]
     reader: str
     licence: Optional[Licence] = None
-    sources: Tuple[Source, ...] = ()
+    sources: tuple[Source, ...] = ()
     unavailable: str = ""
     ask: str = ""
     notes: str = ""
@@ -145,18 +147,18 @@ class PublicCorpus:
         return sum(file.count or 1 for source in self.sources for file in source.files)
 
 
-def load_catalogue(own: Optional[str] = None) -> Dict[str, PublicCorpus]:
+def load_catalogue(own: Optional[str] = None) -> dict[str, PublicCorpus]:
     """
     The corpora by name.
 
     # Parameters
 
-    own : `Optional[str]`
-        A user's catalogue, whose corpora come on top (and in the place of ours of the same name).
+    own : `Optional[str]`, optional (default=`None`)
+        A user's catalogue. Its corpora are added, and replace ours of the same name.
 
     # Raises
 
-    `ConfigError` that names the file and the key, where a catalogue is not as it should be.
+    `ConfigError`, with file and key, if a catalogue is invalid.
     """
     catalogue = _parse(_CATALOGUE)
     if own is not None:
@@ -164,49 +166,45 @@ def load_catalogue(own: Optional[str] = None) -> Dict[str, PublicCorpus]:
     return catalogue
 
 
-def choose_corpora(catalogue: Mapping[str, PublicCorpus], names: Iterable[str]) -> List[PublicCorpus]:
+def choose_corpora(catalogue: Mapping[str, PublicCorpus], names: Iterable[str]) -> list[PublicCorpus]:
     """
-    The corpora of these names, each once.
+    The corpora of these names, without duplicates.
 
     # Raises
 
-    `ConfigError` where the catalogue has no such name.
+    `ConfigError` if the catalogue lacks a name.
     """
-    chosen = []
-    for name in dict.fromkeys(names):
-        if name not in catalogue:
-            close = difflib.get_close_matches(name, catalogue, n=1)
-            remedy = f"Did you mean {close[0]}?" if close else f"There are {', '.join(catalogue)}"
-            raise ConfigError(f"no public corpus is called {name!r}. {remedy}")
-        chosen.append(catalogue[name])
-    return chosen
+    unique = list(dict.fromkeys(names))
+    for name in unique:
+        check_choice("public corpus", name, catalogue)
+    return [catalogue[name] for name in unique]
 
 
-def _parse(path: Path) -> Dict[str, PublicCorpus]:
+def _parse(path: Path) -> dict[str, PublicCorpus]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: the catalogue cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: the catalogue is no JSON: {error}") from None
+        raise ConfigError(f"{path}: the catalogue is not valid JSON: {error}") from None
     entries = _Entry(str(path), value)
     return {name: _corpus(name, entries.under(name)) for name in entries.names()}
 
 
 class _Entry:
-    """A JSON object of the catalogue, and the place that messages name."""
+    """A JSON object of the catalogue, and its key for messages."""
 
     def __init__(self, place: str, value: Any) -> None:
         self._place = place
         if not isinstance(value, dict):
-            raise ConfigError(f"{place} is no JSON object")
-        self._value: Dict[str, Any] = value
+            raise ConfigError(f"{place} is not a JSON object")
+        self._value: dict[str, Any] = value
 
     def bad(self, key: str, expected: str) -> ConfigError:
-        """What to raise where a value is not as it should be."""
+        """The error for an invalid value."""
         return ConfigError(f"{self._place}.{key} is {self._value.get(key)!r}, but must be {expected}")
 
-    def names(self) -> List[str]:
+    def names(self) -> list[str]:
         return list(self._value)
 
     def has(self, key: str) -> bool:
@@ -215,16 +213,16 @@ class _Entry:
     def under(self, key: str) -> "_Entry":
         return _Entry(f"{self._place}.{key}", self._value.get(key))
 
-    def each(self, key: str) -> List["_Entry"]:
+    def each(self, key: str) -> list["_Entry"]:
         values = self._value.get(key)
         if not isinstance(values, list) or not values:
-            raise self.bad(key, "a list with something in it")
+            raise self.bad(key, "a list that is not empty")
         return [_Entry(f"{self._place}.{key}[{index}]", value) for index, value in enumerate(values)]
 
     def only(self, *keys: str) -> None:
         for key in self._value:
             if key not in keys:
-                raise ConfigError(f"{self._place} has the key {key!r}, but there are only {', '.join(keys)}")
+                raise ConfigError(f"{self._place} has the unknown key {key!r}: it must be one of {', '.join(keys)}")
 
     def text(self, key: str, default: Optional[str] = None, pattern: str = r"(?s).+", expected: str = "a text") -> str:
         value = self._value.get(key, default)
@@ -235,10 +233,10 @@ class _Entry:
     def number(self, key: str) -> int:
         value = self._value.get(key)
         if type(value) is not int or value < 1:
-            raise self.bad(key, "a whole number above 0")
+            raise self.bad(key, "a positive integer")
         return value
 
-    def texts(self, key: str) -> Tuple[str, ...]:
+    def texts(self, key: str) -> tuple[str, ...]:
         values = self._value.get(key, [])
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise self.bad(key, "a list of texts")
@@ -253,7 +251,7 @@ class _Entry:
 
 def _corpus(name: str, entry: _Entry) -> PublicCorpus:
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"the catalogue has a corpus called {name!r}, but its name becomes that of a folder")
+        raise ConfigError(f"the catalogue has a corpus called {name!r}, which cannot be the name of a folder")
     about = (name, entry.text("description"), entry.texts("types"), entry.text("reader"))
     notes = entry.text("notes", "")
     if entry.has("unavailable"):
@@ -266,7 +264,7 @@ def _corpus(name: str, entry: _Entry) -> PublicCorpus:
     sources = tuple(map(_source, entry.each("sources")))
     names = [file.name for source in sources for file in source.files]
     if len({known.casefold() for known in names}) < len(names):
-        raise entry.bad("sources", "files of different names")
+        raise entry.bad("sources", "files with distinct names")
     return PublicCorpus(*about, licence, sources, notes=notes)
 
 

@@ -1,4 +1,4 @@
-"""Public corpora onto the disk: fetched, checked against their checksums, and only then given their names."""
+"""The files of a public corpus: fetched, verified by their checksums, and only then put into its folder."""
 
 import fnmatch
 import hashlib
@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Callable, Collection, Iterator, Mapping, Optional, Sequence
 from urllib.parse import unquote, urlsplit
 
 from ner_plugins.data_tools.download.catalogue import PublicCorpus, PublishedFile, Source
@@ -28,14 +28,16 @@ _Open = Callable[[], BinaryIO]
 @dataclass(frozen=True)
 class Downloaded:
     """
-    A corpus on the disk.
+    A corpus on disk.
 
     # Parameters
 
     folder : `Path`
-        Where its files are.
-    fetched, present : `int`
-        How many of them were fetched now, and how many were there already.
+        The folder with its files.
+    fetched : `int`
+        Files that were fetched now.
+    present : `int`
+        Files that were in the folder before.
     """
 
     folder: Path
@@ -45,17 +47,17 @@ class Downloaded:
 
 def check_permission(corpora: Sequence[PublicCorpus], accepted: Collection[str]) -> None:
     """
-    Whether all of these may be fetched.
+    Check that all corpora may be fetched.
 
     # Parameters
 
     corpora : `Sequence[PublicCorpus]`
     accepted : `Collection[str]`
-        Names of those whose licence the user accepts.
+        Names of corpora whose licences the user accepts.
 
     # Raises
 
-    `ConfigError` that says why not, and what to do.
+    `ConfigError`, with the reason and a remedy, if a corpus may not be fetched.
     """
     for name in accepted:
         if name not in {corpus.name for corpus in corpora}:
@@ -64,7 +66,7 @@ def check_permission(corpora: Sequence[PublicCorpus], accepted: Collection[str])
         if corpus.licence is None:
             raise ConfigError(
                 f"{corpus.name} cannot be fetched: {corpus.unavailable}. Where to ask: {corpus.ask}. "
-                f"Its files are read by the dataset reader {corpus.reader}"
+                f"The dataset reader {corpus.reader} reads its files"
             )
     missing = [corpus for corpus in corpora if corpus.licence and corpus.licence.accept and corpus.name not in accepted]
     if missing:
@@ -75,35 +77,35 @@ def check_permission(corpora: Sequence[PublicCorpus], accepted: Collection[str])
 
 def download(corpus: PublicCorpus, folder: Path, fetcher: Optional[Fetcher] = None) -> Downloaded:
     """
-    A corpus in a folder, its files checked. Files that are there already are not fetched again, and none is ever
-    replaced; what an interrupted run left is gone on with.
+    Fetch the files of a corpus into a folder and verify them.
+
+    Files in the folder are verified, but neither fetched again nor replaced. An interrupted download is resumed.
 
     # Parameters
 
     corpus : `PublicCorpus`
     folder : `Path`
-        Made if it is not there.
-    fetcher : `Optional[Fetcher]`
+        Created if it does not exist.
+    fetcher : `Optional[Fetcher]`, optional (default=`None`)
 
     # Raises
 
-    `DownloadError` when a file cannot be fetched or written, is not the published one, or another file of its name is
-    there.
+    `DownloadError` if a file cannot be fetched or written, or differs from the published one.
     """
     fetcher = fetcher or Fetcher()
     fetched = 0
     with local_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for source in corpus.sources:
-            there = [_is_there(folder, file) for file in source.files]
-            if not all(there):
+            present = [_is_present(folder, file) for file in source.files]
+            if not all(present):
                 (_fetch_members if source.archive else _fetch_file)(source, folder, fetcher)
                 fetched += sum(file.count or 1 for file in source.files)
     return Downloaded(folder, fetched, corpus.files - fetched)
 
 
-def _is_there(folder: Path, file: PublishedFile) -> bool:
-    """Whether a file (or a whole set) is there as published; another one of its name is an error."""
+def _is_present(folder: Path, file: PublishedFile) -> bool:
+    """Whether the folder has a file or a whole set as published; `DownloadError` if it has another file of the name."""
     if file.count is not None:
         names = [path.name for path in folder.iterdir() if path.is_file() and fnmatch.fnmatchcase(path.name, file.name)]
         return len(names) == file.count and _measure(file, {name: folder / name for name in names}) == _expected(file)
@@ -116,7 +118,7 @@ def _is_there(folder: Path, file: PublishedFile) -> bool:
 
 
 def _in_the_way(path: Path) -> DownloadError:
-    return DownloadError(f"{path} is there, but is not the published file. Move it away, or choose another folder (-o)")
+    return DownloadError(f"{path} exists, but is not the published file. Move it away, or choose another folder (-o)")
 
 
 def _fetch_file(source: Source, folder: Path, fetcher: Fetcher) -> None:
@@ -130,7 +132,7 @@ def _fetch_file(source: Source, folder: Path, fetcher: Fetcher) -> None:
             discard(part)
             return
         discard(part)
-        if not (resumed and again):  # pieces of two versions may have been put together: once more, in one piece
+        if not (resumed and again):  # it may mix two versions: fetch it once more as a whole
             break
     raise _mismatch(source.address, file, found)
 
@@ -153,11 +155,11 @@ def _fetch_members(source: Source, folder: Path, fetcher: Fetcher) -> None:
 
 
 class _NotPublished(DownloadError):
-    """What was fetched is not what the catalogue says."""
+    """A fetched file differs from the catalogue."""
 
 
 def _unpack(source: Source, part: Path, folder: Path) -> None:
-    """The archive's members that the catalogue names, checked."""
+    """Unpack the members that the catalogue lists, and verify them."""
     with _members(part, source.address) as members:
         chosen = {file: _choose(source, file, members) for file in source.files}
         for file, names in chosen.items():
@@ -171,8 +173,8 @@ def _unpack(source: Source, part: Path, folder: Path) -> None:
 
 @contextmanager
 def _members(path: Path, address: str) -> Iterator[Mapping[str, _Open]]:
-    """The files in a zip or tar archive, by their paths in it. (Links and devices are no files.)"""
-    opened: Dict[str, Any]
+    """The regular files of a zip or tar archive by path, without links and devices."""
+    opened: dict[str, Any]
     with ExitStack() as stack:
         with readable(address), open(path, "rb") as raw:
             is_zip = raw.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
@@ -190,12 +192,12 @@ def _members(path: Path, address: str) -> Iterator[Mapping[str, _Open]]:
 def _tar(path: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(path)
-    except tarfile.ReadError:  # whose message has a line for every compression that it is not
+    except tarfile.ReadError:  # its message has a line for every compression that was tried
         raise ValueError("neither a zip nor a tar archive, or a damaged one") from None
 
 
-def _choose(source: Source, file: PublishedFile, names: Collection[str]) -> List[str]:
-    """The members that a file or set of the catalogue means: of several folders, those nearest to the root."""
+def _choose(source: Source, file: PublishedFile, names: Collection[str]) -> list[str]:
+    """The members that match a file or set of the catalogue; if several folders match, those nearest to the root."""
     folder, _, pattern = unicodedata.normalize("NFC", file.path).rpartition("/")
     found = []
     for name in names:
@@ -208,12 +210,12 @@ def _choose(source: Source, file: PublishedFile, names: Collection[str]) -> List
     found = [name for name in found if name.count("/") == depth]
     if len(found) != (file.count or 1):
         expected = "one" if file.count is None else str(file.count)
-        raise _NotPublished(f"{source.address}: {len(found)} members are {file.path} (expected {expected})")
+        raise _NotPublished(f"{source.address}: {len(found)} members match {file.path} (expected {expected})")
     return found
 
 
 def _copy(open_member: _Open, path: Path, at_most: int, address: str) -> int:
-    """At most so many bytes of a member into a new file; how many they were."""
+    """Copy at most `at_most` bytes of a member to a new file, and return their number."""
     copied = 0
     with local_errors(path), open(path, "xb") as file:
         with readable(address):
@@ -229,7 +231,7 @@ def _copy(open_member: _Open, path: Path, at_most: int, address: str) -> int:
 
 
 def _move(unpacked: Path, folder: Path) -> None:
-    """All files to their place; those that are there already have to be the same."""
+    """Move all files into the folder; existing files must be identical."""
     paths = sorted(unpacked.iterdir())
     for path in paths:
         target = folder / path.name
@@ -239,12 +241,12 @@ def _move(unpacked: Path, folder: Path) -> None:
         os.replace(path, folder / path.name)
 
 
-def _expected(file: PublishedFile) -> Tuple[int, str]:
+def _expected(file: PublishedFile) -> tuple[int, str]:
     return file.size, file.sha256
 
 
-def _measure(file: PublishedFile, paths: Mapping[str, Path]) -> Tuple[int, str]:
-    """Bytes and checksum of a file or a set, as the catalogue counts them."""
+def _measure(file: PublishedFile, paths: Mapping[str, Path]) -> tuple[int, str]:
+    """The size and checksum of a file or a set, as in the catalogue."""
     size = sum(path.stat().st_size for path in paths.values())
     if file.count is None:
         (path,) = paths.values()
@@ -261,7 +263,7 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _mismatch(place: str, file: PublishedFile, found: Tuple[int, str]) -> _NotPublished:
+def _mismatch(place: str, file: PublishedFile, found: tuple[int, str]) -> _NotPublished:
     return _NotPublished(
         f"{place}: not the published file: expected {file.size} bytes with sha256 {file.sha256}, "
         f"found {found[0]} with {found[1]}. Nothing was kept"

@@ -1,4 +1,4 @@
-"""Files over HTTP: resumed where they stopped, never longer than they may be, never led to a place that is not safe."""
+"""Downloads over HTTP: resumable, of limited size, and without unsafe redirects."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple, Optional
+from typing import Any, Iterator, NamedTuple, Optional
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -14,18 +14,18 @@ import requests
 from ner_plugins.errors import NerError
 from ner_plugins.version import VERSION
 
-_CHUNK = 1 << 14  # a broken connection costs what has come of the last chunk
+_CHUNK = 1 << 14  # a broken connection loses at most one chunk
 _REDIRECTS = 5
 _LONGEST_WAIT = 60.0
-_AGAIN = "Run the same command again: it goes on where it stopped"
+_AGAIN = "Run the same command again to resume"
 
 
 class DownloadError(NerError):
-    """A file cannot be fetched, or is not what was published; the message names its address or its place on disk."""
+    """A file cannot be fetched, or differs from the published one; the message names its address or path."""
 
 
-class _Passing(Exception):
-    """What may be better at the next attempt, after `wait` seconds (`None`: as many as the number of attempts says)."""
+class _TransientError(Exception):
+    """An error that another attempt may avoid, after `wait` seconds (`None`: the usual backoff)."""
 
     def __init__(self, problem: str, wait: Optional[float] = None) -> None:
         super().__init__(problem)
@@ -39,37 +39,40 @@ class Fetcher:
     # Parameters
 
     attempts : `int`, optional (default=`5`)
-        How often a file is asked for where connections break or the server is at fault (5xx, 408, 429).
+        Attempts at a file if connections break or the server fails (5xx, 408, 429).
     backoff : `float`, optional (default=`1.0`)
-        Seconds before the second attempt; each further wait is twice as long, unless the server says how long.
+        Seconds before the second attempt; the wait doubles with each attempt, unless the server sets it.
     timeout : `float`, optional (default=`30.0`)
-        Seconds without a byte after which a connection is given up.
+        Seconds without data before a connection is given up.
     """
 
     def __init__(self, attempts: int = 5, backoff: float = 1.0, timeout: float = 30.0) -> None:
         self.attempts, self.backoff, self.timeout = attempts, backoff, timeout
         self._session = requests.Session()
-        # Compressed on the way, a file could not be resumed, nor its length be checked.
+        # With a compressed transfer, a file could not be resumed, nor its length checked.
         self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": f"ner_plugins/{VERSION}"})
 
     def fetch(self, address: str, part: Path, at_most: int, size: Optional[int] = None) -> bool:
         """
-        The bytes of an address in the file `part`, whose name ends in `.part`. What an earlier run left there is gone
-        on with, if the server has still the same file; beside it is `part` + `.json`, which says of which file it is.
+        Download an address to the file `part`.
+
+        A part left by an earlier run is resumed if the server still has the same file. `part` + `.json` beside it
+        records the address and version that it belongs to.
 
         # Parameters
 
         address : `str`
         part : `Path`
+            A name that ends in `.part`.
         at_most : `int`
-            Bytes after which the server is taken for one that never ends.
-        size : `Optional[int]`
-            Bytes there should be, if known.
+            The download fails after more bytes than this.
+        size : `Optional[int]`, optional (default=`None`)
+            The expected number of bytes, if known.
 
         # Returns
 
         `bool`
-            Whether bytes of an earlier run or attempt are among them.
+            Whether the part includes bytes of an earlier run or attempt.
 
         # Raises
 
@@ -79,7 +82,7 @@ class Fetcher:
             try:
                 with local_errors(part):
                     return self._attempt(address, _Partial(part, address, at_most), at_most, size)
-            except _Passing as error:
+            except _TransientError as error:
                 problem, wait = str(error), error.wait
             if attempt + 1 < self.attempts:
                 time.sleep(min(self.backoff * 2**attempt if wait is None else wait, _LONGEST_WAIT))
@@ -95,21 +98,21 @@ class Fetcher:
             _check_status(address, response)
             if response.status_code == 206 and _Range.of(response).start != offset:
                 partial.discard()
-                raise _Passing("the server sends another part of the file than it was asked for", wait=0)
+                raise _TransientError("the server sent another range of the file than requested", wait=0)
             if response.status_code == 416 or (response.status_code == 206 and "Content-Encoding" in response.headers):
                 partial.discard()
-                raise _Passing("the server does not go on where it stopped", wait=0)
+                raise _TransientError("the server cannot resume the file", wait=0)
             if response.status_code == 200:
                 partial.begin(response)
                 offset = 0
             total = _check_length(address, response, offset, at_most, size)
             received = self._write(address, response, partial, at_most, total)
         if size is not None and received < size:
-            raise _Passing(f"the server closed the connection after {received} of {size} bytes")
+            raise _TransientError(f"the server closed the connection after {received} of {size} bytes")
         return offset > 0
 
-    def _open(self, address: str, headers: Dict[str, str]) -> requests.Response:
-        """The answer to a request, after redirects."""
+    def _open(self, address: str, headers: dict[str, str]) -> requests.Response:
+        """The response to a request, after redirects."""
         asked = address
         with _network_errors(address):
             for _ in range(_REDIRECTS + 1):
@@ -126,7 +129,7 @@ class Fetcher:
     def _write(
         self, address: str, response: requests.Response, partial: "_Partial", at_most: int, total: Optional[int]
     ) -> int:
-        """The response's bytes at the end of the part; how many it has then."""
+        """Append the response to the part, and return the size of the part."""
         with partial.open() as file, _progress(partial.path.stem, partial.offset, total) as advance:
             position: int = file.tell()
             with _network_errors(address):
@@ -138,12 +141,12 @@ class Fetcher:
                     advance(len(chunk))
         if position > at_most:
             partial.discard()
-            raise DownloadError(f"{address}: longer than the {at_most} bytes that it may have. Nothing was kept")
+            raise DownloadError(f"{address}: longer than the limit of {at_most} bytes. Nothing was kept")
         return position
 
 
 class _Partial:
-    """What is there of a file, and of which file of which server it is."""
+    """The part of a file on disk, and the address and version that it belongs to."""
 
     def __init__(self, path: Path, address: str, at_most: int) -> None:
         self.path, self._address = path, address
@@ -155,7 +158,7 @@ class _Partial:
         else:
             self._validator = known.get("validator")
 
-    def _read_about(self) -> Optional[Dict[str, Any]]:
+    def _read_about(self) -> Optional[dict[str, Any]]:
         try:
             value = json.loads(self._about.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -164,30 +167,30 @@ class _Partial:
 
     @property
     def offset(self) -> int:
-        """Bytes that are there."""
+        """The size of the part in bytes."""
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def headers(self) -> Dict[str, str]:
-        """What to ask for: the rest, if the file is still the same."""
+    def headers(self) -> dict[str, str]:
+        """The request headers: the remaining range, if the file is unchanged."""
         if not self.offset:
             return {}
         condition = {"If-Range": self._validator} if self._validator else {}
         return {"Range": f"bytes={self.offset}-", **condition}
 
     def begin(self, response: requests.Response) -> None:
-        """Forget what is there, and note which file is to come."""
+        """Discard the part and record the version of the new file."""
         tag = response.headers.get("ETag", "")
-        strong = tag if tag.startswith('"') else None  # If-Range does not take weak ones
+        strong = tag if tag.startswith('"') else None  # If-Range does not accept weak tags
         about = {"address": self._address, "validator": strong or response.headers.get("Last-Modified")}
         self.path.write_bytes(b"")
         self._about.write_text(json.dumps(about), encoding="utf-8")
 
     def open(self) -> Any:
-        """The file, to go on with."""
+        """The part, opened for appending."""
         return open(self.path, "ab")
 
     def discard(self) -> None:
-        """Remove what is there."""
+        """Remove the part and its record."""
         discard(self.path)
 
 
@@ -206,7 +209,7 @@ class _Range(NamedTuple):
 
 
 def discard(part: Path) -> None:
-    """Remove a part and what is known of it."""
+    """Remove a part and its record."""
     part.unlink(missing_ok=True)
     part.with_name(part.name + ".json").unlink(missing_ok=True)
 
@@ -220,37 +223,37 @@ def _redirected(address: str, target: str) -> str:
 
 def _check_status(address: str, response: requests.Response) -> None:
     status = response.status_code
-    problem = f"the server answers {status} {response.reason or ''}".rstrip()
+    problem = f"the server answered {status} {response.reason or ''}".rstrip()
     if status in (408, 429) or status >= 500:
         wait = response.headers.get("Retry-After", "")
-        raise _Passing(problem, float(wait) if re.fullmatch(r"\d{1,6}", wait) else None)
+        raise _TransientError(problem, float(wait) if re.fullmatch(r"\d{1,6}", wait) else None)
     if status not in (200, 206, 416):
-        raise DownloadError(f"{address}: {problem}. It may have moved, or be closed to the public by now")
+        raise DownloadError(f"{address}: {problem}. It may have moved, or no longer be public")
 
 
 def _check_length(
     address: str, response: requests.Response, offset: int, at_most: int, size: Optional[int]
 ) -> Optional[int]:
-    """The bytes that the whole file will have, if known: told before the first one is written."""
+    """The size of the whole file, if known; checked before anything is written."""
     length = response.headers.get("Content-Length", "")
     if not re.fullmatch(r"\d{1,18}", length) or "Content-Encoding" in response.headers:
         return size
     total = offset + int(length)
     if total > at_most or (size is not None and total != size):
         expected = f"{size} bytes" if size is not None else f"at most {at_most} bytes"
-        raise DownloadError(f"{address}: the file there has {total} bytes (expected {expected}): it was changed")
+        raise DownloadError(f"{address}: the file has {total} bytes (expected {expected}): it was changed")
     return total
 
 
 @contextmanager
 def _network_errors(address: str) -> Iterator[None]:
-    """Of what `requests` raises: what may pass, and what will not."""
+    """Turn the errors of `requests` into transient errors and `DownloadError`."""
     try:
         yield
     except requests.exceptions.SSLError as error:
         raise DownloadError(f"{address}: no secure connection: {error}") from None
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        raise _Passing(f"no connection, or a broken one ({_root(error)})") from None
+        raise _TransientError(f"no connection, or a broken one ({_root(error)})") from None
     except requests.RequestException as error:
         raise DownloadError(f"{address}: {error}") from None
 
@@ -258,12 +261,12 @@ def _network_errors(address: str) -> Iterator[None]:
 @contextmanager
 def local_errors(path: Path) -> Iterator[None]:
     """
-    Turns a full disk and the like into `DownloadError`. (The errors of `requests` are OSErrors too: keep them out.)
+    Turn errors such as a full disk into `DownloadError`. Errors of `requests` are `OSError`s too, so keep them out.
 
     # Parameters
 
     path : `Path`
-        What to name where the error names no file.
+        The file to name if the error names none.
     """
     try:
         yield
@@ -272,7 +275,7 @@ def local_errors(path: Path) -> Iterator[None]:
 
 
 def _root(error: BaseException) -> str:
-    """The innermost reason, which is the one that says something."""
+    """The innermost reason, which is the most specific."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(reason, BaseException):
         return str(reason).rpartition(": ")[2]
@@ -281,7 +284,7 @@ def _root(error: BaseException) -> str:
 
 @contextmanager
 def _progress(name: str, offset: int, total: Optional[int]) -> Iterator[Any]:
-    """A bar on stderr: on a terminal at once, elsewhere (a log) from ten seconds on and rarely."""
+    """A progress bar on stderr: at once on a terminal, otherwise after ten seconds and rarely."""
     from tqdm import tqdm
 
     shown = {} if sys.stderr.isatty() else {"delay": 10, "mininterval": 30}

@@ -103,21 +103,21 @@ def test_own_corpora_come_on_top(tmp_path):
 
 MEMBER = ("sources", 1, "members", 0)
 WRONG = {
-    "no JSON": ("{", "own.json: the catalogue is no JSON"),
-    "a list": ("[]", "own.json is no JSON object"),
-    "name": ({"../x": OWN["mine"]}, r"called '\.\./x', but its name becomes that of a folder"),
-    "corpus": ({"mine": 3}, r"own.json.mine is no JSON object"),
-    "unknown key": (("tpyes",), ["PER"], r"mine has the key 'tpyes', but there are only"),
+    "no JSON": ("{", "own.json: the catalogue is not valid JSON"),
+    "a list": ("[]", "own.json is not a JSON object"),
+    "name": ({"../x": OWN["mine"]}, r"called '\.\./x', which cannot be the name of a folder"),
+    "corpus": ({"mine": 3}, r"own.json.mine is not a JSON object"),
+    "unknown key": (("tpyes",), ["PER"], r"mine has the unknown key 'tpyes': it must be one of"),
     "description": (("description",), 3, r"mine.description is 3, but must be a text"),
     "empty": (("reader",), "", r"mine.reader is '', but must be"),
     "types": (("types",), "PER", r"mine.types is 'PER', but must be a list of texts"),
-    "licence": (("licence",), "CC0", r"mine.licence is no JSON object"),
+    "licence": (("licence",), "CC0", r"mine.licence is not a JSON object"),
     "accept": (("licence", "accept"), "yes", r"licence.accept is 'yes', but must be true or false"),
-    "no sources": (("sources",), [], r"mine.sources is \[\], but must be a list with something"),
+    "no sources": (("sources",), [], r"mine.sources is \[\], but must be a list that is not empty"),
     "scheme": (("sources", 0, "address"), "ftp://a/b", r"sources\[0\].address is 'ftp://a/b', but must be an address"),
     "folder": (("sources", 0, "name"), "../a", r"sources\[0\].name is '../a', but must be the name of a file"),
     "hidden": (("sources", 0, "name"), ".a", r"sources\[0\].name is '.a'"),
-    "size": (("sources", 0, "size"), True, r"sources\[0\].size is True, but must be a whole number"),
+    "size": (("sources", 0, "size"), True, r"sources\[0\].size is True, but must be a positive integer"),
     "sha256": (("sources", 0, "sha256"), "A" * 64, r"sha256 is .*lower-case hexadecimal"),
     "at_most": (("sources", 1, "at_most"), 0, r"at_most is 0"),
     "member": ((*MEMBER, "path"), "/a", r"members\[0\].path is '/a', but must be a path"),
@@ -125,7 +125,7 @@ WRONG = {
     "wildcard": ((*MEMBER, "path"), "*.txt", r"members\[0\].path is '\*.txt', but must be a path that ends"),
     "set": (("sources", 1, "members", 1, "path"), "b/[a].txt", r"members\[1\].path is 'b/\[a\].txt', but must be"),
     "count": (("sources", 1, "members", 1, "count"), 0, r"members\[1\].count is 0"),
-    "twice": ((*MEMBER, "path"), "c/Train.txt", "files of different names"),
+    "twice": ((*MEMBER, "path"), "c/Train.txt", "files with distinct names"),
 }
 
 
@@ -150,7 +150,7 @@ def test_a_catalogue_that_is_not_there(tmp_path):
 
 def test_choosing():
     assert [corpus.name for corpus in choose_corpora(OURS, ["kmou", "weibo", "kmou"])] == ["kmou", "weibo"]
-    with pytest.raises(ConfigError, match=r"'webio'. Did you mean weibo"):
+    with pytest.raises(ConfigError, match=r"unknown public corpus 'webio': did you mean 'weibo'\?"):
         choose_corpora(OURS, ["webio"])
-    with pytest.raises(ConfigError, match=r"'xyz'. There are weibo, germeval2014, "):
+    with pytest.raises(ConfigError, match=r"unknown public corpus 'xyz': it must be one of weibo, germeval2014, "):
         choose_corpora(OURS, ["xyz"])

@@ -117,7 +117,7 @@ def test_a_wrong_checksum_keeps_nothing(server, corpus, tmp_path, resumed):
 
 def test_another_file_of_the_name_is_never_replaced(server, corpus, tmp_path):
     (tmp_path / "dev.txt").write_bytes(b"mine")
-    with pytest.raises(DownloadError, match=r"dev.txt is there, but is not the published file. Move it away"):
+    with pytest.raises(DownloadError, match=r"dev.txt exists, but is not the published file. Move it away"):
         get(corpus, tmp_path)
     assert (tmp_path / "dev.txt").read_bytes() == b"mine"
 
@@ -211,7 +211,7 @@ def test_a_part_of_a_set_is_completed(server, published, tmp_path):
     (tmp_path / "d" / "007.txt").unlink()
     assert get(published, tmp_path / "d").fetched == 40 and files(tmp_path / "d") == UNPACKED
     (tmp_path / "d" / "007.txt").write_bytes(b"mine")
-    with pytest.raises(DownloadError, match=r"007.txt is there, but is not the published file"):
+    with pytest.raises(DownloadError, match=r"007.txt exists, but is not the published file"):
         get(published, tmp_path / "d")
     assert (tmp_path / "d" / "007.txt").read_bytes() == b"mine"
 
@@ -232,13 +232,13 @@ def without(name):
 BAD = {
     "changed": (as_tar({**MEMBERS, f"NER-abc/{FOLDER}/009.txt": SET["009.txt"][::-1]}), r"\*.txt: not the published"),
     "endless": (as_tar({**MEMBERS, "NER-abc/LICENSE": LICENCE * 999}), rf"found {len(LICENCE) + 1} with"),
-    "fewer": (as_tar(without("009.txt")), r"38 members are .*/\*.txt \(expected 39\)"),
-    "more": (as_tar({**MEMBERS, f"NER-abc/{FOLDER}/a.txt": b""}), r"40 members are .*/\*.txt \(expected 39\)"),
-    "none": (as_tar(without("LICENSE")), r"0 members are LICENSE \(expected one\)"),
-    "two folders": (as_tar({**MEMBERS, "NER-b/LICENSE": LICENCE}), r"2 members are LICENSE"),
+    "fewer": (as_tar(without("009.txt")), r"38 members match .*/\*.txt \(expected 39\)"),
+    "more": (as_tar({**MEMBERS, f"NER-abc/{FOLDER}/a.txt": b""}), r"40 members match .*/\*.txt \(expected 39\)"),
+    "none": (as_tar(without("LICENSE")), r"0 members match LICENSE \(expected one\)"),
+    "two folders": (as_tar({**MEMBERS, "NER-b/LICENSE": LICENCE}), r"2 members match LICENSE"),
     "web page": (b"<html>Sign in", "cannot be read: neither a zip nor a tar"),
     "empty": (b"", "cannot be read"),
-    "truncated": (as_tar(MEMBERS)[:-60], "cannot be read|members are"),
+    "truncated": (as_tar(MEMBERS)[:-60], "cannot be read|members match"),
     "truncated zip": (as_zip(MEMBERS)[:-60], "cannot be read"),
     "flipped": (as_zip(MEMBERS).replace(b"PK\x01\x02", b"PK\x01\x03"), "cannot be read"),
 }
@@ -354,7 +354,7 @@ def test_as_a_user_does(server, catalogue, tmp_path, allennlp):
     arguments = ("ner-data", "download", "mine", "-o", tmp_path / "d", "--catalogue", catalogue)
     failed = allennlp(*arguments, NO_PROXY="*")
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
-    assert failed.stderr.strip().endswith("It may have moved, or be closed to the public by now")
+    assert failed.stderr.strip().endswith("It may have moved, or no longer be public")
     done = allennlp(*arguments, NO_PROXY="*")
     assert done.returncode == 0 and done.stdout.startswith("mine: 2 files") and done.stderr == ""
     assert (tmp_path / "d/mine/train.txt").read_bytes() == TRAIN

@@ -43,7 +43,7 @@ def fetch_once(server, part, size=SIZE):
 def interrupted(server, part, after=6 * CHUNK):
     """A first run that was cut off."""
     server.answers.append(cut(after))
-    with pytest.raises(DownloadError, match="Run the same command again"):
+    with pytest.raises(DownloadError, match="Run the same command again to resume"):
         fetch_once(server, part)
     assert part.read_bytes() == BODY[:after]
 
@@ -153,7 +153,7 @@ def test_waits_double(server, part, monkeypatch):
     waits = []
     monkeypatch.setattr(time, "sleep", waits.append)
     server.answers += [status(500), status(502), status(429, Retry_After="99999"), status(504), status(500)]
-    with pytest.raises(DownloadError, match=r"/a: the server answers 500 .*5 attempts"):
+    with pytest.raises(DownloadError, match=r"/a: the server answered 500 .*5 attempts"):
         Fetcher().fetch(f"{server.address}/a", part, MANY)
     assert waits == [1, 2, 60, 8] and not part.exists()
 
@@ -175,7 +175,7 @@ def test_a_silent_server_is_given_up(server, part):
 @pytest.mark.parametrize("code", [401, 403, 404, 410, 204, 304])
 def test_errors_that_stay(server, part, fetcher, code):
     server.answers += [status(code)] * 5
-    with pytest.raises(DownloadError, match=f"/a: the server answers {code} .*may have moved"):
+    with pytest.raises(DownloadError, match=f"/a: the server answered {code} .*may have moved, or no longer be public"):
         fetcher.fetch(f"{server.address}/a", part, MANY)
     assert len(server.requests) == 1 and not part.exists()
 
@@ -196,7 +196,7 @@ def discarded(monkeypatch):
 
 def test_a_body_that_is_too_long_is_cut_one_byte_later(server, part, fetcher, discarded):
     server.answers.append(without_length)
-    with pytest.raises(DownloadError, match=r"longer than the 70000 bytes.*Nothing was kept"):
+    with pytest.raises(DownloadError, match=r"longer than the limit of 70000 bytes.*Nothing was kept"):
         fetcher.fetch(f"{server.address}/a", part, 70_000, 70_000)
     assert discarded == [70_001] and not os.listdir(part.parent) and len(server.requests) == 1
 
