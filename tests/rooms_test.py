@@ -1,0 +1,44 @@
+"""Imports run one way: no room (a folder, or a module beside them) imports a room above it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "ner_plugins"
+
+# From the ground up.
+ROOMS = [
+    "version", "errors", "entities", "distributed", "plotting", "brackets", "tag_schemes",
+    "compat", "options", "settings", "console", "install_hook", "__main__",
+    "files", "archives", "pretrained", "lexicon", "tokenizers", "token_indexers", "fields", "dataset_readers",
+    "metrics", "modules", "token_embedders", "heads", "models",
+    "predictors", "data_tools", "training", "reports", "commands",
+]  # fmt: skip
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The rooms that a file imports, also those inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module == "ner_plugins":
+            names = [f"ner_plugins.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        for name in names:
+            if name.startswith("ner_plugins."):
+                yield name.split(".")[1]
+
+
+def test_every_room_has_its_place() -> None:
+    found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert found - {"__init__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_none_above_it(room: str) -> None:
+    below = set(ROOMS[: ROOMS.index(room) + 1])
+    files = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else sorted((PACKAGE / room).rglob("*.py"))
+    above = {(path.name, name) for path in files for name in imports(path) if name not in below}
+    assert not above
