@@ -19,6 +19,7 @@ from typing import Any, Callable, Iterator, Union
 
 from ner_plugins.distributed import is_first_rank
 from ner_plugins.errors import ArchiveError
+from ner_plugins.files.atomic import atomic_path
 from ner_plugins.version import VERSION
 
 ASSETS_FOLDER = "ner_assets"
@@ -202,15 +203,8 @@ def _installed_version(distribution: str) -> str:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False, indent=1, sort_keys=True)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomic_path(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=1, sort_keys=True)
 
 
 def _read_json(path: Path) -> Any:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ner_plugins.errors import ArchiveError
+from ner_plugins.files.atomic import atomic_path
 
 # The modules of AllenNLP 2.10.1 that call `torch.load` or `torch.save`.
 _MODULES = (
@@ -73,26 +74,21 @@ def load(file: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def save(value: Any, file: Any, *args: Any, **kwargs: Any) -> None:
-    """`torch.save` to a temporary name beside `file`, synced and then renamed: there is the whole file or none."""
+    """`torch.save` to a temporary name beside `file`, synced and then renamed (see `atomic_path`)."""
     import torch
 
     if not isinstance(file, (str, os.PathLike)):
         torch.save(value, file, *args, **kwargs)
         return
-    temporary = f"{os.fspath(file)}.partial-{os.getpid()}"
     try:
-        # By name: through a Python file object, Ctrl-C and a full disk surface as errors of torch's writer.
-        torch.save(value, temporary, *args, **kwargs)
-        with open(temporary, "rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, file)
+        # Not hidden: torch writes the name, up to its last dot, into the file.
+        with atomic_path(file, sync=True, hidden=False) as partial:
+            # By name: through a Python file object, Ctrl-C and a full disk surface as errors of torch's writer.
+            torch.save(value, partial, *args, **kwargs)
     except RuntimeError as error:
         if shutil.disk_usage(os.path.dirname(os.path.abspath(file))).free < 1 << 20:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(file)) from error
         raise
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
 
 
 def _allow_numpy_scalars() -> None:

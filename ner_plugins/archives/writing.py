@@ -13,6 +13,7 @@ from typing import Any, Iterator, NamedTuple, Optional, Union
 
 from ner_plugins.archives.assets import ASSETS_FOLDER
 from ner_plugins.errors import NerError
+from ner_plugins.files.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
 
@@ -70,23 +71,19 @@ def archive_model(
             raise RuntimeError(f"{what} file '{file}' does not exist, unable to archive model")
     target = Path(archive_path or folder)
     target = target / "model.tar.gz" if target.is_dir() else target
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     logger.info("writing the archive %s", target)
-    try:
-        with ExitStack() as stack:
-            compressed = stack.enter_context(gzip.open(partial, "wb", compresslevel=COMPRESSION))
-            archive = stack.enter_context(tarfile.open(fileobj=compressed, mode="w"))
-            parts = _standing_alone(folder, stack)
-            member = tarfile.TarInfo("config.json")
-            member.size, member.mode = len(parts.config), 0o644
-            member.mtime = int((folder / "config.json").stat().st_mtime)
-            archive.addfile(member, io.BytesIO(parts.config))
-            archive.add(folder / weights, arcname="weights.th")
-            for path, name in _members(folder, [ASSETS_FOLDER, *(include_in_archive or [])], parts):
-                archive.add(path, arcname=name)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        partial = stack.enter_context(atomic_path(target))
+        compressed = stack.enter_context(gzip.open(partial, "wb", compresslevel=COMPRESSION))
+        archive = stack.enter_context(tarfile.open(fileobj=compressed, mode="w"))
+        parts = _standing_alone(folder, stack)
+        member = tarfile.TarInfo("config.json")
+        member.size, member.mode = len(parts.config), 0o644
+        member.mtime = int((folder / "config.json").stat().st_mtime)
+        archive.addfile(member, io.BytesIO(parts.config))
+        archive.add(folder / weights, arcname="weights.th")
+        for path, name in _members(folder, [ASSETS_FOLDER, *(include_in_archive or [])], parts):
+            archive.add(path, arcname=name)
     return str(target)
 
 

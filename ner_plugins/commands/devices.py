@@ -9,8 +9,8 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.models.ner_model import NerModel
 
 
-def is_ours(archive: Archive) -> bool:
-    """Whether the archive's model is one of this package, to which the commands' better defaults apply."""
+def has_ner_model(archive: Archive) -> bool:
+    """Whether the archive's model is a `NerModel`, for which the commands have defaults of their own."""
     return isinstance(archive.model, NerModel)
 
 
@@ -21,7 +21,7 @@ def choose_device(archive: Archive, cuda_device: Optional[int]) -> int:
     That is the one asked for; else, for a model of ours, the first GPU where there is one; else the CPU, as stock.
     """
     if cuda_device is None:
-        cuda_device = 0 if is_ours(archive) and torch.cuda.is_available() else -1
+        cuda_device = 0 if has_ner_model(archive) and torch.cuda.is_available() else -1
     if not -1 <= cuda_device < torch.cuda.device_count():
         raise ConfigError(
             f"--cuda-device is {cuda_device}, but there are {torch.cuda.device_count()} GPUs here: "

@@ -9,7 +9,7 @@ from typing import Any, Iterator, Optional
 from allennlp.commands import evaluate as stock
 from allennlp.models.archival import Archive, load_archive
 
-from ner_plugins.commands.devices import choose_device, is_ours, offer_default_device
+from ner_plugins.commands.devices import choose_device, has_ner_model, offer_default_device
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
 
@@ -33,7 +33,7 @@ def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
     archive = load_archive(args.archive_file, weights_file=args.weights_file, overrides=args.overrides)
     args.cuda_device = choose_device(archive, args.cuda_device)
     with _already_loaded(archive):
-        if not is_ours(archive):
+        if not has_ner_model(archive):
             metrics: dict[str, Any] = stock.evaluate_from_args(args)
             return metrics
         _set_batch_size(archive, args)

@@ -4,7 +4,7 @@ from typing import Optional
 
 from allennlp.models.archival import Archive, load_archive
 
-from ner_plugins.commands.devices import choose_device, is_ours
+from ner_plugins.commands.devices import choose_device, has_ner_model
 from ner_plugins.errors import ConfigError
 
 
@@ -19,7 +19,7 @@ def load_ours(
     `ConfigError` if its model is not a `NerModel`, and whatever loading raises.
     """
     archive = load_archive(archive_file, overrides=overrides, weights_file=weights_file)
-    if not is_ours(archive):
+    if not has_ner_model(archive):
         raise ConfigError(
             f"{archive_file}: its model is a {type(archive.model).__name__}, which is not one of ner_plugins. "
             "`allennlp evaluate` measures it"

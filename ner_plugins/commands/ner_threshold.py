@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.files.atomic import atomic_path
 
 DESCRIPTION = "Find for each type the lowest probability to predict it at, and store these in an archive."
 _F1 = "typed_span_f1/micro_f1"
@@ -61,11 +62,9 @@ def threshold_from_args(args: argparse.Namespace) -> None:
     archive = args.archive_file if os.path.exists(args.archive_file) else str(cached_path(args.archive_file))
     if os.path.isdir(archive):
         raise ConfigError(f"{args.archive_file} is a folder: name the model.tar.gz in it")
-    with _partial_file(target) as partial:
-        before, after, thresholds, changed = _improve(args, archive, partial)
-        if target is not None:
-            shutil.copymode(archive, partial)
-            os.replace(partial, target)
+    with _output_file(target) as output:
+        before, after, thresholds, changed = _improve(args, archive, output)
+        shutil.copymode(archive, output)
     lines = format_comparison(before, after, thresholds)
     if not changed:
         lines.append("no thresholds are better on these data than those that the archive has")
@@ -163,16 +162,11 @@ def _target(args: argparse.Namespace) -> Optional[str]:
 
 
 @contextmanager
-def _partial_file(target: Optional[str]) -> Iterator[str]:
-    """A name for the archive while it is being written: beside its final place, if it has one."""
-    if target is None:
-        with tempfile.TemporaryDirectory(prefix="ner-threshold-") as folder:
-            yield os.path.join(folder, "model.tar.gz")
+def _output_file(target: Optional[str]) -> Iterator[str]:
+    """A path to write the archive at, which becomes `target` at the end; without a target it is deleted."""
+    if target is not None:
+        with atomic_path(target) as partial:
+            yield partial
         return
-    folder, name = os.path.split(target)
-    partial = os.path.join(folder, f".partial-{os.getpid()}-{name}")
-    try:
-        yield partial
-    finally:
-        if os.path.exists(partial):
-            os.unlink(partial)
+    with tempfile.TemporaryDirectory(prefix="ner-threshold-") as folder:
+        yield os.path.join(folder, "model.tar.gz")

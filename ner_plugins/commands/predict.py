@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any, Iterator, TextIO
@@ -14,8 +13,9 @@ from allennlp.commands.predict import Predict
 from allennlp.models.archival import load_archive
 from allennlp.predictors import Predictor
 
-from ner_plugins.commands.devices import choose_device, is_ours, offer_default_device
+from ner_plugins.commands.devices import choose_device, has_ner_model, offer_default_device
 from ner_plugins.errors import ConfigError
+from ner_plugins.files.atomic import atomic_path
 from ner_plugins.predictors.line_prediction import LinePrediction, guess_input_format
 from ner_plugins.predictors.ner_predictor import NerPredictor
 from ner_plugins.predictors.output_formats import OUTPUT_FORMATS
@@ -59,7 +59,7 @@ def predict_from_args(args: argparse.Namespace) -> None:
         dataset_reader_to_load=args.dataset_reader_choice,
         extra_args=json.loads(args.predictor_args.strip() or "{}"),
     )
-    if not (is_ours(archive) and isinstance(predictor, NerPredictor)):
+    if not (has_ner_model(archive) and isinstance(predictor, NerPredictor)):
         _predict_as_stock(args, predictor)
         return
     if args.silent and not args.output_file:
@@ -104,8 +104,8 @@ def _predict_lines(args: argparse.Namespace, predictor: NerPredictor) -> None:
 @contextlib.contextmanager
 def _whole_or_not_at_all(name: str, input_file: str) -> Iterator[TextIO]:
     """
-    A file that takes its name only when everything is written: until then one that was there stays, and a device
-    (`/dev/stdout`) is written to as it is.
+    A file that gets its name when everything is written; an earlier one stays until then. A device (`/dev/stdout`) is
+    written to directly.
     """
     path = Path(name)
     if not path.absolute().parent.is_dir():
@@ -116,13 +116,8 @@ def _whole_or_not_at_all(name: str, input_file: str) -> Iterator[TextIO]:
         return
     if path.exists() and Path(input_file).exists() and path.samefile(input_file):
         raise ConfigError(f"--output-file {name} is the input file: name another")
-    temporary = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+        yield file
 
 
 def _with_progress(lines: Iterator[str], shown: bool) -> Iterator[str]:

@@ -2,24 +2,24 @@
 
 import bz2
 import gzip
-import itertools
+import json
 import lzma
 import os
 import sys
 from contextlib import ExitStack, closing, contextmanager
-from typing import Any, BinaryIO, Callable, Dict, Iterator, cast
+from typing import Any, BinaryIO, Callable, Iterator, cast
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.files.atomic import atomic_path
 
 STDOUT = "-"
 
-# No time of writing in it: the same content gives the same file.
-_COMPRESSIONS: Dict[str, Callable[[BinaryIO], Any]] = {
+# Without the time of writing, so that the same content gives the same file.
+_COMPRESSIONS: dict[str, Callable[[BinaryIO], Any]] = {
     ".gz": lambda raw: gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0),
     ".bz2": lambda raw: bz2.BZ2File(raw, "wb"),
-    ".xz": lambda raw: lzma.LZMAFile(raw, "wb"),  # noqa: SIM115 (whoever calls it closes it)
+    ".xz": lambda raw: lzma.LZMAFile(raw, "wb"),  # noqa: SIM115 (the caller closes it)
 }
-_numbers = itertools.count()
 
 
 def without_compression(path: str) -> str:
@@ -31,24 +31,24 @@ def without_compression(path: str) -> str:
 @contextmanager
 def open_output(path: str, force: bool = False) -> Iterator[BinaryIO]:
     """
-    A file to write bytes to. It takes its name when the block ends; when that raises, what was there before stays.
+    A file to write bytes to. It gets its name when the block ends; if the block raises, an earlier file stays.
 
     # Parameters
 
     path : `str`
-        `-` is standard output. `.gz`, `.bz2` and `.xz` compress. A device or pipe is written to as it is.
+        `-` is standard output. `.gz`, `.bz2` and `.xz` compress. A device or pipe is written to directly.
     force : `bool`, optional (default=`False`)
-        Whether it may replace a file.
+        Whether to replace an existing file.
 
     # Raises
 
-    `ConfigError` when there is such a file and not `force`, or its folder is missing.
+    `ConfigError` if the file exists without `force`, if it is a folder, or if its folder is missing.
     """
     if path == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    target = os.path.realpath(path)  # a link goes on pointing where it did
+    target = os.path.realpath(path)  # write through a link
     folder, name = os.path.split(target)
     if os.path.isdir(target):
         raise ConfigError(f"{path} is a folder: name a file in it")
@@ -60,15 +60,8 @@ def open_output(path: str, force: bool = False) -> Iterator[BinaryIO]:
         return
     if os.path.exists(target) and not force:
         raise ConfigError(f"{path} exists. --force replaces it (force=True in Python)")
-    # Hidden, so that no reader takes it for a file of the corpus.
-    partial = os.path.join(folder, f".partial-{os.getpid()}-{next(_numbers)}")
-    try:
-        with open(partial, "wb") as file, _compressed(name, file) as stream:
-            yield stream
-        os.replace(partial, target)
-    finally:
-        if os.path.exists(partial):
-            os.unlink(partial)
+    with atomic_path(target) as partial, open(partial, "wb") as file, _compressed(name, file) as stream:
+        yield stream
 
 
 @contextmanager
@@ -76,3 +69,13 @@ def _compressed(name: str, raw: BinaryIO) -> Iterator[BinaryIO]:
     compress = _COMPRESSIONS.get(os.path.splitext(name)[1].lower())
     with ExitStack() as stack:
         yield cast(BinaryIO, stack.enter_context(closing(compress(raw)))) if compress else raw
+
+
+def dump_json(value: Any) -> str:
+    """JSON with characters as they are, or all escaped if a text has a lone surrogate, which UTF-8 cannot hold."""
+    line = json.dumps(value, ensure_ascii=False)
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(value)
+    return line

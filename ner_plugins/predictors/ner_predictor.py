@@ -1,6 +1,5 @@
 """The predictor `ner`."""
 
-import json
 from typing import Any, Iterable, Iterator, Sequence
 
 from allennlp.common.util import JsonDict
@@ -10,6 +9,7 @@ from allennlp.predictors import Predictor
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.files.output_files import dump_json
 
 
 @Predictor.register("ner")
@@ -98,13 +98,3 @@ def text_of(record: Any) -> str:
         found = "no `text`" if text is None else f"`text` is a {type(text).__name__}"
         raise DataError(f"{found} in a JSON object with {sorted(record)}", expected='{"text": "..."}')
     return text
-
-
-def dump_json(value: Any) -> str:
-    """JSON with characters as they are, except in a text with a lone surrogate, which UTF-8 cannot hold."""
-    line = json.dumps(value, ensure_ascii=False)
-    try:
-        line.encode("utf-8")
-    except UnicodeEncodeError:
-        line = json.dumps(value)
-    return line

@@ -4,7 +4,7 @@ from typing import Any, Callable, Mapping
 
 from ner_plugins.dataset_readers.json.cluener import label_of
 from ner_plugins.entities import Entity
-from ner_plugins.predictors.ner_predictor import dump_json
+from ner_plugins.files.output_files import dump_json
 
 
 def to_entities_line(prediction: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.files.output_files import open_output, without_compression
+from ner_plugins.files.output_files import dump_json, open_output, without_compression
 
 
 def write(path: Any, data: bytes = b"new", **options: Any) -> None:
@@ -90,3 +90,8 @@ def test_places_that_are_none(tmp_path: Path) -> None:
         write(tmp_path, force=True)
     with pytest.raises(ConfigError, match=r"there is no folder .*/no\. Make it"):
         write(tmp_path / "no" / "a")
+
+
+def test_json_keeps_characters_unless_utf8_cannot() -> None:
+    assert dump_json({"text": "张三👍"}) == '{"text": "张三👍"}'
+    assert dump_json({"text": "\ud800"}) == '{"text": "\\ud800"}'

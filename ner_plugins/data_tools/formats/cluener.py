@@ -6,7 +6,7 @@ from typing import Any
 from ner_plugins.data_tools.formats.base import SentenceFormat, cannot_hold
 from ner_plugins.dataset_readers.json.cluener import label_of
 from ner_plugins.entities import Sentence
-from ner_plugins.predictors.ner_predictor import dump_json
+from ner_plugins.files.output_files import dump_json
 
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 

@@ -4,7 +4,7 @@ from typing import Optional
 
 from ner_plugins.data_tools.formats.base import SentenceFormat, check_encodable
 from ner_plugins.entities import Sentence, resolve_overlaps
-from ner_plugins.predictors.ner_predictor import dump_json
+from ner_plugins.files.output_files import dump_json
 from ner_plugins.tag_schemes import spans_to_tags
 
 

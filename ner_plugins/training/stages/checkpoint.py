@@ -22,7 +22,7 @@ FINISHED = "finished.th"
 State = dict[str, Any]
 
 # Other files in the folder are the user's.
-_OWN = re.compile(r"(checkpoint|finished|\w+_constant|\w+_after_\d+)\.th(\.partial-.*)?")
+_OWN = re.compile(r"(checkpoint|finished|\w+_constant|\w+_after_\d+)\.th(\.partial-.*)?|\.partial-\d+-\d+")
 
 
 class StageCheckpoints:

@@ -2,11 +2,11 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from ner_plugins.distributed import is_first_rank
+from ner_plugins.files.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,6 @@ class StageLog:
         if not is_first_rank():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f"{FIGURES}.partial"
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.lines)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, self.folder / FIGURES)
+        with atomic_path(self.folder / FIGURES) as partial:
+            Path(partial).write_text(text, encoding="utf-8")

@@ -1,0 +1,40 @@
+"""Writing a file under a temporary name, so that there is the whole file or the earlier one."""
+
+import itertools
+import os
+from contextlib import contextmanager
+from typing import Iterator, Union
+
+_numbers = itertools.count()
+
+
+@contextmanager
+def atomic_path(target: Union[str, "os.PathLike[str]"], sync: bool = False, hidden: bool = True) -> Iterator[str]:
+    """
+    A path to write a file at, which is renamed to `target` when the block ends.
+
+    If the block raises (Ctrl-C included), the written file is deleted, and an earlier `target` stays as it was. The
+    temporary file is in the folder of `target`.
+
+    # Parameters
+
+    target : `Union[str, os.PathLike[str]]`
+        The file to write or replace; a link is itself replaced.
+    sync : `bool`, optional (default=`False`)
+        Whether the content has to be on the disk before the file gets its name, so that not even a power failure
+        leaves half of it.
+    hidden : `bool`, optional (default=`True`)
+        Whether the temporary name is a hidden one, which nothing takes for a file of a corpus, rather than one that
+        begins with the name of `target`.
+    """
+    folder, name = os.path.split(target)
+    partial = os.path.join(folder, f"{'' if hidden else name}.partial-{os.getpid()}-{next(_numbers)}")
+    try:
+        yield partial
+        if sync:
+            with open(partial, "rb+") as file:
+                os.fsync(file.fileno())
+        os.replace(partial, target)
+    finally:
+        if os.path.exists(partial):
+            os.unlink(partial)

@@ -1,0 +1,53 @@
+"""Files written under a temporary name."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ner_plugins.files.atomic import atomic_path
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_the_whole_file_at_the_end(tmp_path: Path, sync: bool) -> None:
+    target = tmp_path / "f"
+    target.write_text("old")
+    with atomic_path(target, sync=sync) as partial:
+        Path(partial).write_text("new")
+        assert target.read_text() == "old"
+        assert Path(partial).parent == tmp_path and Path(partial).name.startswith(".")
+    assert target.read_text() == "new" and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("written", [True, False])
+def test_an_error_leaves_the_earlier_file(tmp_path: Path, error: type[BaseException], written: bool) -> None:
+    target = tmp_path / "f"
+    target.write_text("old")
+    with pytest.raises(error), atomic_path(target) as partial:
+        if written:
+            Path(partial).write_text("new")
+        raise error
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_name_without_a_folder_and_two_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with atomic_path("a") as first, atomic_path("b") as second:
+        Path(first).write_text("1")
+        Path(second).write_text("2")
+    assert Path("a").read_text() == "1" and Path("b").read_text() == "2" and len(os.listdir()) == 2
+
+
+def test_a_name_that_begins_like_the_target(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "f.th", hidden=False) as partial:
+        assert Path(partial).name.startswith("f.th.partial-")
+        Path(partial).write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["f.th"]
+
+
+def test_a_long_name(tmp_path: Path) -> None:
+    target = tmp_path / ("n" * 255)
+    with atomic_path(target) as partial:
+        Path(partial).write_text("new")
+    assert target.read_text() == "new"
