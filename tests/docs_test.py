@@ -104,21 +104,40 @@ TABLES = [
 ]
 
 
-@pytest.mark.parametrize("page, heading, module, base", TABLES, ids=[base for *_, base in TABLES])
-def test_the_tables_name_what_is_registered(page: str, heading: str, module: str, base: str) -> None:
+def registered(module: str, base: str) -> set[str]:
+    """The names that this package registers for a base class."""
     from allennlp.common.util import import_module_and_submodules
 
     import_module_and_submodules("ner_plugins")
     registry = getattr(importlib.import_module(module), base)
-    ours = {
+    return {
         name
         for name in registry.list_available()
         if registry.resolve_class_name(name)[0].__module__.startswith("ner_plugins.")
     }
+
+
+@pytest.mark.parametrize("page, heading, module, base", TABLES, ids=[base for *_, base in TABLES])
+def test_the_tables_name_what_is_registered(page: str, heading: str, module: str, base: str) -> None:
     rows = documents.table(documents.read(page), heading)
     named = {name for row in rows for name in documents.names(row[0]) + re.findall(r'"type": "(\w+)"', row[0])}
     named |= {name for row in rows for name in documents.names(row[1].partition("Also named")[2])}
-    assert named == ours
+    assert named == registered(module, base)
+
+
+@pytest.mark.parametrize(
+    "kind, module, base",
+    [
+        ("models", "allennlp.models", "Model"),
+        ("tokenizers", "allennlp.data", "Tokenizer"),
+        ("metrics", "allennlp.training.metrics", "Metric"),
+        ("callbacks", "allennlp.training.callbacks", "TrainerCallback"),
+        ("schedule", "allennlp.training.learning_rate_schedulers", "LearningRateScheduler"),
+    ],
+)
+def test_the_readme_names_all_of_a_kind(kind: str, module: str, base: str) -> None:
+    rows = documents.table(documents.read(documents.README), "kind")
+    assert {name for row in rows if row[0] == kind for name in documents.names(row[1])} == registered(module, base)
 
 
 @pytest.mark.exhaustive
