@@ -1,17 +1,15 @@
-"""The callback `two_stage`: new layers first, over a frozen encoder; then everything."""
+"""The callback `two_stage`: train new layers over a frozen encoder first, then everything."""
 
 from typing import Any, Optional, Sequence, Union
 
-from allennlp.common import Lazy
 from allennlp.training.callbacks import TrainerCallback
-from allennlp.training.learning_rate_schedulers import LearningRateScheduler
-from allennlp.training.optimizers import Optimizer
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.freezing import pretrained_parameters
-from ner_plugins.training.stages.options import StageOptions, frozen_by
+from ner_plugins.training.stages.building import frozen_by, supervised_stage
+from ner_plugins.training.stages.callback import StagedTraining, StageMaker
+from ner_plugins.training.stages.options import SupervisedOptions, takes_options
 from ner_plugins.training.stages.stage import Stage
-from ner_plugins.training.stages.staged_training import StagedTraining, StageMaker
 
 STAGE = "frozen_encoder"
 
@@ -19,9 +17,9 @@ STAGE = "frozen_encoder"
 @TrainerCallback.register("two_stage")
 class TwoStageCallback(StagedTraining):
     """
-    Trains what is new while the encoder is frozen and in evaluation mode, with an optimizer of its own; then comes the
-    trainer's ordinary training of everything, with the trainer's own, fresh optimizer. So new layers do not disturb a
-    pretrained encoder while they are still random, and need no learning rate of their own afterwards.
+    Trains new layers while the encoder is frozen and in evaluation mode, with an optimizer of their own. The trainer's
+    ordinary training of everything follows, with a fresh optimizer. So random new layers do not disturb a pretrained
+    encoder, and need no learning rate of their own later.
 
     Defaults are those of the published study (github.com/Brucewuzhang/NER-Research): Adam with 1e-3, 10 epochs,
     patience 1. It stopped on the validation loss and kept the last weights: `select_on: "loss", restore_best: false`.
@@ -30,15 +28,14 @@ class TwoStageCallback(StagedTraining):
 
     serialization_dir : `str`
     epochs : `int`
-        At most; 0 for none.
+        The most epochs; 0: no stage.
     freeze : `Optional[Union[str, list[str]]]`
-        Regular expressions; the parameters in whose name one is found do not learn. Left out: those of the pretrained
-        transformer.
-    patience, select_on, restore_best, optimizer, learning_rate_scheduler, batch_size, grad_norm, grad_clipping,
-    num_gradient_accumulation_steps, dropout_when_frozen
-        See `StageOptions`.
+        Regular expressions; parameters whose name contains a match do not learn. Left out: the parameters of the
+        pretrained transformer.
     tensorboard : `Optional[bool]`
         See `StagedTraining`.
+    **options
+        The fields of `SupervisedOptions`.
 
     # Raises
 
@@ -47,46 +44,27 @@ class TwoStageCallback(StagedTraining):
 
     name = "two_stage"
 
+    @takes_options(SupervisedOptions)
     def __init__(
         self,
         serialization_dir: str,
         epochs: int = 10,
         freeze: Optional[Union[str, list[str]]] = None,
-        patience: Optional[int] = 1,
-        select_on: Optional[str] = None,
-        restore_best: bool = True,
-        optimizer: Optional[Lazy[Optimizer]] = None,
-        learning_rate_scheduler: Optional[Lazy[LearningRateScheduler]] = None,
-        batch_size: Optional[int] = None,
-        grad_norm: Optional[float] = None,
-        grad_clipping: Optional[float] = None,
-        num_gradient_accumulation_steps: int = 1,
-        dropout_when_frozen: bool = False,
         tensorboard: Optional[bool] = None,
+        **options: Any,
     ) -> None:
         super().__init__(serialization_dir, tensorboard)
         if epochs < 0:
-            raise ConfigError(f"two_stage.epochs is {epochs}; it has to be 0 or more")
+            raise ConfigError(f"two_stage.epochs is {epochs}, but has to be 0 or more")
         self.epochs = epochs
         self.freeze = freeze
-        self.options = StageOptions(
-            patience=patience,
-            select_on=select_on,
-            restore_best=restore_best,
-            optimizer=optimizer,
-            learning_rate_scheduler=learning_rate_scheduler,
-            batch_size=batch_size,
-            grad_norm=grad_norm,
-            grad_clipping=grad_clipping,
-            num_gradient_accumulation_steps=num_gradient_accumulation_steps,
-            dropout_when_frozen=dropout_when_frozen,
-        )
+        self.options = SupervisedOptions(**options)
 
     def stages(self, trainer: Any) -> Sequence[StageMaker]:
         """The one stage."""
 
         def make() -> Stage:
-            return self.options.make_stage(STAGE, self.epochs, trainer, self._frozen(trainer))
+            return supervised_stage(STAGE, self.epochs, self.options, trainer, self._frozen(trainer))
 
         return [(STAGE, make)] if self.epochs else []
 
@@ -96,7 +74,7 @@ class TwoStageCallback(StagedTraining):
         frozen = pretrained_parameters(trainer.model)
         if not frozen:
             raise ConfigError(
-                "two_stage freezes a pretrained transformer by default, and the model has none: set two_stage.freeze "
-                'to what is to be frozen, for instance "^text_field_embedder"'
+                "two_stage freezes a pretrained transformer by default, and the model has none. Set two_stage.freeze "
+                'to the parameters to freeze, for example "^text_field_embedder"'
             )
         return frozen

@@ -14,7 +14,6 @@ from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training import mixed_precision
 from ner_plugins.training.nerco import HeadOnlyOptions
-from ner_plugins.training.stages import staged_training
 from ner_plugins.training.stages.objectives import ContrastiveObjective
 from ner_plugins.training.stages.stage import Stage
 
@@ -126,7 +125,7 @@ def test_a_state_of_another_model_is_refused(tmp_path) -> None:
     train(experiment({**NERCO, "epochs": 1, "save_to": path}, num_epochs=1), tmp_path / "first")
     settings = experiment({**NERCO, "load_from": path})
     settings["model"]["encoder"]["hidden_size"] = 4
-    with pytest.raises(ConfigError, match=r"nerco.load_from.*of another shape are .*encoder"):
+    with pytest.raises(ConfigError, match=r"nerco.load_from.*shapes differ for .*encoder"):
         train(settings, tmp_path / "second")
     with pytest.raises(ConfigError, match=r"nerco.load_from: .*none.th cannot be read \(No such file"):
         train(experiment({**NERCO, "load_from": str(tmp_path / "none.th")}), tmp_path / "third")
@@ -135,7 +134,7 @@ def test_a_state_of_another_model_is_refused(tmp_path) -> None:
 @pytest.mark.parametrize("holds", [[1, 2], {"weight": 3}], ids=["a list", "numbers"])
 def test_a_file_without_weights_is_refused(holds, tmp_path) -> None:
     torch.save(holds, tmp_path / "other.th")
-    with pytest.raises(ConfigError, match=r"nerco.load_from: .*other.th holds no weights of a model"):
+    with pytest.raises(ConfigError, match=r"nerco.load_from: .*other.th does not hold a model's weights"):
         train(experiment({**NERCO, "load_from": str(tmp_path / "other.th")}), tmp_path / "run")
 
 
@@ -203,17 +202,17 @@ def test_over_a_pretrained_transformer(loss, tmp_path, capsys) -> None:
 def test_accumulated_batches_make_one_update(tmp_path) -> None:
     callback = {**NERCO, "epochs": 1, "batch_size": 4, "num_gradient_accumulation_steps": 3}
     steps = []
-    step = staged_training.Stage.run
+    step = Stage.run
 
     def note(self, *args):
         step(self, *args)
         steps.append(self.updates.steps)
 
-    staged_training.Stage.run = note
+    Stage.run = note
     try:
         train(experiment(callback, num_epochs=1), tmp_path / "run")
     finally:
-        staged_training.Stage.run = step
+        Stage.run = step
     assert steps == [2]  # 14 sentences in 4 batches
 
 
@@ -307,7 +306,7 @@ def test_the_end_by_patience_is_told(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(ContrastiveObjective, "score", lambda self, figures: next(scores))
     train(experiment({**NERCO, "epochs": 9, "patience": 2}, num_epochs=1), tmp_path / "run")
     said = capsys.readouterr().out
-    assert "contrastive: over after 3 of 9 epochs, since the last 2 were no better than epoch 0" in said
+    assert "contrastive: stopped after 3 of 9 epochs, since the last 2 were no better than epoch 0" in said
 
 
 def test_without_validation_data_the_last_state_is_kept_with_a_word(tmp_path, capsys) -> None:
@@ -340,7 +339,7 @@ def test_a_loss_that_is_no_number_names_its_stage_and_sentences(tmp_path, monkey
         ([NERCO, NERCO], "nerco twice"),
         ([{**NERCO, "freeze": ["text_field_embedder", "^encoder"]}], "nerco.freeze leaves nothing to learn"),
         ([{**NERCO, "freeze": "tokn_embedder"}], "nerco.freeze: .*matches no parameter"),
-        ([{**NERCO, "select_on": "f1"}], "select_on is 'f1'; it can be dev_loss, last"),
+        ([{**NERCO, "select_on": "f1"}], r'callbacks.0.select_on is "f1"; it can be dev_loss or last'),
         ([{**NERCO, "batch_size": 0}], "batch_size is 0"),
         ([{**NERCO, "batch_size": None}], "nerco.batch_size is null"),
         ([{**NERCO, "head_only": {"patience": 3}}], "no effect without nerco.head_only_epochs"),
@@ -348,7 +347,7 @@ def test_a_loss_that_is_no_number_names_its_stage_and_sentences(tmp_path, monkey
         ([{**NERCO, "loss": {"temperature": 0}}], "temperature"),
         ([{**NERCO, "loss": {"input_dim": 7}}], "nerco.loss.input_dim is the size of the model's vectors"),
         ([{**NERCO, "loss": {"projection_head": "mlp", "projection_dim": 0}}], "projection_dim .* 1 or more"),
-        ([{**NERCO, "grad_clipping": -1}], "grad_clipping is -1; it has to be more than 0"),
+        ([{**NERCO, "grad_clipping": -1}], "grad_clipping is -1, but has to be more than 0"),
         ([{**NERCO, "grad_norm": 0}], "grad_norm is 0"),
         ([{**NERCO, "epochs": 0, "save_to": "weights.th"}], "there is no such stage"),
     ],

@@ -70,7 +70,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(moment, unbroken, tmp_path, monkey
     epoch = Stage._epoch
 
     def note(self):
-        trained.append((self.settings.name, self.progress.epochs))
+        trained.append((self.name, self.progress.epochs))
         epoch(self)
 
     monkeypatch.setattr(Stage, "_epoch", note)

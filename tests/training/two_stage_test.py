@@ -138,7 +138,7 @@ def test_the_validation_is_that_of_the_trainer(tmp_path) -> None:
     [
         ({}, "two_stage freezes a pretrained transformer by default, and the model has none"),
         ({"freeze": "."}, "all parameters are frozen"),
-        ({"freeze": "embedder", "select_on": "f1"}, "it can be metric, loss, last"),
+        ({"freeze": "embedder", "select_on": "f1"}, r"callbacks.0.select_on is \"f1\"; it can be metric, loss or last"),
         ({"freeze": "embedder", "patience": 0}, "patience is 0"),
         ({"epochs": -1}, "0 or more"),
     ],

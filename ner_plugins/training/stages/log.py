@@ -1,4 +1,4 @@
-"""What stages report of themselves: a file of figures, TensorBoard, and messages."""
+"""The figures of stages: a file, and TensorBoard."""
 
 import json
 import logging
@@ -15,15 +15,15 @@ FIGURES = "losses.jsonl"
 
 class StageLog:
     """
-    Figures of each epoch as a line of JSON, in `losses.jsonl`, and as scalars of TensorBoard. The file is written anew
-    for each line, so that a run that is taken up again has each epoch once. Rank 0 alone writes.
+    The figures of each epoch, as a line of JSON in `losses.jsonl` and as TensorBoard scalars. Each line rewrites the
+    whole file, so that a resumed run has each epoch once. Only rank 0 writes.
 
     # Parameters
 
     folder : `Path`
-        Where `losses.jsonl` is.
+        The folder of `losses.jsonl`.
     tensorboard : `Optional[Path]`
-        The folder of TensorBoard's events; `None` for none.
+        The folder of TensorBoard's event files; `None`: no TensorBoard.
     """
 
     def __init__(self, folder: Path, tensorboard: Optional[Path]) -> None:
@@ -35,13 +35,13 @@ class StageLog:
 
             self._writer = SummaryWriter(str(tensorboard))
 
-    def go_on_from(self, lines: list[dict[str, Any]]) -> None:
-        """Take up the lines of the run that is gone on with."""
+    def resume(self, lines: list[dict[str, Any]]) -> None:
+        """Start from the lines of the interrupted run."""
         self.lines = list(lines)
         self._write()
 
     def add_epoch(self, stage: str, epoch: int, figures: Mapping[str, Any]) -> None:
-        """Add what an epoch gave; `epoch` is counted from 0."""
+        """Add the figures of an epoch, counted from 0."""
         self.lines.append({"stage": stage, "epoch": epoch, **figures})
         self._write()
         if self._writer is not None:
@@ -51,17 +51,17 @@ class StageLog:
             self._writer.flush()
 
     def add_figures(self, moment: str, figures: Mapping[str, float]) -> None:
-        """Add figures of no epoch, such as those from before the first."""
+        """Add figures that belong to no epoch, such as those before the first."""
         self.lines.append({"moment": moment, **figures})
         self._write()
 
     def add_picture(self, name: str, picture: Any) -> None:
-        """Add a picture, an array of uint8, shape (height, width, 3), to TensorBoard."""
+        """Add a picture to TensorBoard: an array of uint8, shape (height, width, 3)."""
         if self._writer is not None:
             self._writer.add_image(name, picture, dataformats="HWC")
 
     def close(self) -> None:
-        """Write what is pending."""
+        """Flush and close the TensorBoard writer."""
         if self._writer is not None:
             self._writer.close()
 

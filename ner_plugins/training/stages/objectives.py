@@ -18,6 +18,7 @@ from ner_plugins.training.stages.batches import Batch, StageBatches
 from ner_plugins.training.stages.encoded_batches import encoded
 from ner_plugins.training.stages.log import StageLog
 from ner_plugins.training.stages.updates import Precision
+from ner_plugins.training.trainer_access import validation_metrics, validation_score
 
 _NO_VALIDATION_LOSS = (
     "nerco: no batch of the validation data has two tokens of one entity type, so there is no validation loss to "
@@ -184,8 +185,7 @@ class SupervisedObjective(Objective):
     @property
     def watched(self) -> list[str]:
         """The loss, and what the trainer's `validation_metric` names."""
-        names = [name for _, name in self.trainer._metric_tracker.tracked_metrics]
-        return list(dict.fromkeys(["loss", *names]))
+        return list(dict.fromkeys(["loss", *validation_metrics(self.trainer)]))
 
     def loss(self, batch: Batch) -> Optional[Tensor]:
         """With the model's regularization, as in ordinary training."""
@@ -219,7 +219,7 @@ class SupervisedObjective(Objective):
         """
         if self.select_on == "loss":
             return (-figures["loss"],)
-        return float(self.trainer._metric_tracker.combined_score(figures)), -figures["loss"]
+        return validation_score(self.trainer, figures), -figures["loss"]
 
 
 def _check_pairs(validation: StageBatches) -> None:

@@ -1,15 +1,14 @@
-"""A stage of training with its own optimizer, patience and best weights, which can go on after a kill."""
+"""A stage of training with its own optimizer, patience and best weights. A killed run can resume within it."""
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, Iterator, Optional
 
 import torch
-from allennlp.common import Lazy, Tqdm
+from allennlp.common import Tqdm
 from allennlp.common.util import lazy_groups_of
-from allennlp.training.learning_rate_schedulers import LearningRateScheduler
-from allennlp.training.optimizers import Optimizer
 from torch import Tensor
 
 from ner_plugins.distributed import is_first_rank, min_over_ranks, sums_over_ranks
@@ -19,6 +18,7 @@ from ner_plugins.training.stages.batches import Batch, StageBatches
 from ner_plugins.training.stages.checkpoint import StageCheckpoints, State, restore_rank
 from ner_plugins.training.stages.log import StageLog
 from ner_plugins.training.stages.objectives import Objective
+from ner_plugins.training.stages.options import StageOptions
 from ner_plugins.training.stages.random_states import random_states, restore_random_states
 from ner_plugins.training.stages.updates import Updates
 
@@ -30,56 +30,19 @@ _DIVERGED = (
 )
 
 
-@dataclass(frozen=True)
-class StageSettings:
-    """
-    How a stage trains.
-
-    # Parameters
-
-    name : `str`
-        The stage's, for files and messages.
-    epochs : `int`
-        At most.
-    optimizer : `Lazy[Optimizer]`
-    schedule : `Optional[Lazy[LearningRateScheduler]]`
-    patience : `Optional[int]`
-        The stage ends after so many epochs without a better figure; `None`: after all epochs.
-    restore_best : `bool`
-        Whether the best epoch's weights are put back at the end.
-    dropout_when_frozen : `bool`
-        Whether modules that do not learn keep their dropout.
-    grad_norm, grad_clipping : `Optional[float]`
-        As in `Updates`.
-    num_gradient_accumulation_steps : `int`
-        Batches per update.
-    """
-
-    name: str
-    epochs: int
-    optimizer: Lazy[Optimizer]
-    schedule: Optional[Lazy[LearningRateScheduler]] = None
-    patience: Optional[int] = None
-    restore_best: bool = True
-    dropout_when_frozen: bool = False
-    grad_norm: Optional[float] = None
-    grad_clipping: Optional[float] = None
-    num_gradient_accumulation_steps: int = 1
-
-
 @dataclass
 class Progress:
     """
-    How far a stage is.
+    The progress of a stage.
 
     # Parameters
 
     epochs : `int`
-        That are done.
+        The number of finished epochs.
     best : `Optional[tuple[float, ...]]`
-        The best score, of which more is better; of those with equal first figures the next one counts.
+        The best score: higher is better, and later figures break ties.
     best_epochs : `int`
-        After how many epochs it was reached.
+        The number of finished epochs when it was reached.
     """
 
     epochs: int = 0
@@ -87,7 +50,7 @@ class Progress:
     best_epochs: int = 0
 
     def add(self, score: Optional[tuple[float, ...]]) -> bool:
-        """Count an epoch; returns whether it is the best so far, as each is where there is no score."""
+        """Count an epoch; returns whether it is the best so far. Without a score every epoch is."""
         self.epochs += 1
         is_best = score is None or self.best is None or score > self.best
         if is_best:
@@ -97,29 +60,36 @@ class Progress:
 
 class Stage:
     """
-    Training of some of a model's parameters, before or apart from the trainer's. Whoever runs it keeps the model's
-    `requires_grad`, modes and the random states (`StagedTraining`).
+    Training of some of a model's parameters, apart from the trainer's. The caller restores the model's `requires_grad`,
+    its modes and the random states (`StagedTraining`).
 
     # Parameters
 
-    settings : `StageSettings`
+    name : `str`
+        For files and messages.
+    epochs : `int`
+        The most epochs.
+    options : `StageOptions`
+        With an optimizer.
     trainer : `GradientDescentTrainer`
     objective : `Objective`
-        With its validation data, if epochs are to be compared.
+        With validation data if epochs are to be compared.
     training : `StageBatches`
     frozen : `set[str]`
-        The names of the parameters that do not learn, besides those that do not learn in training either.
+        The names of the parameters that do not learn, besides those that do not learn in ordinary training either.
     """
 
     def __init__(
         self,
-        settings: StageSettings,
+        name: str,
+        epochs: int,
+        options: StageOptions,
         trainer: Any,
         objective: Objective,
         training: StageBatches,
         frozen: set[str],
     ) -> None:
-        self.settings = settings
+        self.name, self.epochs, self.options = name, epochs, options
         self.model = trainer.model
         self.device = trainer.cuda_device
         self.objective = objective
@@ -127,19 +97,11 @@ class Stage:
         self.progress = Progress()
         freeze(self.model, frozen)
         parameters = self._parameters()
-        # Modules whose parameters never learn are as they are in ordinary training.
-        self._asleep = [] if settings.dropout_when_frozen else frozen_modules(self.model, frozen)
+        # Modules that never learn keep the mode that they have in ordinary training.
+        self._eval_modules = [] if options.dropout_when_frozen else frozen_modules(self.model, frozen)
         batches = min_over_ranks(len(training), self.device)
-        self.updates = Updates(
-            parameters,
-            settings.optimizer,
-            settings.schedule,
-            settings.epochs,
-            -(-batches // settings.num_gradient_accumulation_steps),
-            objective.precision,
-            settings.grad_norm,
-            settings.grad_clipping,
-        )
+        updates_per_epoch = -(-batches // options.num_gradient_accumulation_steps)
+        self.updates = Updates(parameters, options, epochs, updates_per_epoch, objective.precision)
 
     def run(self, checkpoints: StageCheckpoints, log: StageLog, entry: list[State], resumed: Optional[State]) -> None:
         """
@@ -150,44 +112,44 @@ class Stage:
         checkpoints : `StageCheckpoints`
         log : `StageLog`
         entry : `list[State]`
-            Random states of all ranks, kept in the checkpoints for what follows.
+            The random states of all ranks before the first stage; checkpoints keep them for ordinary training.
         resumed : `Optional[State]`
-            The progress that `checkpoints` hold of this stage; `None` to begin.
+            The progress in `checkpoints` if this stage was interrupted, else `None`.
         """
         self._checkpoints, self._log, self._entry = checkpoints, log, entry
         if resumed is None:
             self._begin()
         else:
-            self._go_on(resumed)
+            self._resume(resumed)
         while not self._is_over():
             self._epoch()
-        if self.progress.epochs < self.settings.epochs:
+        if self.progress.epochs < self.epochs:
             logger.info(
-                "%s: over after %d of %d epochs, since the last %d were no better than epoch %d",
-                self.settings.name, self.progress.epochs, self.settings.epochs,
+                "%s: stopped after %d of %d epochs, since the last %d were no better than epoch %d",
+                self.name, self.progress.epochs, self.epochs,
                 self.progress.epochs - self.progress.best_epochs, self.progress.best_epochs - 1,
             )  # fmt: skip
-        if self.settings.restore_best and self.progress.best_epochs not in (0, self.progress.epochs):
+        if self.options.restore_best and self.progress.best_epochs not in (0, self.progress.epochs):
             self._load(self._best_file)
         kept = random_states()
         self.objective.after(self._before, log, checkpoints.folder)
         restore_random_states(kept)
 
     def _parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
-        """Those that learn: the model's, and the loss's own."""
+        """The parameters that learn: of the model, and of the loss if it has any."""
         parameters = learning(self.model)
         if not parameters:
-            raise ConfigError(f"{self.settings.name}: all parameters are frozen, so nothing can learn: freeze fewer")
+            raise ConfigError(f"{self.name}: all parameters are frozen, so nothing can learn. Freeze fewer")
         if self.objective.module is not None:
             parameters += [(f"loss.{name}", parameter) for name, parameter in learning(self.objective.module)]
         return parameters
 
-    # The epochs.
+    # Epochs.
 
     def _is_over(self) -> bool:
         since_best = self.progress.epochs - self.progress.best_epochs
-        patience = self.settings.patience
-        return self.progress.epochs >= self.settings.epochs or (patience is not None and since_best >= patience)
+        patience = self.options.patience
+        return self.progress.epochs >= self.epochs or (patience is not None and since_best >= patience)
 
     def _epoch(self) -> None:
         start = time.monotonic()
@@ -198,40 +160,40 @@ class Stage:
             self.model.eval()
             with torch.no_grad():
                 found = self.objective.validate()
-            score = self._finite(self.objective.score(found), epoch)
+            score = self._finite_score(self.objective.score(found), epoch)
             figures |= {f"validation_{name}": value for name, value in found.items()}
         figures |= {"learning_rates": self.updates.learning_rates, "seconds": round(time.monotonic() - start, 3)}
         self.updates.end_epoch(None if score is None else score[0])
         figures["best"] = is_best = self.progress.add(score)
-        self._save(is_best, {"stage": self.settings.name, "epoch": epoch, **figures})
-        self._log.add_epoch(self.settings.name, epoch, figures)
-        self._say(epoch, figures)
+        self._save(is_best, {"stage": self.name, "epoch": epoch, **figures})
+        self._log.add_epoch(self.name, epoch, figures)
+        self._log_epoch(epoch, figures)
 
     def _train(self, epoch: int) -> dict[str, Any]:
-        """Learn from all batches once."""
-        train_with(self.model, self._asleep)
+        """Train on all batches once."""
+        train_with(self.model, self._eval_modules)
         if self.objective.module is not None:
             self.objective.module.train()
         losses: list[float] = []
         skipped = 0
         number, batches = self.training.epoch_for_all_ranks()
-        accumulated = self.settings.num_gradient_accumulation_steps
+        accumulated = self.options.num_gradient_accumulation_steps
         groups = lazy_groups_of(batches, accumulated)
-        for step, group in enumerate(self._shown(groups, -(-number // accumulated), epoch)):
+        for step, group in enumerate(self._with_progress_bar(groups, -(-number // accumulated), epoch)):
             for batch in group:
                 loss = self._loss(batch, epoch, step)
                 if loss is None:
                     skipped += 1
                     continue
-                losses.append(self._checked(loss, epoch, step, batch))
+                losses.append(self._finite_loss(loss, epoch, step, batch))
                 self.updates.accumulate(loss)
             self.updates.step()
         self.objective.end_training_epoch()
         total, used, left_out = sums_over_ranks([sum(losses), len(losses), skipped], self.device)
         if used == 0:
             raise ConfigError(
-                f"{self.settings.name}: no batch of the training data has two tokens of one entity type, so there is "
-                "nothing to learn from: raise batch_size, or check train_data_path and the reader's entity_types"
+                f"{self.name}: no batch of the training data has two tokens of one entity type, so there is "
+                "nothing to learn. Raise batch_size, or check train_data_path and the reader's entity_types"
             )
         return {"training_loss": total / used, "batches": int(used), "skipped_batches": int(left_out)}
 
@@ -241,47 +203,47 @@ class Stage:
         except NerError as error:
             if type(error) is not NerError:
                 raise
-            # Of scores that are not numbers, whose sentences the model names.
-            raise NerError(f"{self.settings.name}, epoch {epoch}, step {step}: {error}") from error
+            # The model names the sentences with NaN scores; add the place in training.
+            raise NerError(f"{self.name}, epoch {epoch}, step {step}: {error}") from error
 
-    def _shown(self, groups: Iterator[list[Batch]], steps: int, epoch: int) -> Iterator[list[Batch]]:
+    def _with_progress_bar(self, groups: Iterator[list[Batch]], steps: int, epoch: int) -> Iterator[list[Batch]]:
         if not is_first_rank():
             return groups
-        title = f"{self.settings.name} epoch {epoch}/{self.settings.epochs - 1}"
+        title = f"{self.name} epoch {epoch}/{self.epochs - 1}"
         shown: Iterator[list[Batch]] = Tqdm.tqdm(groups, total=steps, desc=title)
         return shown
 
-    def _checked(self, loss: Tensor, epoch: int, step: int, batch: Batch) -> float:
+    def _finite_loss(self, loss: Tensor, epoch: int, step: int, batch: Batch) -> float:
         value = float(loss.detach())
-        overflow = value in (float("inf"), float("-inf"))
-        if value != value or (overflow and not self.objective.precision.scales):
+        overflow = value in (math.inf, -math.inf)
+        if math.isnan(value) or (overflow and not self.objective.precision.scales):
             sentences = [str(one.get("source") or one.get("id")) for part in batch for one in part.get("metadata", [])]
             listed = f" (sentences {', '.join(sentences[:8])}{', …' if len(sentences) > 8 else ''})"
             raise NerError(
-                f"{self.settings.name}: the loss is {value} in epoch {epoch}, step {step}{listed}. " + _DIVERGED
+                f"{self.name}: the loss is {value} in epoch {epoch}, step {step}{listed}. " + _DIVERGED
             )
         return value
 
-    def _finite(self, score: tuple[float, ...], epoch: int) -> tuple[float, ...]:
-        if any(figure != figure for figure in score):
+    def _finite_score(self, score: tuple[float, ...], epoch: int) -> tuple[float, ...]:
+        if any(map(math.isnan, score)):
             raise NerError(
-                f"{self.settings.name}: the validation of epoch {epoch} gives a figure that is no number. {_DIVERGED}"
+                f"{self.name}: the validation of epoch {epoch} gives a figure that is not a number. {_DIVERGED}"
             )
         return score
 
-    def _say(self, epoch: int, figures: dict[str, Any]) -> None:
-        said = f"training loss {figures['training_loss']:.4f}"
+    def _log_epoch(self, epoch: int, figures: dict[str, Any]) -> None:
+        message = f"training loss {figures['training_loss']:.4f}"
         for name in self.objective.watched:
             if f"validation_{name}" in figures:
-                said += f", validation {name} {figures[f'validation_{name}']:.4f}"
+                message += f", validation {name} {figures[f'validation_{name}']:.4f}"
         if self.objective.validation is not None and figures["best"]:
-            said += " (best so far)"
+            message += " (best so far)"
         if figures["skipped_batches"]:
-            said += f", {figures['skipped_batches']} batches without a pair"
-        place = f"{self.settings.name} epoch {epoch}/{self.settings.epochs - 1}"
-        logger.info("%s: %s, %.1f s", place, said, figures["seconds"])
+            message += f", {figures['skipped_batches']} batches without a pair"
+        place = f"{self.name} epoch {epoch}/{self.epochs - 1}"
+        logger.info("%s: %s, %.1f s", place, message, figures["seconds"])
 
-    # The checkpoints.
+    # Checkpoints.
 
     def _begin(self) -> None:
         kept = random_states()
@@ -289,11 +251,11 @@ class Stage:
         restore_random_states(kept)
         constant = self._constant_state()
         self._keep_buffers(constant)
-        self._constant_file = self._checkpoints.write_constant(self.settings.name, constant, self._before)
-        self._model_file = self._best_file = self._checkpoints.write_model(self.settings.name, 0, self._changed())
+        self._constant_file = self._checkpoints.write_constant(self.name, constant, self._before)
+        self._model_file = self._best_file = self._checkpoints.write_model(self.name, 0, self._changed_state())
         self._write_progress()
 
-    def _go_on(self, resumed: State) -> None:
+    def _resume(self, resumed: State) -> None:
         self._constant_file, self._model_file = resumed["constant_file"], resumed["model_file"]
         self._best_file = resumed["best_file"]
         constant = self._checkpoints.read(self._constant_file)
@@ -305,12 +267,12 @@ class Stage:
         self.updates.load_state_dict(resumed["updates"])
         if self.objective.module is not None:
             self.objective.module.load_state_dict(resumed["loss"])
-        self._log.go_on_from(resumed["lines"])
+        self._log.resume(resumed["lines"])
         restore_rank(resumed["random"])
-        logger.info("%s: going on after %d epochs", self.settings.name, self.progress.epochs)
+        logger.info("%s: resuming after %d epochs", self.name, self.progress.epochs)
 
     def _save(self, is_best: bool, line: dict[str, Any]) -> None:
-        self._model_file = self._checkpoints.write_model(self.settings.name, self.progress.epochs, self._changed())
+        self._model_file = self._checkpoints.write_model(self.name, self.progress.epochs, self._changed_state())
         if is_best:
             self._best_file = self._model_file
         self._write_progress([*self._log.lines, line])
@@ -319,7 +281,7 @@ class Stage:
         files = (self._constant_file, self._model_file, self._best_file)
         module = self.objective.module
         progress = {
-            "stage": self.settings.name,
+            "stage": self.name,
             "progress": vars(self.progress),
             "updates": self.updates.state_dict(),
             "loss": None if module is None else module.state_dict(),
@@ -332,19 +294,19 @@ class Stage:
         self._checkpoints.write_progress(progress, files)
 
     def _constant_state(self) -> dict[str, Tensor]:
-        """Parameters that do not learn, and all buffers, though they may change."""
-        learnt = {name for name, p in self.model.named_parameters(remove_duplicate=False) if p.requires_grad}
-        return {name: tensor for name, tensor in self.model.state_dict().items() if name not in learnt}
+        """Parameters that do not learn, and all buffers, even if they may change."""
+        trained = {name for name, p in self.model.named_parameters(remove_duplicate=False) if p.requires_grad}
+        return {name: tensor for name, tensor in self.model.state_dict().items() if name not in trained}
 
     def _keep_buffers(self, constant: dict[str, Tensor]) -> None:
-        """Remember what buffers were at first, a lexicon's vectors for instance, to save those alone that change."""
+        """Keep the initial buffers (such as a lexicon's vectors), so that only those that change are saved again."""
         self._frozen = {name for name, _ in self.model.named_parameters(remove_duplicate=False)} & constant.keys()
         self._buffers = {
             name: tensor.detach().cpu().clone() for name, tensor in constant.items() if name not in self._frozen
         }
 
-    def _changed(self) -> dict[str, Tensor]:
-        """Parameters that learn, and buffers that are not what they were at first."""
+    def _changed_state(self) -> dict[str, Tensor]:
+        """Parameters that learn, and buffers that have changed since the start."""
         return {
             name: tensor
             for name, tensor in self.model.state_dict().items()

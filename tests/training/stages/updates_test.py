@@ -7,6 +7,7 @@ from allennlp.training.learning_rate_schedulers import LearningRateScheduler
 from allennlp.training.optimizers import Optimizer
 
 import ner_plugins.training.schedules  # noqa: F401  (they are registered)
+from ner_plugins.training.stages.options import StageOptions
 from ner_plugins.training.stages.updates import Precision, Updates
 
 PRECISION = Precision(SimpleNamespace(_use_amp=False, _scaler=None, cuda_device=torch.device("cpu")))
@@ -16,7 +17,8 @@ def updates(parameters, schedule=None, **settings) -> Updates:
     named = [(f"p{i}", parameter) for i, parameter in enumerate(parameters)]
     lazy = None if schedule is None else Lazy(LearningRateScheduler, Params(schedule))
     optimizer = Lazy(Optimizer, Params({"type": "sgd", "lr": 1.0, "weight_decay": settings.pop("weight_decay", 0.0)}))
-    return Updates(named, optimizer, lazy, 2, 4, PRECISION, **settings)
+    options = StageOptions(optimizer=optimizer, learning_rate_scheduler=lazy, **settings)
+    return Updates(named, options, 2, 4, PRECISION)
 
 
 def test_a_step_takes_the_mean_over_its_batches_that_have_a_loss() -> None:
@@ -85,7 +87,7 @@ def test_scaled_gradients_make_the_same_updates_and_those_that_overflow_none() -
     assert precision.dtype is torch.float16
     parameter = torch.nn.Parameter(torch.zeros(2))
     optimizer = Lazy(Optimizer, Params({"type": "sgd", "lr": 1.0}))
-    made = Updates([("p", parameter)], optimizer, None, 2, 4, precision, grad_clipping=3.0)
+    made = Updates([("p", parameter)], StageOptions(optimizer=optimizer, grad_clipping=3.0), 2, 4, precision)
     scale = made.scaler.get_scale()
     assert scale > 1
     made.accumulate((parameter * torch.tensor([1.0, 8.0])).sum())
@@ -94,6 +96,6 @@ def test_scaled_gradients_make_the_same_updates_and_those_that_overflow_none() -
     made.accumulate((parameter * float("inf")).sum())
     made.step()
     assert parameter.tolist() == [-1.0, -3.0] and made.scaler.get_scale() == scale / 2
-    again = Updates([("p", parameter)], optimizer, None, 2, 4, precision)
+    again = Updates([("p", parameter)], StageOptions(optimizer=optimizer), 2, 4, precision)
     again.load_state_dict(made.state_dict())
     assert again.scaler.get_scale() == scale / 2 and again.steps == 2

@@ -1,43 +1,50 @@
-"""What callbacks that train in stages before the first epoch share: when stages run, and from where they go on."""
+"""The base of callbacks that run stages before the first epoch: it runs them, and resumes them after a kill."""
 
 import logging
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, ClassVar, Optional, Sequence
 
-import torch
 from allennlp.training.callbacks import TensorBoardCallback, TrainerCallback
 
 from ner_plugins.distributed import gather_objects, world_size
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.freezing import gradients_and_modes_kept
-from ner_plugins.training.stages.checkpoint import StageCheckpoints, restore_rank
+from ner_plugins.training.stages.checkpoint import StageCheckpoints, State, restore_rank
 from ner_plugins.training.stages.log import StageLog
 from ner_plugins.training.stages.random_states import random_states
 from ner_plugins.training.stages.stage import Stage
+from ner_plugins.training.trainer_access import (
+    callbacks_of,
+    ddp_wrapper,
+    has_checkpoint,
+    is_resumed,
+    output_folder,
+    reset_moving_average,
+)
 
 logger = logging.getLogger(__name__)
 
 StageMaker = tuple[str, Callable[[], Stage]]
+"""A stage's name, and a function that builds the stage when it is due."""
 
 
-class StagedTraining(TrainerCallback):
+class StagedTraining(TrainerCallback, ABC):
     """
     Base of the callbacks that run stages before the first epoch of ordinary training.
 
-    Ordinary training is what it would be without them, but for the weights that it begins with: its optimizer and
-    schedule are fresh, and which parameters learn, the modules' modes and all random states are put back. A run that
-    was killed goes on where it was with `--recover`, in a stage or between two; once the trainer has a checkpoint of
-    its own, the stages are left alone.
+    Stages change nothing but the weights that ordinary training starts from: its optimizer and schedule are fresh, and
+    trainable parameters, the modules' modes and all random states are restored. With `--recover` a killed run resumes
+    where it was, within a stage or between two. Once the trainer has a checkpoint of its own, no stage runs again.
 
-    In `<serialization_dir>/<name>/` are the checkpoints while they are needed, and `losses.jsonl`.
+    `<serialization_dir>/<name>/` holds checkpoints while they are needed, and `losses.jsonl`.
 
     # Parameters
 
     serialization_dir : `str`
     tensorboard : `Optional[bool]`
-        Whether figures go to TensorBoard too, in `log/<name>`. Left out: if the callback `tensorboard` is there.
+        Whether figures are written for TensorBoard, to `log/<name>`. Left out: if there is the callback `tensorboard`.
     """
 
     name: ClassVar[str]
@@ -49,10 +56,10 @@ class StagedTraining(TrainerCallback):
 
     @abstractmethod
     def stages(self, trainer: Any) -> Sequence[StageMaker]:
-        """The stages in order: a name for each, and what makes it when its turn has come."""
+        """The stages in order."""
 
     def before_stages(self, trainer: Any) -> bool:
-        """Called before the first stage, not when going on; returns whether it has changed the model."""
+        """Called before the first stage, but not when resuming; returns whether it has changed the model."""
         return False
 
     def after_stage(self, name: str, trainer: Any) -> None:
@@ -60,23 +67,23 @@ class StagedTraining(TrainerCallback):
 
     def on_start(self, trainer: Any, is_primary: bool = True, **kwargs: Any) -> None:
         """
-        Run the stages, or what is left of them.
+        Run the stages, or the rest of them.
 
         # Raises
 
-        `ConfigError` if the callback is there twice, or the model's parameters are sharded.
+        `ConfigError` if there are two such callbacks, or the model's parameters are sharded.
         """
         super().on_start(trainer, is_primary=is_primary, **kwargs)
         self._check(trainer)
-        folder = Path(trainer._serialization_dir) / self.name
+        folder = output_folder(trainer) / self.name
         self._checkpoints = StageCheckpoints(folder)
-        if trainer._start_after_epochs_completed or trainer._start_after_batches_in_epoch_completed:
+        if is_resumed(trainer):
             return
         entry = gather_objects(random_states())
-        wants = self._tensorboard
-        if wants is None:
-            wants = any(isinstance(callback, TensorBoardCallback) for callback in trainer._callbacks)
-        log = StageLog(folder, Path(trainer._serialization_dir, "log", self.name) if wants else None)
+        tensorboard = self._tensorboard
+        if tensorboard is None:
+            tensorboard = any(isinstance(callback, TensorBoardCallback) for callback in callbacks_of(trainer))
+        log = StageLog(folder, output_folder(trainer) / "log" / self.name if tensorboard else None)
         with gradients_and_modes_kept(trainer.model):
             try:
                 entry = self._run(trainer, self._checkpoints, log, entry)
@@ -88,8 +95,7 @@ class StagedTraining(TrainerCallback):
         self, trainer: Any, metrics: dict[str, Any], epoch: int, is_primary: bool = True, **kwargs: Any
     ) -> None:
         """Delete the checkpoints of the stages once the trainer has its own."""
-        saved = None if trainer._checkpointer is None else trainer._checkpointer.find_latest_checkpoint()
-        if saved is not None and self._checkpoints is not None:
+        if self._checkpoints is not None and has_checkpoint(trainer):
             self._checkpoints.remove()
 
     def on_end(
@@ -104,24 +110,19 @@ class StagedTraining(TrainerCallback):
         if metrics is not None and self._checkpoints is not None:
             self._checkpoints.remove()
 
-    def _run(self, trainer: Any, checkpoints: StageCheckpoints, log: StageLog, entry: list[Any]) -> list[Any]:
-        """Run what is left; returns the random states that training goes on with."""
+    def _run(self, trainer: Any, checkpoints: StageCheckpoints, log: StageLog, entry: list[State]) -> list[State]:
+        """Run the remaining stages; returns the random states that ordinary training starts from."""
         finished = checkpoints.read_finished()
         if finished is not None:
-            logger.info("%s: the stages are done; going on with training", self.name)
-            self._load(trainer, finished["model"])
+            logger.info("%s: all stages are finished; resuming with ordinary training", self.name)
+            trainer.model.load_state_dict(finished["model"])
+            reset_moving_average(trainer)
             return list(finished["random"])
         makers = self.stages(trainer)
         resumed = checkpoints.read_progress()
         if resumed is not None:
             entry = list(resumed["entry"])
-            names = [name for name, _ in makers]
-            if resumed["stage"] not in names:
-                raise ConfigError(
-                    f"{checkpoints.folder}: holds a checkpoint of the stage {resumed['stage']!r}, which this config "
-                    "does not have: go on with the config of that run, or start afresh with --force"
-                )
-            makers = makers[names.index(resumed["stage"]) :]
+            makers = self._remaining(makers, resumed["stage"], checkpoints.folder)
         elif not self.before_stages(trainer) and not makers:
             return entry
         for name, make in makers:
@@ -133,24 +134,23 @@ class StagedTraining(TrainerCallback):
             finished = checkpoints.read_finished()
             assert finished is not None
             trainer.model.load_state_dict(finished["model"])
-        self._tell(trainer)
+        reset_moving_average(trainer)
         return entry
 
-    def _load(self, trainer: Any, weights: dict[str, torch.Tensor]) -> None:
-        trainer.model.load_state_dict(weights)
-        self._tell(trainer)
-
     @staticmethod
-    def _tell(trainer: Any) -> None:
-        """A moving average begins with the weights that training begins with."""
-        average = trainer._moving_average
-        if average is not None:
-            for name, parameter in average._parameters:
-                average._shadows[name].copy_(parameter.data)
+    def _remaining(makers: Sequence[StageMaker], current: str, folder: Path) -> Sequence[StageMaker]:
+        """The stages from the one that was running."""
+        names = [name for name, _ in makers]
+        if current not in names:
+            raise ConfigError(
+                f"{folder}: has a checkpoint of the stage {current!r}, which this config lacks. Resume with the "
+                "config of that run, or start again with --force"
+            )
+        return makers[names.index(current) :]
 
     def _check(self, trainer: Any) -> None:
-        if Counter(type(callback) for callback in trainer._callbacks)[type(self)] > 1:
-            raise ConfigError(f"trainer.callbacks has {self.name} twice: their checkpoints would be the same")
-        wrapped = trainer._ddp_wrapped_model
-        if wrapped is not None and wrapped.is_sharded:
+        if Counter(type(callback) for callback in callbacks_of(trainer))[type(self)] > 1:
+            raise ConfigError(f"trainer.callbacks has {self.name} twice, but their checkpoints have the same names")
+        wrapper = ddp_wrapper(trainer)
+        if wrapper is not None and wrapper.is_sharded:
             raise ConfigError(f"the callback {self.name} does not work with sharded models: use the accelerator torch")
