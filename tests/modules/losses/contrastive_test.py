@@ -207,7 +207,7 @@ def test_padding_and_order_do_not_count(loss_class: type[ContrastiveLoss]) -> No
 
 def test_positives_of_other_entities_need_to_be_told_which() -> None:
     z, mask, types, _ = random_batch(8, 2, 4)
-    with pytest.raises(NerError, match="need entity_ids"):
+    with pytest.raises(NerError, match="needs entity_ids"):
         NercoLoss(positives="same_type_other_entity")(z, mask, types)
     # One entity of three tokens, and another of one: ids are of their sentence.
     z, mask, types = one(([1.0, 0.0], 0), ([0.0, 1.0], 0), ([1.0, 1.0], 0), ([-1.0, 1.0], -1))
@@ -267,20 +267,28 @@ def test_configs() -> None:
     [
         ({"temperature": 0.0}, "more than 0, not 0.0"),
         ({"temperature": math.nan}, "more than 0, not nan"),
-        ({"positives": "all"}, "'all'; it can be same_type, same_type_other_entity"),
-        ({"class_weighting": "max"}, "'max'; it can be sum, mean"),
-        ({"projection_head": "linear"}, "'linear'; it can be none, mlp"),
-        ({"projection_head": "mlp"}, "has to know input_dim"),
-        ({"max_o_negatives": -1}, "0 or more, or left out for all, not -1"),
+        ({"positives": "all"}, 'positives is "all"; it can be same_type or same_type_other_entity'),
+        ({"class_weighting": "max"}, 'class_weighting is "max"; it can be sum or mean'),
+        ({"projection_head": "linear"}, 'projection_head is "linear"; it can be none or mlp'),
+        ({"projection_head": "mlp"}, "needs input_dim"),
+        ({"max_o_negatives": -1}, "0 or more, not -1"),
     ],
 )
 def test_options_that_do_not_exist_are_named(options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        NercoLoss(**options)
+        ContrastiveLoss.from_params(Params(options))
+
+
+def test_a_loss_without_a_formula_cannot_be_constructed() -> None:
+    class Formless(ContrastiveLoss):
+        pass
+
+    with pytest.raises(TypeError, match="of_pairs"):
+        Formless()
 
 
 @pytest.mark.parametrize("shapes", [((2, 3, 4), (2, 3), (3, 2)), ((2, 3, 4), (1, 3), (2, 3)), ((2, 3), (2, 3), (2, 3))])
 def test_shapes_that_do_not_fit(shapes: tuple) -> None:
     z, mask, types = (torch.zeros(shape) for shape in shapes)
-    with pytest.raises(NerError, match=r"z is .*: they have to be"):
+    with pytest.raises(NerError, match=r"z is .*: expected"):
         NercoLoss()(z, mask.bool(), types.long())
