@@ -1,4 +1,4 @@
-"""Which parameters learn, and which modules keep their dropout, while a part of a model is frozen."""
+"""Freezing a part of a model: selecting its parameters, and the modules to keep in evaluation mode."""
 
 import re
 import sys
@@ -12,24 +12,24 @@ from torch.nn import Module
 from ner_plugins.errors import ConfigError
 
 OUTSIDE_HEAD = r"^(?!head\.)"
-"""Matches the parameters of a `NerModel` that are not its head's."""
+"""Matches the parameters of a `NerModel` outside its head."""
 
 
 def matching(model: Module, patterns: Sequence[str], key: str) -> set[str]:
     """
-    The names of the parameters in which one of the regular expressions is found.
+    The names of the parameters that match one of the regular expressions.
 
     # Parameters
 
     model : `Module`
     patterns : `Sequence[str]`
-        As in an optimizer's `parameter_groups`: found anywhere in the name.
+        They may match anywhere in the name, as in an optimizer's `parameter_groups`.
     key : `str`
-        The config key that holds them, for messages.
+        Their config key, for messages.
 
     # Raises
 
-    `ConfigError` for one that is no regular expression, or that is found in no name.
+    `ConfigError` for an invalid regular expression, and for one that matches no name.
     """
     names = [name for name, _ in model.named_parameters()]
     found: set[str] = set()
@@ -37,7 +37,7 @@ def matching(model: Module, patterns: Sequence[str], key: str) -> set[str]:
         try:
             matches = {name for name in names if re.search(pattern, name)}
         except re.error as error:
-            raise ConfigError(f"{key}: {pattern!r} is no regular expression ({error})") from error
+            raise ConfigError(f"{key}: {pattern!r} is not a valid regular expression ({error})") from error
         if not matches:
             raise ConfigError(f"{key}: {pattern!r} matches no parameter of the model{_hint(pattern, names)}")
         found |= matches
@@ -47,7 +47,7 @@ def matching(model: Module, patterns: Sequence[str], key: str) -> set[str]:
 def pretrained_parameters(model: Module) -> set[str]:
     """The names of the parameters of the pretrained transformers in a model."""
     library = sys.modules.get("transformers.modeling_utils")
-    if library is None:  # then no transformer was built
+    if library is None:  # no transformer was constructed
         return set()
     return {
         f"{name}.{own}" if name else own
@@ -58,7 +58,7 @@ def pretrained_parameters(model: Module) -> set[str]:
 
 
 def frozen_modules(model: Module, frozen: set[str]) -> list[Module]:
-    """The largest modules all of whose parameters are frozen; a module without parameters is none of them."""
+    """The outermost modules that have parameters, all of them frozen."""
     found: list[Module] = []
 
     def visit(module: Module, prefix: str) -> None:
@@ -73,16 +73,16 @@ def frozen_modules(model: Module, frozen: set[str]) -> list[Module]:
     return found
 
 
-def train_with(model: Module, asleep: Iterable[Module]) -> None:
-    """Put a model into training mode, but for the modules `asleep`, whose dropout stays off."""
+def train_with(model: Module, eval_modules: Iterable[Module]) -> None:
+    """Put a model into training mode, and `eval_modules` into evaluation mode, without dropout."""
     model.train()
-    for module in asleep:
+    for module in eval_modules:
         module.eval()
 
 
 @contextmanager
 def gradients_and_modes_kept(model: Module) -> Iterator[None]:
-    """Afterwards which parameters learn, and which modules are in training mode, is as before; gradients are none."""
+    """Restore `requires_grad` and the modes of all modules afterwards, and clear all gradients."""
     learning = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     training = [(module, module.training) for module in model.modules()]
     try:
@@ -96,7 +96,7 @@ def gradients_and_modes_kept(model: Module) -> Iterator[None]:
 
 
 def freeze(model: Module, names: set[str]) -> None:
-    """Let the named parameters learn nothing; an optimizer passes over what has no gradient, weight decay included."""
+    """Freeze the named parameters. Optimizers skip parameters without a gradient, including their weight decay."""
     for name, parameter in model.named_parameters():
         if name in names:
             parameter.requires_grad_(False)
@@ -104,7 +104,7 @@ def freeze(model: Module, names: set[str]) -> None:
 
 
 def learning(model: Module) -> list[tuple[str, torch.nn.Parameter]]:
-    """The parameters that learn, with their names."""
+    """The names and values of the parameters that learn."""
     return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 

@@ -1,4 +1,4 @@
-"""Learning rates: linear warm-up, and inverse decay by epochs."""
+"""A learning-rate schedule: linear warm-up, and inverse decay by epochs."""
 
 from typing import Optional, Union
 
@@ -11,13 +11,13 @@ from ner_plugins.errors import ConfigError
 @LearningRateScheduler.register("warmup_inverse_decay")
 class WarmupInverseDecay(LearningRateScheduler):
     """
-    Each group's learning rate is its own base rate times a factor, which for update t (from 1) in epoch e (from 0) is
+    The learning rate of each group is its base rate times a factor. For update t (from 1) in epoch e (from 0) it is
 
         min(1, t / W) / (1 + decay · e)
 
-    with W the updates of the warm-up. FLAT (Li et al., ACL 2020) says that it trains so. In its released code warm-up
-    and decay both set the rate, and warm-up, which does so before each update, always wins: with it the rate does not
-    decay, and only without it does. That is `legacy`.
+    with W warm-up updates, as described for FLAT (Li et al., ACL 2020). In FLAT's released code warm-up and decay both
+    set the rate, and warm-up, which does so before each update, overrides decay: the rate decays only without warm-up.
+    That is `legacy`.
 
         "learning_rate_scheduler": {"type": "warmup_inverse_decay", "warmup": 0.1, "decay": 0.05}
 
@@ -28,19 +28,19 @@ class WarmupInverseDecay(LearningRateScheduler):
     num_epochs : `int`
         Not from a config.
     num_steps_per_epoch : `Optional[int]`
-        Not from a config; unknown where the loader reads as it goes.
-    warmup : `Union[int, float]`, optional (default = `0.1`)
-        Below 1, the share of all updates; from 1 on, a number of them. 0 for none.
-    decay : `float`, optional (default = `0.05`)
-        0 for none.
-    legacy : `bool`, optional (default = `False`)
-        The published schedule, as it came to effect: linear warm-up, then constant; without warm-up the decay.
+        Not from a config; `None` if the loader streams its data.
+    warmup : `Union[int, float]`, optional (default=`0.1`)
+        The number of updates, or below 1 their share of all updates. 0: no warm-up.
+    decay : `float`, optional (default=`0.05`)
+        0: no decay.
+    legacy : `bool`, optional (default=`False`)
+        The effective schedule of the released code: linear warm-up, then a constant rate; without warm-up the decay.
     last_epoch : `int`
         Not from a config.
 
     # Raises
 
-    `ConfigError` for numbers below 0, and for a share of updates whose number is unknown.
+    `ConfigError` for negative numbers, and for a share of an unknown number of updates.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class WarmupInverseDecay(LearningRateScheduler):
             raise ConfigError(f"learning_rate_scheduler: warmup ({warmup}) and decay ({decay}) have to be 0 or more")
         if 0 < warmup < 1 and num_steps_per_epoch is None:
             raise ConfigError(
-                f"learning_rate_scheduler.warmup is {warmup}, a share of all updates, but how many there are is not "
-                "known for data that is read as it goes: give a number of updates"
+                f"learning_rate_scheduler.warmup is {warmup}, a share of all updates, whose number is not known for "
+                "streamed data. Give a number of updates"
             )
         super().__init__(optimizer, last_epoch)
         self.warmup_steps = float(warmup if warmup >= 1 else warmup * num_epochs * (num_steps_per_epoch or 0))
@@ -67,7 +67,7 @@ class WarmupInverseDecay(LearningRateScheduler):
         self._set()
 
     def get_values(self) -> list[float]:
-        """The rate of each group, for the update that comes next or is under way."""
+        """The rate of each group for the current update."""
         warm = min(1.0, max(self.last_step, 1) / self.warmup_steps) if self.warmup_steps > 0 else 1.0
         factor = warm / (1.0 + self.decay * (self.last_epoch + 1))
         return [base * factor for base in self.base_values]

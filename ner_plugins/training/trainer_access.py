@@ -21,7 +21,7 @@ def number_of_epochs(trainer: Any) -> int:
     return int(trainer._num_epochs)
 
 
-def first_epoch(trainer: Any) -> int:
+def starting_epoch(trainer: Any) -> int:
     """The epoch that training starts or resumes in, from 0."""
     return int(trainer._start_after_epochs_completed)
 

@@ -30,7 +30,7 @@ def test_regular_expressions_are_found_anywhere_in_a_name() -> None:
 
 @pytest.mark.parametrize(
     "pattern, said",
-    [("encodre", "my.key: 'encodre' matches no parameter.*did you mean 'encoder'"), ("(", "my.key.*no regular"),
+    [("encodre", "my.key: 'encodre' matches no parameter.*did you mean 'encoder'"), ("(", "my.key.*not a valid"),
      ("zzz", "its parts are encoder, head")],
 )  # fmt: skip
 def test_what_matches_nothing_is_refused(pattern: str, said: str) -> None:

@@ -155,8 +155,8 @@ def test_another_stage_than_the_config_has_is_told(tmp_path) -> None:
     assert train_and_kill(settings, tmp_path / "run", "checkpoint.th", 2)
     path = tmp_path / "run/nerco/checkpoint.th"
     safe_load.save({**safe_load.load(path), "stage": "head_only"}, path)
-    with pytest.raises(Exception, match="holds a checkpoint of the stage 'head_only'"):
+    with pytest.raises(Exception, match="has a checkpoint of the stage 'head_only'"):
         train(settings, tmp_path / "run", recover=True)
     safe_load.save({**safe_load.load(path), "version": 99}, path)
-    with pytest.raises(ArchiveError, match="of format 99"):
+    with pytest.raises(ArchiveError, match="has format 99"):
         train(settings, tmp_path / "run", recover=True)

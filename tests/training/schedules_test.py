@@ -84,7 +84,7 @@ def test_numbers_below_zero_are_refused(options) -> None:
 
 
 def test_a_share_of_an_unknown_number_is_refused() -> None:
-    with pytest.raises(ConfigError, match="give a number of updates"):
+    with pytest.raises(ConfigError, match="Give a number of updates"):
         WarmupInverseDecay(optimizer(), num_epochs=2)
     assert WarmupInverseDecay(optimizer(), num_epochs=2, warmup=10).warmup_steps == 10
 

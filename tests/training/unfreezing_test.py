@@ -108,16 +108,16 @@ def test_layers_thaw_from_the_top(tmp_path) -> None:
 @pytest.mark.parametrize(
     "options, said",
     [
-        ({}, "either a schedule, or from_top"),
-        ({"schedule": {"1": ["x"]}, "from_top": True}, "either a schedule, or from_top"),
+        ({}, "needs either schedule or from_top"),
+        ({"schedule": {"1": ["x"]}, "from_top": True}, "needs either schedule or from_top"),
         ({"schedule": {}}, "is empty"),
-        ({"schedule": {"soon": ["encoder"]}}, "'soon' is no epoch"),
+        ({"schedule": {"soon": ["encoder"]}}, "'soon' is not an epoch"),
         ({"schedule": {"1": ["token_embeddr"]}}, r"ner_unfreeze.schedule\[1\].*matches no parameter.*did you mean"),
         ({"schedule": {"1": ["."]}}, "freezes all parameters in epoch 0"),
         ({"schedule": {"1": "crf"}}, r"schedule\[1\] has to be a list"),
         ({"from_top": True}, "needs a pretrained transformer"),
         ({"from_top": True, "epochs_per_layer": 0}, "epochs_per_layer 1 or more"),
-        ({"schedule": {"1": ["encoder"]}, "first_epoch": 2}, "first_epoch and epochs_per_layer are for from_top"),
+        ({"schedule": {"1": ["encoder"]}, "first_epoch": 2}, "first_epoch and epochs_per_layer go with from_top"),
     ],
 )
 def test_mistakes_are_told(options, said, tmp_path) -> None:
@@ -135,7 +135,7 @@ def test_what_never_learns_is_told(tmp_path, capsys) -> None:
 
 def test_what_the_optimizer_does_not_have_cannot_thaw(tmp_path) -> None:
     settings = with_schedule({"1": ["token_embedder"]}, no_grad=["token_embedder"])
-    with pytest.raises(ConfigError, match=r"take it out of trainer\.no_grad"):
+    with pytest.raises(ConfigError, match=r"Remove it from trainer\.no_grad"):
         train(settings, tmp_path / "run")
 
 

@@ -1,4 +1,4 @@
-"""Batches for a stage: of the trainer's instances, but apart from the trainer's loader and its state."""
+"""Batches for a stage, from the trainer's instances but without touching the state of the trainer's loader."""
 
 import math
 import random
@@ -15,34 +15,34 @@ from ner_plugins.errors import ConfigError
 DEFAULT_BATCH_SIZE = 32
 
 Part = dict[str, Any]
-"""Sentences that go through the model together: what its `forward` takes."""
+"""Sentences that go through the model together: the arguments of its `forward`."""
 Batch = list[Part]
-"""Sentences of which there is one loss."""
+"""Sentences with one loss."""
 
 
 class StageBatches:
     """
-    Batches of all instances of a loader, as often as they are asked for. The loader's own order and place stay as
-    they are. In distributed training the instances of a loader are its rank's share of the data.
+    Batches of all instances of a loader, in each iteration. The loader's own order and position do not change. In
+    distributed training a loader's instances are its rank's share of the data.
 
     # Parameters
 
     loader : `DataLoader`
-        Its instances are held in memory, also where the loader reads them anew in every epoch.
+        Its instances are kept in memory, even if the loader reads them again in each epoch.
     vocab : `Vocabulary`
     device : `torch.device`
-        Where batches go.
+        The device of the batches.
     batch_size : `Optional[int]`
-        Sentences per batch. Left out: batches as the loader makes them, by its sampler if it has one.
+        Sentences per batch. `None`: batches as the loader makes them, with its sampler if it has one.
     shuffle : `bool`
-        Whether batches of `batch_size` are drawn at random, by torch's generator; else they are in order.
+        Whether batches of `batch_size` are shuffled, with torch's generator.
     part_size : `Optional[int]`
-        Sentences per part of a batch. Parts are of about one length each, so that little of them is padding, which a
-        CPU takes its time for. Left out: a batch is one part.
+        Sentences per part of a batch. The sentences of a part have similar lengths, so that a CPU spends little time on
+        padding. `None`: a batch is one part.
 
     # Raises
 
-    `ConfigError` if there is no instance.
+    `ConfigError` if a rank has no instance.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class StageBatches:
         self._batch_size = batch_size or getattr(loader, "batch_size", None) or DEFAULT_BATCH_SIZE
 
     def __len__(self) -> int:
-        """Batches of this rank."""
+        """The number of batches of this rank."""
         if self._sampler is not None:
             return int(self._sampler.get_num_batches(self.instances))
         return math.ceil(len(self.instances) / self._batch_size)
@@ -76,13 +76,13 @@ class StageBatches:
         return self._batches(self._draw())
 
     def epoch_for_all_ranks(self) -> tuple[int, Iterator[Batch]]:
-        """Batches as in iteration, and their number, of which every rank has the same; what is over is left out."""
+        """The number of batches, equal on all ranks, and the batches as in iteration; excess ones are left out."""
         drawn = list(self._draw())
         number = min_over_ranks(len(drawn), self._device)
         return number, self._batches(drawn[:number])
 
     def sampled(self, number: int) -> Iterator[Batch]:
-        """Batches of at most `number` instances, the same each time; draws from no generator that others draw from."""
+        """Batches of at most `number` instances, the same in each call. No shared random generator is used."""
         every = range(len(self.instances))
         places = self._by_length(every if len(every) <= number else random.Random(0).sample(every, number))
         return self._batches(places[i : i + DEFAULT_BATCH_SIZE] for i in range(0, len(places), DEFAULT_BATCH_SIZE))
@@ -117,6 +117,6 @@ class StageBatches:
 
 
 def _length(instance: Instance) -> int:
-    """Of its longest sequence."""
+    """The length of the longest sequence."""
     sequences = (field for field in instance.fields.values() if isinstance(field, SequenceField))
     return max((field.sequence_length() for field in sequences), default=0)

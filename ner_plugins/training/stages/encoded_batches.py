@@ -1,4 +1,4 @@
-"""The vectors of a batch's tokens, with what each token is of."""
+"""The vectors of a batch's tokens, with the type and entity of each."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ _ENTITIES = 2**20  # more than a sentence has
 
 def encoded(model: Any, batch: Batch) -> EncodedTokens:
     """
-    The vectors that a model's head would be given of a batch's tokens. Of several parts the tokens are put into one
-    row, without padding: a loss over all tokens of a batch does not see the difference.
+    The token vectors of a batch that the model would pass to its head. The tokens of several parts are joined into one
+    row without padding, which makes no difference to a loss over all tokens of a batch.
 
     # Parameters
 
@@ -24,7 +24,7 @@ def encoded(model: Any, batch: Batch) -> EncodedTokens:
     # Returns
 
     `EncodedTokens`
-        Of a batch of several parts of shape (1, tokens, dim) and (1, tokens).
+        Shapes (1, tokens, dim) and (1, tokens) for several parts.
 
     # Raises
 
@@ -38,7 +38,7 @@ def _in_one_row(parts: list[EncodedTokens]) -> EncodedTokens:
     vectors, types, entities = [], [], []
     sentences = 0
     for part in parts:
-        # Entities are counted by sentence; in one row each has a number of its own.
+        # Entities are numbered within their sentence; in one row each needs its own number.
         rows = torch.arange(sentences, sentences + part.mask.size(0), device=part.mask.device).unsqueeze(1)
         own = torch.where(part.entities >= 0, part.entities + rows * _ENTITIES, -1)
         sentences += part.mask.size(0)
@@ -51,12 +51,12 @@ def _in_one_row(parts: list[EncodedTokens]) -> EncodedTokens:
 
 
 def _labelled(part: Part) -> Part:
-    """The sentences; `ConfigError` if they have no labels."""
+    """The part itself; `ConfigError` if it has no labels."""
     if "entities" not in part:
         sentence = next(iter(part.get("metadata", [{}])))
         place = sentence.get("source") or sentence.get("id")
         raise ConfigError(
-            f"nerco compares labelled tokens, and there is no label at {place}: give labelled data (of validation data "
-            'without labels nothing can be selected: leave them out, and set select_on to "last")'
+            f"nerco compares labelled tokens, but {place} has no label. Give labelled data, or leave out unlabelled "
+            'validation data and set select_on to "last"'
         )
     return part

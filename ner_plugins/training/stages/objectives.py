@@ -1,4 +1,4 @@
-"""What a stage learns: the contrastive loss of an encoder's tokens, or the model's own loss."""
+"""What a stage minimises: a contrastive loss of the encoder's token vectors, or the model's own loss."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -28,12 +28,12 @@ _NO_VALIDATION_LOSS = (
 
 class Objective(ABC):
     """
-    A loss, and the figure by which epochs are compared.
+    A loss, and the figures that epochs are compared by.
 
     # Parameters
 
     trainer : `GradientDescentTrainer`
-        Its model learns.
+        The trainer of the model.
     validation : `Optional[StageBatches]`
     """
 
@@ -45,53 +45,51 @@ class Objective(ABC):
 
     @property
     def module(self) -> Optional[torch.nn.Module]:
-        """The loss's own parameters, if it has any."""
+        """The module of the loss, if it has parameters of its own."""
         return None
 
     @property
     def watched(self) -> list[str]:
-        """Which of `validate`'s figures messages tell."""
+        """The names of the figures of `validate` to log."""
         return ["loss"]
 
     @abstractmethod
     def loss(self, batch: Batch) -> Optional[Tensor]:
-        """The loss of a batch, a scalar; `None` if there is nothing in it to learn from."""
+        """The loss of a batch, a scalar; `None` if the batch has nothing to learn from."""
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
-        """
-        Figures of the validation data, the same on all ranks; the model is in evaluation mode and there is no graph.
-        """
+        """The figures of the validation data, the same on all ranks. The caller sets evaluation mode and no_grad."""
 
     @abstractmethod
     def score(self, figures: Mapping[str, float]) -> tuple[float, ...]:
-        """Of `validate`'s figures those by which epochs are compared: more is better, and the first counts most."""
+        """The figures that epochs are compared by: higher is better, and later ones break ties."""
 
     def end_training_epoch(self) -> None:  # noqa: B027
-        """Called when all batches of an epoch are done."""
+        """Called after the last training batch of an epoch."""
 
     def before(self) -> dict[str, Any]:
-        """What `after` has to know of the model as it is before the stage: tensors and plain containers."""
+        """Called before the stage; returns what `after` needs: tensors and plain containers."""
         return {}
 
     def after(self, before: dict[str, Any], log: StageLog, folder: Path) -> None:  # noqa: B027
-        """Report what the stage has changed."""
+        """Called after the stage, to report its effect."""
 
 
 class ContrastiveObjective(Objective):
     """
-    A `ContrastiveLoss` over the vectors that the model's `encode_tokens` gives, before the head.
+    A `ContrastiveLoss` over the vectors of the model's `encode_tokens`, which the head would get.
 
     # Parameters
 
     trainer : `GradientDescentTrainer`
     validation : `Optional[StageBatches]`
     shown : `StageBatches`
-        Sentences whose vectors are compared before and after.
+        The sentences whose vectors are compared before and after the stage.
     loss : `Lazy[ContrastiveLoss]`
-        Built for the size of the model's vectors.
+        It is constructed with the size of the model's vectors.
     pictures : `bool`
-        Whether to draw the vectors before and after.
+        Whether to plot the vectors before and after.
 
     # Raises
 
@@ -109,8 +107,8 @@ class ContrastiveObjective(Objective):
         super().__init__(trainer, validation)
         if not hasattr(self.model, "encode_tokens"):
             raise ConfigError(
-                f"the callback nerco needs a model with encode_tokens, and {type(self.model).__name__} has none: "
-                "use a model of this package"
+                f"the callback nerco needs a model with encode_tokens, but {type(self.model).__name__} has none. "
+                "Use a model of this package"
             )
         if "input_dim" in loss._params:
             raise ConfigError("nerco.loss.input_dim is the size of the model's vectors: leave it out")
@@ -123,11 +121,11 @@ class ContrastiveObjective(Objective):
 
     @property
     def module(self) -> Optional[torch.nn.Module]:
-        """The loss, with its projection head if it has one."""
+        """The loss, whose projection head may have parameters."""
         return self.contrastive
 
     def learns(self, batch: Batch) -> bool:
-        """Whether anything on the way to the vectors of a batch has a parameter that learns."""
+        """Whether the vectors of a batch depend on a parameter that learns."""
         with self.precision.autocast():
             vectors, *_ = encoded(self.model, batch)
         return bool(vectors.requires_grad)
@@ -139,7 +137,7 @@ class ContrastiveObjective(Objective):
         return loss if self.contrastive.has_pairs else None
 
     def validate(self) -> dict[str, float]:
-        """`loss`, the mean over batches with a pair."""
+        """`loss`: the mean over batches with a pair."""
         assert self.validation is not None
         self.contrastive.eval()
         losses = [loss for loss in map(self.loss, self.validation) if loss is not None]
@@ -151,15 +149,15 @@ class ContrastiveObjective(Objective):
         return {"loss": total / number}
 
     def score(self, figures: Mapping[str, float]) -> tuple[float, ...]:
-        """The less the loss the better."""
+        """The negative loss."""
         return (-figures["loss"],)
 
     def before(self) -> dict[str, Any]:
-        """Vectors of some tokens."""
+        """The vectors of some tokens."""
         return self._vectors()
 
     def after(self, before: dict[str, Any], log: StageLog, folder: Path) -> None:
-        """A picture and figures of the same tokens' vectors before and after."""
+        """Figures and a plot of the same tokens' vectors before and after."""
         report_separation(before, self._vectors(), self.model.types, log, folder, self.pictures)
 
     def _vectors(self) -> dict[str, Any]:
@@ -175,7 +173,7 @@ class SupervisedObjective(Objective):
     trainer : `GradientDescentTrainer`
     validation : `Optional[StageBatches]`
     select_on : `str`
-        `metric`, the trainer's validation metric; or `loss`.
+        `metric` (the trainer's validation metric) or `loss`.
     """
 
     def __init__(self, trainer: Any, validation: Optional[StageBatches], select_on: str) -> None:
@@ -184,11 +182,11 @@ class SupervisedObjective(Objective):
 
     @property
     def watched(self) -> list[str]:
-        """The loss, and what the trainer's `validation_metric` names."""
+        """The loss, and the figures in the trainer's `validation_metric`."""
         return list(dict.fromkeys(["loss", *validation_metrics(self.trainer)]))
 
     def loss(self, batch: Batch) -> Optional[Tensor]:
-        """With the model's regularization, as in ordinary training."""
+        """The model's loss with its regularization, as in ordinary training."""
         (sentences,) = batch
         with self.precision.autocast():
             loss: Tensor = self.model(**sentences)["loss"]
@@ -196,17 +194,17 @@ class SupervisedObjective(Objective):
         return loss if penalty is None else loss + penalty
 
     def end_training_epoch(self) -> None:
-        """What was counted in training steps is no part of the validation."""
+        """Reset the metrics, so that training batches do not count in the validation."""
         self.model.get_metrics(reset=True)
 
     def validate(self) -> dict[str, float]:
-        """The model's figures, and `loss`, the mean over batches."""
+        """The model's figures, and `loss`: the mean over batches."""
         assert self.validation is not None
         losses = []
         for (sentences,) in self.validation:
             with self.precision.autocast():
                 output = self.model(**sentences)
-            if "loss" in output:  # else there is no gold, of which the metrics complain
+            if "loss" in output:  # without gold there is none, and the metrics raise
                 losses.append(float(output["loss"]))
         total, number = sums_over_ranks([sum(losses), len(losses)], self.trainer.cuda_device)
         figures: dict[str, float] = self.model.get_metrics(reset=True)
@@ -214,8 +212,8 @@ class SupervisedObjective(Objective):
 
     def score(self, figures: Mapping[str, float]) -> tuple[float, ...]:
         """
-        By the trainer's `validation_metric`, where that is equal (as 0 is while a head finds nothing yet) by the loss;
-        or by the loss alone, of which less is better.
+        The trainer's `validation_metric`, then the negative loss to break ties (a head that finds nothing yet has an F1
+        of 0 in each epoch); with `select_on="loss"` the negative loss alone.
         """
         if self.select_on == "loss":
             return (-figures["loss"],)
@@ -223,12 +221,12 @@ class SupervisedObjective(Objective):
 
 
 def _check_pairs(validation: StageBatches) -> None:
-    """`ConfigError` if no batch can have two tokens of one type: better now than after an epoch."""
+    """`ConfigError` if no batch can have two tokens of one type; checked before the first epoch rather than after."""
     tokens: Counter[str] = Counter()
     for instance in validation.instances:
         field = instance.fields.get("entities")
         if not isinstance(field, EntitiesField):
-            return  # which `encoded` tells
+            return  # `encoded` raises for unlabelled data
         for start, end, type_ in field.entities:
             tokens[type_] += end - start
     if world_size() == 1 and all(number < 2 for number in tokens.values()):

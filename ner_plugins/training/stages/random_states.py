@@ -1,4 +1,4 @@
-"""The states of every generator that training draws from, to be put back later."""
+"""Saving and restoring the states of all random generators that training uses."""
 
 import random
 from typing import Any
@@ -9,12 +9,12 @@ import torch
 
 def random_states() -> dict[str, Any]:
     """
-    The states of Python's, numpy's and torch's generators, and of those of every CUDA device.
+    The states of the generators of Python, numpy, torch and every CUDA device.
 
     # Returns
 
     `dict[str, Any]`
-        Tensors and plain containers only, so that it can be saved and loaded with `weights_only=True`.
+        Tensors and plain containers, which can be loaded with `weights_only=True`.
     """
     name, keys, position, has_gauss, gauss = numpy.random.get_state()
     return {
@@ -27,9 +27,7 @@ def random_states() -> dict[str, Any]:
 
 def restore_random_states(states: dict[str, Any]) -> None:
     """
-    Put the generators back into the states that `random_states` returned.
-
-    States of CUDA devices that this machine does not have are passed over.
+    Restore the states that `random_states` returned. States of CUDA devices that are absent here are ignored.
     """
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))

@@ -60,7 +60,7 @@ def test_a_sentence_without_a_label_is_named() -> None:
     reader.apply_token_indexers(instance)
     batch = InstanceBatch([instance])
     batch.index_instances(Vocabulary.from_instances([instance]))
-    with pytest.raises(ConfigError, match="no label at seven"):
+    with pytest.raises(ConfigError, match="seven has no label"):
         encoded(Encoder([]), [batch.as_tensor_dict()])
     labelled = reader.text_to_instance(TEXTS[0], [Entity(0, 1, "name")], id="eight")
     assert "entities" in labelled.fields
