@@ -24,13 +24,13 @@ from results import machine, spread, versions
 ROOT = Path(__file__).resolve().parent.parent
 BOUND = 0.65
 
-# Takes the place of the `allennlp` script on the stock side: of the mends, those without which it does not start.
+# The `allennlp` script of the stock side: only those patches without which it does not start.
 # (NLTK's download is among them: without a network it would stall, to our advantage.)
 STOCK = """
 import sys
 from ner_plugins.compat import hook
 needed = ("supply_", "nltk_kept_offline")
-hook.MENDS = tuple(m for m in hook.MENDS if m[3].startswith(needed) and m[3] != "supply_external_variables")
+hook.PATCHES = tuple(p for p in hook.PATCHES if p[3].startswith(needed) and p[3] != "supply_external_variables")
 from allennlp.__main__ import run
 run()
 """

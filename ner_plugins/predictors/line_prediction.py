@@ -9,14 +9,13 @@ from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTu
 
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.text_lines import open_lines, read_lines
+from ner_plugins.predictors.batching import batches_by_length
 from ner_plugins.predictors.line_checks import check_is_file, not_utf8, with_warnings
 from ner_plugins.predictors.ner_predictor import NerPredictor, text_of
 
 logger = logging.getLogger(__name__)
 
-# Padded characters in a batch: bounds memory where lines are long.
-MAX_CHARACTERS = 40_000
-# Batches that are read ahead and sorted by length, so that little of a batch is padding.
+# Batches that are read ahead and sorted by length.
 READ_AHEAD = 16
 
 
@@ -96,28 +95,18 @@ class LinePrediction:
         return self.predict(records)
 
     def predict(self, records: Iterable[_Record], read_ahead: int = READ_AHEAD) -> Iterator[str]:
-        """Yield the output lines of `records`, in order; batches are made of texts of like length."""
+        """Yield the output lines of `records`, in order; batches hold texts of similar length."""
         iterator = iter(records)
         while chunk := list(islice(iterator, self._batch_size * read_ahead)):
             lines: dict[int, str] = {}
-            for batch in self._batches(sorted(chunk, key=lambda record: len(text_of(record.content)))):
+            lengths = [len(text_of(record.content)) for record in chunk]
+            for places in batches_by_length(lengths, self._batch_size):
+                batch = [chunk[place] for place in places]
                 predictions = self._predictor.predict_batch_json([record.content for record in batch])
                 for record, prediction in zip(batch, predictions, strict=True):
                     lines[record.place] = self._to_line(prediction)
             for place in sorted(lines):
                 yield lines[place]
-
-    def _batches(self, records: list[_Record]) -> Iterator[list[_Record]]:
-        """Cut records, sorted by length, into batches of at most `batch_size` lines and `MAX_CHARACTERS`."""
-        batch: list[_Record] = []
-        for record in records:
-            longest = len(text_of(record.content))
-            if batch and (len(batch) == self._batch_size or (len(batch) + 1) * longest > MAX_CHARACTERS):
-                yield batch
-                batch = []
-            batch.append(record)
-        if batch:
-            yield batch
 
     def _records(self, path: str) -> Iterator[_Record]:
         undecodable: list[DataError] = []

@@ -10,6 +10,7 @@ from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.output_files import dump_json
+from ner_plugins.predictors.batching import batches_by_length
 
 
 @Predictor.register("ner")
@@ -23,31 +24,32 @@ class NerPredictor(Predictor):
 
     def predict_texts(self, texts: Sequence[str], batch_size: int = 32) -> list[JsonDict]:
         """
-        Predict texts, in order.
+        Predict texts, in batches of similar length.
 
         # Parameters
 
         texts : `Sequence[str]`
             Any strings; an empty one has no entities.
         batch_size : `int`
-            How many go through the model at once.
+            Maximum number of texts in a batch; batches of long texts have fewer.
 
         # Returns
 
         `list[JsonDict]`
-            One prediction each; its `id` is the text's place in `texts`.
+            One prediction for each text, in order; its `id` is the text's place in `texts`.
 
         # Raises
 
-        `ConfigError` if `texts` is a single string, or `batch_size` below 1.
+        `ConfigError` if `texts` is a single string, or `batch_size` below 1; `DataError` if a text is not a string.
         """
         if isinstance(texts, str) or batch_size < 1:
             raise ConfigError("predict_texts takes a list of texts, and a batch_size of at least 1")
-        records = [{"text": text, "id": number} for number, text in enumerate(texts)]
-        predictions: list[JsonDict] = []
-        for start in range(0, len(records), batch_size):
-            predictions += self.predict_batch_json(records[start : start + batch_size])
-        return predictions
+        records = [{"text": text, "id": place} for place, text in enumerate(texts)]
+        predictions: dict[int, JsonDict] = {}
+        for places in batches_by_length([len(text_of(record)) for record in records], batch_size):
+            found = self.predict_batch_json([records[place] for place in places])
+            predictions.update(zip(places, found, strict=True))
+        return [predictions[place] for place in range(len(records))]
 
     def sentences(self, path: str) -> Iterator[Sentence]:
         """The sentences of a corpus, as the reader that the model was trained with reads them."""

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping, Optional, Sequence, Union
+from typing import Any, Mapping, Optional, Sequence, Union
 
 import torch
 from allennlp.data import Batch, DatasetReader, Instance
@@ -14,9 +14,7 @@ from ner_plugins.metrics import CluenerMetric, SeqevalMetric, TypedSpanF1
 from ner_plugins.metrics.confusion import Pair, assign
 from ner_plugins.metrics.entity_metric import LABELLED_DATA
 from ner_plugins.models.ner_model import NerModel, to_tokens
-
-# Padded tokens in a batch: bounds memory where texts are long.
-_MAX_TOKENS = 40_000
+from ner_plugins.predictors.batching import batches_by_length
 
 UNSEEN_TYPE = "its type is not in the training data"
 CUT_BY_A_TOKEN = "it begins or ends inside a token"
@@ -103,24 +101,13 @@ def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int
     model.get_metrics(reset=True)
     results: dict[int, SentenceResult] = {}
     with tqdm(total=len(instances), unit=" sentences", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
-        for places in _batches([len(instance["tokens"]) for instance in instances], batch_size):
+        lengths = [len(instance["tokens"]) for instance in instances]
+        for places in batches_by_length(lengths, batch_size, longest_first=True):
             found = _predict(model, [instances[place] for place in places])
             results.update(zip(places, found, strict=True))
             bar.update(len(places))
     sentences = [results[place] for place in range(len(instances))]
     return Run(sentences, {**_other_metrics(model, sentences), **model.get_metrics(reset=True)})
-
-
-def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """The places of sentences, batch by batch, the longest first: what does not fit into memory fails at once."""
-    batch: list[int] = []
-    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        if batch and (len(batch) == batch_size or (len(batch) + 1) * lengths[batch[0]] > _MAX_TOKENS):
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from allennlp.predictors import Predictor
@@ -58,6 +59,26 @@ def test_neighbours_in_the_batch_change_nothing(predictor: NerPredictor) -> None
     for one, other in zip(together, alone, strict=True):
         assert [(e["start"], e["end"], e["type"]) for e in one["entities"]] == [
             (e["start"], e["end"], e["type"]) for e in other["entities"]
+        ]
+
+
+def test_texts_go_by_length_and_come_back_in_order(predictor: NerPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["张三在北京", "", "王五", "北京市朝阳区幸福路12号的张三去了南京", "王", "李四去了上海"]
+    expected = [predictor.predict_json({"text": text, "id": place}) for place, text in enumerate(texts)]
+    sizes = []
+    predict = predictor.predict_batch_json
+
+    def record(inputs: Any) -> Any:
+        sizes.append([len(item["text"]) for item in inputs])
+        return predict(inputs)
+
+    monkeypatch.setattr(predictor, "predict_batch_json", record)
+    predictions = predictor.predict_texts(texts, batch_size=2)
+    assert sizes == [[0, 1], [2, 5], [6, 19]]
+    for one, other in zip(predictions, expected, strict=True):
+        assert {**one, "entities": 0} == {**other, "entities": 0}
+        assert [{**entity, "score": 0} for entity in one["entities"]] == [
+            {**entity, "score": 0} for entity in other["entities"]
         ]
 
 

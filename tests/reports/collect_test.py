@@ -14,6 +14,7 @@ from ner_plugins.dataset_readers.json.cluener import CluenerReader
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.models.ner_model import NerModel
+from ner_plugins.predictors import batching
 from ner_plugins.reports import collect
 from ner_plugins.reports.collect import CUT_BY_A_TOKEN, OVERLAPPING, TOO_WIDE, UNSEEN_TYPE, run_model
 
@@ -63,7 +64,7 @@ def test_the_figures_of_evaluate_whichever_metrics_the_model_has(decoding: str, 
 
 def test_sentences_come_in_the_order_of_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     model, reader = build()
-    monkeypatch.setattr(collect, "_MAX_TOKENS", 70)
+    monkeypatch.setattr(batching, "MAX_PADDED_LENGTH", 70)
     run = run_model(model, reader, DATA)
     instances = list(reader.read(DATA))
     assert [sentence.source for sentence in run.sentences] == [i["metadata"].metadata["source"] for i in instances]
@@ -90,13 +91,6 @@ def test_unreachable_gold_is_what_the_model_counts_and_says_why(tmp_path: Path) 
         (Entity(0, 3, "unheard-of"), UNSEEN_TYPE),
         (Entity(4, 11, name), CUT_BY_A_TOKEN),
     ]
-
-
-def test_batches_hold_no_more_than_asked_and_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "_MAX_TOKENS", 20)
-    batches = list(collect._batches([3, 10, 2, 9, 50, 1, 0], 3))
-    assert batches == [[4], [1, 3], [0, 2, 5], [6]]
-    assert list(collect._batches([], 3)) == []
 
 
 @pytest.mark.parametrize("size", [0, -1])
