@@ -43,9 +43,13 @@ def _named(line: str) -> str:
 
 
 class AllenNLPDocstrings(griffe.Extension):
-    """Rewrites every docstring before mkdocstrings renders it."""
+    """Rewrites every docstring before mkdocstrings renders it, and documents each object where it is defined."""
 
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rewrite the docstring of an object, if it has one."""
         if obj.docstring is not None:
             obj.docstring.value = as_markdown(obj.docstring.value)
+
+    def on_module_members(self, *, mod: griffe.Module, **kwargs: Any) -> None:
+        """Forget `__all__`: what a package imports from its modules is documented there."""
+        mod.exports = None
