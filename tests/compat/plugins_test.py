@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,19 +33,49 @@ STOCK = """
 """
 
 
-def test_ours_changes_nothing_that_was_registered() -> None:
-    load_all = """
-        import json, allennlp.commands
-        from allennlp.common.plugins import import_plugins
-        getattr(import_plugins, "__wrapped__", import_plugins)()
-    """
-    before = python(textwrap.dedent(STOCK) + textwrap.dedent(load_all) + "print(json.dumps(names()))")
+LOAD_ALL = """
+    import json, allennlp.commands
+    from allennlp.common.plugins import import_plugins
+    getattr(import_plugins, "__wrapped__", import_plugins)()
+"""
+
+
+@pytest.fixture(scope="module")
+def ours_last() -> dict[str, str]:
+    """What is registered if AllenNLP imports all of its plugins first."""
     ours = """
         from allennlp.common.util import import_module_and_submodules
         import_module_and_submodules("ner_plugins")
         print(json.dumps(names()))
     """
-    after = python(textwrap.dedent(load_all) + textwrap.dedent(ours))
+    return python(textwrap.dedent(LOAD_ALL) + textwrap.dedent(ours))
+
+
+@pytest.fixture(scope="module")
+def ours_first() -> dict[str, Any]:
+    """What is registered if the plugins follow, which addresses they connect to, and whose `nltk.download` is."""
+    return python(
+        """
+        import json, socket
+        tried = []
+        def refuse(*args, **kwargs):
+            tried.append(str(args))
+            raise OSError("no network")
+        socket.socket.connect = refuse
+        socket.getaddrinfo = refuse
+        from ner_plugins.compat import plugins
+        from allennlp.common.util import import_module_and_submodules
+        import_module_and_submodules("ner_plugins")
+        plugins.load_all_plugins()
+        import nltk
+        print(json.dumps({"tried": tried, "restored": nltk.download.__module__, "names": names()}))
+        """
+    )
+
+
+def test_ours_changes_nothing_that_was_registered(ours_last: dict[str, str]) -> None:
+    before = python(textwrap.dedent(STOCK) + textwrap.dedent(LOAD_ALL) + "print(json.dumps(names()))")
+    after = ours_last
     overridden = {name for name in before if after.get(name) != before[name]}
     # Only the commands of the same name take the place of AllenNLP's, and the CRF tagger that of allennlp_models'.
     assert overridden == {"Model:crf_tagger", "Subcommand:evaluate", "Subcommand:predict", "Subcommand:train"}
@@ -55,23 +86,8 @@ def test_ours_changes_nothing_that_was_registered() -> None:
     assert declared == {name for name, path in after.items() if path.startswith("ner_plugins.")}
 
 
-def test_either_order_of_import_registers_the_same() -> None:
-    results = []
-    for first in (True, False):
-        results.append(
-            python(
-                f"""
-                import json
-                from ner_plugins.compat import plugins
-                from allennlp.common.util import import_module_and_submodules
-                steps = [plugins.load_all_plugins, lambda: import_module_and_submodules("ner_plugins")]
-                for step in steps if {first} else steps[::-1]:
-                    step()
-                print(json.dumps(names()))
-                """
-            )
-        )
-    assert results[0] == results[1]
+def test_either_order_of_import_registers_the_same(ours_first: dict[str, Any], ours_last: dict[str, str]) -> None:
+    assert ours_first["names"] == ours_last
 
 
 def test_a_name_of_allennlp_models_is_found_when_it_is_asked_for() -> None:
@@ -126,20 +142,5 @@ def test_from_params_finds_them_too_and_a_misspelt_one_is_still_an_error() -> No
     assert "conll2004" in found["message"] and "'conll2003'" in found["message"]
 
 
-def test_importing_allennlp_models_downloads_nothing() -> None:
-    found = python(
-        """
-        import json, socket
-        tried = []
-        def refuse(*args, **kwargs):
-            tried.append(str(args))
-            raise OSError("no network")
-        socket.socket.connect = refuse
-        socket.getaddrinfo = refuse
-        from ner_plugins.compat import plugins
-        plugins.load_all_plugins()
-        import nltk
-        print(json.dumps({"tried": tried, "restored": nltk.download.__module__}))
-        """
-    )
-    assert found["tried"] == [] and found["restored"].startswith("nltk")
+def test_importing_allennlp_models_downloads_nothing(ours_first: dict[str, Any]) -> None:
+    assert ours_first["tried"] == [] and ours_first["restored"].startswith("nltk")

@@ -359,7 +359,11 @@ def facts(instances):
     )
 
 
-@pytest.mark.parametrize("start_method, max_instances", [("fork", None), ("fork", 7), ("spawn", 7)])
+# `workers_test` has spawned workers with and without max_instances.
+@pytest.mark.parametrize(
+    "start_method, max_instances",
+    [("fork", None), ("fork", 7), pytest.param("spawn", 7, marks=pytest.mark.exhaustive)],
+)
 def test_workers_yield_the_same_instances(tmp_path, start_method, max_instances):
     path = write(tmp_path / "f.json", 21)
     reader = CluenerReader(max_instances=max_instances)

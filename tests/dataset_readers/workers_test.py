@@ -19,6 +19,8 @@ from ner_plugins.tokenizers import NerWordTokenizer
 FOLDERS = sorted(fixtures())
 # Its files are not text, and are made by spaCy, where that is installed.
 _WITHOUT_FIXTURE = {"spacy_ner"}
+# A spawned worker imports everything anew, for seconds; `test_two_workers` has one in any case.
+FORK_AND_MAYBE_SPAWN = ["fork", pytest.param("spawn", marks=pytest.mark.exhaustive)]
 
 
 def test_every_reader_has_a_fixture():
@@ -107,7 +109,7 @@ def test_two_workers(alone, start_method):
     check_same(grouped(load(parts(), num_workers=2, start_method=start_method).iter_instances()), alone)
 
 
-@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+@pytest.mark.parametrize("start_method", FORK_AND_MAYBE_SPAWN)
 def test_two_workers_that_make_batches(alone, start_method):
     some = [part for part in parts() if "entities" in next(iter(part[0].read(part[1]))).fields]
     one = load(some)
@@ -183,7 +185,7 @@ def messages_of(do, tmp_path, start_method):
     return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+@pytest.mark.parametrize("start_method", FORK_AND_MAYBE_SPAWN)
 def test_an_error_in_a_worker_names_the_line(troubled, start_method):
     with pytest.raises(WorkerError, match=r"troubled\.json:3: the line ends in the middle of a JSON value"):
         load([(CluenerReader(), troubled)], num_workers=2, start_method=start_method)
