@@ -1,12 +1,17 @@
-"""Archives written before heads were parts of one model load, and predict what they predicted."""
+"""Archives and killed runs written before heads were parts of one model load, predict the same, and go on."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
+from allennlp.commands.train import train_model
+from allennlp.common import Params
 from allennlp.predictors import Predictor
 
-FOLDER = Path(__file__).resolve().parents[2] / "fixtures/archives"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER, CHECKPOINTS = ROOT / "fixtures/archives", ROOT / "fixtures/checkpoints"
+LOSSES = json.loads((CHECKPOINTS / "losses.json").read_text(encoding="utf-8"))
 EXPECTED = json.loads((FOLDER / "predictions.json").read_text(encoding="utf-8"))
 
 
@@ -25,3 +30,14 @@ def test_it_predicts_the_same(name: str) -> None:
 
 def place(entity: dict) -> tuple:
     return entity["start"], entity["end"], entity["type"]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_killed_run_of_format_one_goes_on(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with tarfile.open(CHECKPOINTS / f"{name}.tar.gz") as archive:
+        archive.extractall(tmp_path)
+    config = Params.from_file(str(tmp_path / name / "config.json"))
+    train_model(config, str(tmp_path / name), recover=True)
+    metrics = json.loads((tmp_path / name / "metrics.json").read_text(encoding="utf-8"))
+    assert [metrics["best_validation_loss"], metrics["validation_loss"]] == pytest.approx(LOSSES[name], rel=1e-4)
