@@ -1,4 +1,4 @@
-"""Spans of characters to spans of tokens."""
+"""From spans of characters to spans of tokens."""
 
 from bisect import bisect_left, bisect_right
 from typing import Literal, NamedTuple, Optional, Sequence
@@ -18,7 +18,7 @@ class TokenSpan(NamedTuple):
         Half-open token indices.
     type : `str`
     exact : `bool`
-        Whether the tokens' characters are exactly the entity's, so that a model can predict it as it is.
+        Whether the tokens cover exactly the entity's characters, so that a model can predict it exactly.
     """
 
     start: int
@@ -31,21 +31,21 @@ def align_entities(
     entities: Sequence[Entity], offsets: Sequence[tuple[int, int]], boundary: Boundary = "expand"
 ) -> list[Optional[TokenSpan]]:
     """
-    The tokens of each entity.
+    Find the tokens of each entity.
 
     # Parameters
 
     entities : `Sequence[Entity]`
     offsets : `Sequence[tuple[int, int]]`
-        Each token's half-open characters, increasing, without overlap; gaps are characters without a token.
+        The half-open characters of each token, increasing, without overlap. Characters between tokens have none.
     boundary : `str`, optional (default=`"expand"`)
-        Of an entity that begins or ends inside a token: `expand` takes the whole token in, `shrink` leaves it out,
-        `drop` gives the entity up.
+        What to do if an entity begins or ends inside a token: `expand` includes the token, `shrink` excludes it,
+        `drop` drops the entity.
 
     # Returns
 
     `list[Optional[TokenSpan]]`
-        One for each entity; `None` where no token is left.
+        One per entity; `None` if no token is left.
     """
     if not entities:
         return []

@@ -21,10 +21,10 @@ class BracketsReader(NerDatasetReader):
 
         <青禾银行:company>的<林晓彤:name>
 
-    in the notation of `ner_plugins.brackets`: entities may be nested, and a backslash precedes `<`, `>` and itself
-    where they are text. A line without brackets is a sentence without entities; blank lines are skipped. A folder has
-    `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, or the same with `.brackets`, compressed or not. For the
-    parameters see `NerDatasetReader`.
+    in the notation of `ner_plugins.brackets`: entities may be nested, and a backslash escapes `<`, `>` and `\\` in the
+    text. A line without brackets is a sentence without entities; blank lines are skipped. A folder has `train.txt`,
+    `dev.txt` (or `valid.txt`) and `test.txt`, or the same with `.brackets`, compressed or not. For the parameters see
+    `NerDatasetReader`.
     """
 
     split_files: ClassVar[Mapping[str, Sequence[str]]] = {

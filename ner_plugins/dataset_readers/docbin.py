@@ -1,4 +1,4 @@
-"""spaCy's DocBin, the files that `spacy train` takes."""
+"""spaCy's DocBin, the format of `spacy train`."""
 
 import zlib
 from importlib import import_module
@@ -14,7 +14,7 @@ from ner_plugins.files.opening import readable
 
 SPANS_KEY = "sc"  # spaCy's own default for the spans of a document
 
-# All that spaCy, srsly and numpy were seen to raise on damaged files.
+# The exceptions of spaCy, srsly and numpy on damaged files, as observed.
 _UNREADABLE = (
     ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, MemoryError, RuntimeError,
 )  # fmt: skip
@@ -23,11 +23,11 @@ _UNREADABLE = (
 @DatasetReader.register("spacy_ner")
 class SpacyReader(NerDatasetReader):
     """
-    Reads the documents of a spaCy DocBin (`.spacy`), by spaCy itself, which has to be installed.
+    Reads the documents of a spaCy DocBin (`.spacy`). spaCy has to be installed.
 
-    The entities are `doc.ents` and `doc.spans[spans_key]` together, each once, and the text is `doc.text`. A document
-    with neither annotated is unlabelled. Its id is `doc.user_data["id"]`, where that is a number or string. A folder
-    has `train.spacy`, `dev.spacy` and `test.spacy`. spaCy loads a file as a whole.
+    The entities are those of `doc.ents` and `doc.spans[spans_key]`, without duplicates; the text is `doc.text`. A
+    document with neither annotation is unlabelled. The id is `doc.user_data["id"]` if that is a number or a string. A
+    folder has `train.spacy`, `dev.spacy` and `test.spacy`. spaCy loads a file as a whole.
 
     # Parameters
 
@@ -75,7 +75,7 @@ class SpacyReader(NerDatasetReader):
                 f"document {number + 1} cannot be read: {found[:200]}",
                 path=path,
                 expected="a DocBin, as DocBin.to_disk writes it",
-                remedy="The file may be damaged or of another version of spaCy: make it again",
+                remedy="The file may be damaged, or written by another version of spaCy: write it again",
             )
 
     def _sentence(self, doc: Any, path: str, number: int) -> Union[Sentence, DataError]:
@@ -85,7 +85,7 @@ class SpacyReader(NerDatasetReader):
         )
         id_ = doc.user_data.get("id")
         id_ = id_ if isinstance(id_, (int, str)) and not isinstance(id_, bool) else None
-        # A document of no token counts as annotated.
+        # `has_annotation` is true for a document without tokens.
         entities = tuple(found) if doc.has_annotation("ENT_IOB") or spans is not None else None
         for entity in found:
             if not (entity.type and 0 <= entity.start < entity.end <= len(doc.text)):
@@ -100,9 +100,9 @@ class SpacyReader(NerDatasetReader):
 
 
 def import_spacy() -> Any:
-    """The module `spacy`, with its parts that are used here. `ConfigError` where it is not installed."""
+    """Import `spacy` and the submodules used here. Raises `ConfigError` if spaCy is not installed."""
     try:
-        for part in ("spacy.vocab", "spacy.tokens"):  # the first one tells it from the stand-in of `compat`
+        for part in ("spacy.vocab", "spacy.tokens"):  # `compat` has a stand-in for spaCy, which lacks spacy.vocab
             import_module(part)
         return import_module("spacy")
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The corpus 2016klp, beside KMOU's: Korean sentences, each with its annotated twin and its morphemes."""
+"""The Korean corpus 2016klp: each sentence as text, annotated, and split into morphemes."""
 
 from typing import ClassVar, Iterator, Mapping, Optional, Sequence, Union
 
@@ -31,9 +31,9 @@ class KlpReader(NerDatasetReader):
         2	다	EF	O
         2	.	SF	O
 
-    Entities are those of the line that begins with `$`, where nothing is escaped (see `UnescapedBrackets`). The
-    morphemes are base forms, which do not make up the text: only their columns are checked. A folder has `ner.train`,
-    `ner.dev` and `ner.test`, compressed or not. For the parameters see `NerDatasetReader`.
+    The entities are taken from the line that begins with `$`, in which nothing is escaped (see `UnescapedBrackets`).
+    The morphemes are base forms, which do not add up to the text, so only the number of columns is checked. A folder
+    has `ner.train`, `ner.dev` and `ner.test`, compressed or not. For the parameters see `NerDatasetReader`.
     """
 
     split_files: ClassVar[Mapping[str, Sequence[str]]] = {
@@ -61,7 +61,7 @@ class KlpReader(NerDatasetReader):
             yield record
 
     def _sentence(self, first: int, block: list[str], path: str) -> Sentence:
-        remedy = "A blank line goes before each block, and nowhere else"
+        remedy = "Put a blank line between two blocks, and nowhere else"
         for at, prefix in enumerate(_HEADERS):
             if at == len(block) or not block[at].startswith(prefix):
                 found = f"{block[at][:40]!r} as line {at + 1} of a block" if at < len(block) else "the block ends here"

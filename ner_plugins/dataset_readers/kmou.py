@@ -20,7 +20,7 @@ TYPES = ("PER", "LOC", "ORG", "POH", "DAT", "TIM", "DUR", "MNY", "PNT", "NOH")
 _HEADERS = ("## NUMBER", "## RAW SENTENCE", "## SENTENCE with <SURFACE:TYPE>")
 _COLUMNS = "4 columns, separated by tabs: surface, base form, part of speech, tag"
 _UNKNOWN_TYPE = "Correct it, or add the type to the option types"
-_DATA_FILES = ("EXOBRAIN_NE_CORPUS_*.txt", "*_NER.txt", "*.txt")  # the first of them that there are tell the folder
+_DATA_FILES = ("EXOBRAIN_NE_CORPUS_*.txt", "*_NER.txt", "*.txt")  # the first pattern with a match finds the folder
 _DEV_FILES = re.compile(r"EXOBRAIN_NE_CORPUS_(009|010)\.txt")
 _NO_DATA = re.compile(r"(licen[cs]e|readme)", re.IGNORECASE)
 
@@ -40,20 +40,20 @@ class KmouReader(NerDatasetReader):
         다	다	EF	O
         .	.	SF	O
 
-    The annotated line is exact to the character; the tags are what taggers of morphemes train on, and where an entity
-    ends inside a morpheme the two differ. In every block the morphemes (a part of speech `_` is a space) must make up
-    the raw line, and the annotated line must follow it; nothing in it is escaped (see `UnescapedBrackets`). A
-    sentence's `id` is its file's name and its number, `00002_NER:1`. In a folder or archive the files
+    The annotated line is exact to the character. The tags belong to whole morphemes, so the two differ if an entity
+    ends inside a morpheme. In every block the morphemes (with a space for the part of speech `_`) must add up to the
+    raw line, and so must the annotated line without its brackets; nothing in it is escaped (see `UnescapedBrackets`).
+    A sentence's `id` consists of its file's name and its number: `00002_NER:1`. In a folder or archive the files
     `EXOBRAIN_NE_CORPUS_009.txt` and `_010.txt` are `#dev`, and every other `.txt` file beside them is `#train`.
 
     # Parameters
 
     annotation : `str`, optional (default=`"brackets"`)
-        Where the entities are taken from: `brackets`, the annotated line, or `tags`, the last column.
+        The source of the entities: `brackets`, the annotated line, or `tags`, the last column.
     types : `Optional[list[str]]`, optional (default=`None`)
-        Entity types that there are beside the corpus's own ten.
+        Entity types besides the corpus's own ten.
     illegal_tags : `str`, optional (default=`"repair"`)
-        With `tags`: `repair`, `strict` (an error) or `drop`, see `tags_to_spans`.
+        With `tags`: `repair`, `strict` (an error) or `drop`; see `tags_to_spans`.
     kwargs : `Any`
         See `NerDatasetReader`.
     """
@@ -102,7 +102,7 @@ class KmouReader(NerDatasetReader):
             yield record
 
     def _sentence(self, first: int, block: list[str], path: str, stem: str) -> Sentence:
-        """The block that begins in line `first` of the file."""
+        """The sentence of the block that begins in line `first` of the file."""
         number, raw, annotated = _headers(first, block, path)
         rows = block[len(_HEADERS) :]
         try:
@@ -124,7 +124,7 @@ class KmouReader(NerDatasetReader):
         return Sentence(raw, tuple(entities), f"{stem}:{number}", f"{path}:{first}")
 
     def _from_tags(self, forms: list[str], tags: list[str], path: str, first: int) -> list[Entity]:
-        """The entities that the tags mark; the first of them is in line `first`."""
+        """The entities of the tags; the first tag is in line `first`."""
         if not self._tags.issuperset(tags):
             at = next(at for at, tag in enumerate(tags) if tag not in self._tags)
             raise DataError(
@@ -139,19 +139,19 @@ class KmouReader(NerDatasetReader):
             error = DataError(f"illegal tag: {problem}", path=path, line=first + at, remedy=remedy)
             if self.illegal_tags == "strict":
                 raise error
-            self._mended("repaired" if self.illegal_tags == "repair" else "dropped", error)
+            self._count_problem("repaired" if self.illegal_tags == "repair" else "dropped", error)
         offsets = list(itertools.accumulate(map(len, forms), initial=0))
         spans = tags_to_spans(tags, "BIO", self.illegal_tags)
         return [Entity(offsets[start], offsets[end], type_) for start, end, type_ in spans]
 
 
 def _headers(first: int, block: list[str], path: str) -> list[str]:
-    """The three lines that open a block, without their `## `."""
+    """The three header lines of a block, without `## `."""
     for at, expected in enumerate(_HEADERS):
         line = block[at] if at < len(block) else None
         if line is None or not line.startswith("## ") or (at == 0 and not line[3:].strip().isdecimal()):
             found = f"{_short(line)} as line {at + 1} of a block" if line is not None else "the block ends here"
-            remedy = "A blank line goes before each block, and nowhere else"
+            remedy = "Put a blank line between two blocks, and nowhere else"
             place = first + min(at, len(block) - 1)
             raise DataError(found, path=path, line=place, expected=expected, remedy=remedy)
     if len(block) == len(_HEADERS):
@@ -172,7 +172,7 @@ def _refuse_columns(rows: list[str], path: str, first: int) -> NoReturn:
 
 
 def _refuse_forms(forms: list[str], raw: str, path: str, first: int) -> NoReturn:
-    """Names the first morpheme that does not continue the raw line."""
+    """Raise an error at the first morpheme that does not continue the raw line."""
     at = good = 0
     while good < len(forms) and forms[good] and raw.startswith(forms[good], at):
         at += len(forms[good])
@@ -186,7 +186,7 @@ def _refuse_forms(forms: list[str], raw: str, path: str, first: int) -> NoReturn
         found,
         path=path,
         line=first + len(_HEADERS) + min(good, len(forms) - 1),
-        expected=f"surfaces that make up the raw line (line {first + 1}), a space where the part of speech is _",
+        expected=f"surfaces that add up to the raw line (line {first + 1}), with a space for the part of speech _",
         remedy="Correct the morphemes or the raw line",
     )
 

@@ -1,4 +1,4 @@
-"""What every reader of this package shares: paths, splits, bad records, tokens, gold."""
+"""The base of all readers: data paths, splits, bad records, tokens and gold."""
 
 import itertools
 import logging
@@ -34,12 +34,12 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LISTED_ERRORS = 20
-_AT_ONCE = 512  # sentences that are tokenized together
+_BATCH = 512  # sentences that are tokenized together
 
 
 class NerDatasetReader(DatasetReader):
     """
-    Base of the readers. A subclass says what its files are called and parses their lines:
+    Base of the readers. A subclass names its files and parses their lines:
 
     ```python
     @DatasetReader.register("my_format")
@@ -53,10 +53,10 @@ class NerDatasetReader(DatasetReader):
     ```
 
     Instances have the fields `tokens` (`TokensField`), `entities` (`EntitiesField`, unless the text is unlabelled),
-    `lattice` (`LatticeField`, where there is a `lexicon`) and `metadata`: `{"text", "entities":
+    `lattice` (`LatticeField`, if there is a `lexicon`) and `metadata`: `{"text", "entities":
     [{"start", "end", "type"}] | None, "id", "offsets", "source"}`, where `offsets` are the (start, end) characters of
-    each token. A text in which the tokenizer finds no token has one, of text `""` and offsets (0, 0), so that every
-    tensor has a place for it; no gold refers to it.
+    each token. If the tokenizer finds no token in a text, the instance has one with the text `""` and offsets (0, 0),
+    so that no tensor is empty; no gold refers to it.
 
     # Parameters
 
@@ -68,18 +68,18 @@ class NerDatasetReader(DatasetReader):
     rename_types : `Optional[dict[str, str]]`, optional (default=`None`)
         New names for types of the file, `{"NR": "PER"}`; `entity_types` then means the new ones.
     on_error : `str`, optional (default=`"raise"`)
-        `raise` stops at the first record that cannot be read; `skip` leaves it out, says so, and counts.
+        `raise` stops at the first record that cannot be read; `skip` leaves such records out, logs and counts them.
     encoding_errors : `str`, optional (default=`"strict"`)
         `strict`, `replace` or `surrogateescape`: see `read_lines`.
     boundary : `str`, optional (default=`"expand"`)
         `expand`, `shrink` or `drop`: see `align_entities`. The raw gold stays as it is.
     dev_fraction : `Optional[float]`, optional (default=`None`)
-        With it, `#dev` is about this share of the texts of the training files (or of a single file), and `#train` is
-        the rest. Equal texts fall on the same side. `#test`, and paths without a split, are as without it.
+        If set, `#dev` is about this share of the texts of the training files (or of a single file), and `#train` is the
+        rest. Equal texts get into the same split. `#test` and paths without a split are not affected.
     dev_seed : `int`, optional (default=`0`)
-        Seed of that draw, which depends on seed and text alone: see `share_of`.
+        Seed of that split, which depends on the seed and the text alone: see `split_of`.
     lexicon : `Optional[Lexicon]`, optional (default=`None`)
-        Its words in each text become the field `lattice`.
+        The words of the lexicon in each text become the field `lattice`.
     kwargs : `Any`
         `max_instances` and `serialization_dir`: see `DatasetReader`.
 
@@ -87,13 +87,13 @@ class NerDatasetReader(DatasetReader):
 
     counts : `Counter[str]`
         Since construction, in this process: `skipped` records; entities with illegal tags that were `repaired` or
-        `dropped`; of the labelled entities those `moved` to token boundaries and those `without_tokens`; `tokens` of
-        the file, where it has its own (skipped and held-out records included).
+        `dropped`; gold entities that were `moved` to token boundaries, and those `without_tokens`; the file's own
+        `tokens`, if it has any (including skipped and held-out records).
     sentence_tokens : `int`
-        The file's own tokens of the sentence that `sentences` gave last; 0 where it has none.
+        The number of the file's own tokens in the sentence that `sentences` yielded last; 0 if it has none.
     listener : `Optional[Callable[[DataError], None]]`
-        When set, it gets each skipped record's error, one for each thing that was mended in a record, and each
-        `Remark` on a file.
+        If set, it is called with the error of each skipped record, one for each repair in a record, and each `Remark`
+        on a file.
     """
 
     # Names of each split's files in a folder or archive: see `choose_by_name`.
@@ -149,7 +149,7 @@ class NerDatasetReader(DatasetReader):
 
     def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         """
-        The records of one file, each yielded before a line of the next one is taken.
+        Parse one file. Each record is yielded before a line of the next record is read.
 
         # Parameters
 
@@ -161,29 +161,29 @@ class NerDatasetReader(DatasetReader):
         # Returns
 
         `Iterator[Union[Sentence, DataError]]`
-            A `DataError` (yielded, not raised) stands for a record that cannot be read. Whether it ends the reading
-            is for `on_error` to say, so a parser goes on after it with the next record. A `ValueError`, `LookupError`
-            or `TypeError` that it raises becomes a `DataError` with the number of the line taken last; since a
-            generator cannot go on after that, it ends the reading with `on_error="skip"` too.
+            A `DataError` (yielded, not raised) stands for a record that cannot be read. The option `on_error` decides
+            whether to stop, so the parser continues with the next record. A `ValueError`, `LookupError` or `TypeError`
+            raised by the parser becomes a `DataError` at the line read last; as a generator cannot go on after that,
+            it ends the reading even with `on_error="skip"`.
         """
         raise NotImplementedError
 
     def _parse_file(
         self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
     ) -> Iterator[Union[Sentence, DataError]]:
-        """The records of one file, as `_parse`. For a reader whose files are not lines of text to override."""
+        """The records of one file. Override it instead of `_parse` if the files are not lines of text."""
         return guarded(self._parse, read_lines(stream, path, self.encoding_errors, on_bad), path)
 
-    def _mended(self, key: str, problem: DataError) -> None:
-        """Counts, under `key`, something that a parser put right in a record instead of giving the record up."""
+    def _count_problem(self, key: str, problem: DataError) -> None:
+        """Count, under `key`, a problem that does not stop the reading, and pass it to the listener."""
         self.counts[key] += 1
         if self.listener is not None:
-            # Without the frames that it was raised in, since a listener may keep it.
+            # A listener may keep it, so drop the frames in which it was raised.
             problem.__context__ = None
             self.listener(problem.with_traceback(None))
 
     def _remark(self, remark: Optional[Remark]) -> None:
-        """Says something about a file, if there is something to say."""
+        """Log a remark on a file, if there is one, and pass it to the listener."""
         if remark is not None:
             if self._reports():
                 logger.warning("%s", remark)
@@ -191,7 +191,7 @@ class NerDatasetReader(DatasetReader):
                 self.listener(remark)
 
     def _choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
-        """Those of a folder's or archive's files that are `split`. By `split_files`; override it for other rules."""
+        """The files of a split in a folder or archive, by `split_files`. Override it for other rules."""
         return choose_by_name(names, split, self.split_files)
 
     # From path to sentences.
@@ -211,8 +211,8 @@ class NerDatasetReader(DatasetReader):
 
         # Raises
 
-        `DataError` when the path leads to no file or no sentence, and at a record that cannot be read (unless
-        `on_error` is `skip`). `ConfigError` when `entity_types` or `rename_types` names types that the file lacks.
+        `DataError` if there is no such file, if it has no sentence, or at a record that cannot be read (unless
+        `on_error` is `skip`). `ConfigError` if `entity_types` or `rename_types` names types that the file lacks.
         """
         place = DataPath.parse(str(path))
         drawn = self.dev_fraction is not None and place.split in ("train", "dev")
@@ -237,8 +237,8 @@ class NerDatasetReader(DatasetReader):
                         raise _mixed(record, labelled)
                     self.sentence_tokens = tokens - before_it
                     yield types.apply(record)
-        finally:  # also when the caller wants no more of them
-            self._report_mended(str(place), before, skipped, seen)
+        finally:  # also if the caller stops early
+            self._report_counts(str(place), before, skipped, seen)
         if not found:
             unreadable = f" (all of its {skipped} records were skipped)" if skipped else ""
             share = f" with dev_fraction {self.dev_fraction}" if drawn else ""
@@ -246,7 +246,7 @@ class NerDatasetReader(DatasetReader):
         types.check(str(place), warn=self._reports())
 
     def _records(self, place: DataPath, drawn: bool) -> Iterator[Union[Sentence, DataError]]:
-        """What the parser makes of each file; a record with an undecodable line is an error."""
+        """The parsed records of each file; a record with an undecodable line is an error."""
         undecodable: list[DataError] = []
         on_bad = undecodable.append if self.on_error == "skip" else None
         for name, stream in open_streams(place, self._choose_files, files_have_splits=drawn):
@@ -257,13 +257,13 @@ class NerDatasetReader(DatasetReader):
             undecodable.clear()
 
     def _report_skipped(self, error: DataError, skipped: int) -> None:
-        self._mended("skipped", error)
+        self._count_problem("skipped", error)
         if self._reports():
             logger.log(logging.WARNING if skipped <= _LISTED_ERRORS else logging.INFO, "skipped: %s", error)
             if skipped == _LISTED_ERRORS:
                 logger.warning("further skipped records are listed at log level INFO only")
 
-    def _report_mended(self, place: str, before: Counter[str], skipped: int, seen: int) -> None:
+    def _report_counts(self, place: str, before: Counter[str], skipped: int, seen: int) -> None:
         if not self._reports():
             return
         if skipped:
@@ -273,7 +273,7 @@ class NerDatasetReader(DatasetReader):
                 logger.warning("%s: %d entities had illegal tags and were %s (illegal_tags)", place, count, key)
 
     def _reports(self) -> bool:
-        """Whether this process is the one of several (workers, ranks) that reports what all of them read."""
+        """Whether this process logs what several processes (workers, ranks) all read."""
         worker, rank = self.get_worker_info(), self.get_distributed_info()
         return (worker is None or worker.id == 0) and (rank is None or rank.global_rank == 0)
 
@@ -288,9 +288,9 @@ class NerDatasetReader(DatasetReader):
         before = Counter(self.counts)
         sentences = self.shard_iterable(self.sentences(file_path))
         try:
-            # No more than were asked for: what follows them may be unreadable.
+            # Read no further than `max_instances`: the rest may be unreadable.
             left = math.inf if self.max_instances is None else self.max_instances
-            while group := list(itertools.islice(sentences, int(min(_AT_ONCE, left)))):
+            while group := list(itertools.islice(sentences, int(min(_BATCH, left)))):
                 left -= len(group)
                 with gc_paused():
                     tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in group])
@@ -300,13 +300,13 @@ class NerDatasetReader(DatasetReader):
             moved, lost = (self.counts[key] - before[key] for key in ("moved", "without_tokens"))
             if moved or lost:
                 logger.warning(
-                    "%s: %d entities do not begin and end with a token (boundary: %s), %d have none left; no "
-                    "prediction can match these, and metrics count them as missed",
+                    "%s: %d entities do not begin and end at token boundaries (boundary: %s), and %d have no token; "
+                    "no prediction can match them, and metrics count them as missed",
                     file_path, moved, self.boundary, lost,
                 )  # fmt: skip
 
     def shard_iterable(self, iterable: Iterable[T]) -> Iterator[T]:
-        """AllenNLP's; but workers that were spawned, whose process group is not set up, take their rank's share too."""
+        """As AllenNLP's, but spawned workers, which have no process group, take their rank's share too."""
         rank = self.get_distributed_info()
         if rank is not None and self.get_worker_info() is not None and not is_distributed():
             iterable = itertools.islice(iterable, rank.global_rank, None, rank.world_size)
@@ -321,20 +321,20 @@ class NerDatasetReader(DatasetReader):
         source: str = "",
     ) -> Instance:
         """
-        One text as an instance, without token indexers (`apply_token_indexers` attaches them).
+        Make an instance of a text, without token indexers (`apply_token_indexers` attaches them).
 
         # Parameters
 
         text : `str`
         entities : `Optional[Sequence[Entity]]`
-            Its gold; `None` when it is unlabelled.
+            The gold; `None` if the text is unlabelled.
         id : `Optional[Union[int, str]]`
         source : `str`
             `file:line`, for messages.
 
         # Raises
 
-        `DataError` when an entity leaves the text or is empty.
+        `DataError` if an entity is empty or extends past the text.
         """
         return self._instance(Sentence(text, entities, id, source), self.tokenizer.tokenize(text))
 
@@ -359,13 +359,14 @@ class NerDatasetReader(DatasetReader):
         return Instance(fields)
 
     def apply_token_indexers(self, instance: Instance) -> None:
-        """Attaches the indexers and the lexicon, which thus never travel between processes."""
+        """Attach the indexers and the lexicon here, so that they are never sent between processes."""
         instance["tokens"].token_indexers = self.token_indexers
         if self.lexicon is not None:
             instance["lattice"].lexicon = self.lexicon
 
 
 def _mixed(sentence: Sentence, labelled: bool) -> DataError:
-    found, earlier = ("no gold", "have") if labelled else ("gold", "have none")
-    remedy = "Keep labelled and unlabelled sentences in files of their own (no entity at all is an empty label)"
-    return DataError(f"{found} in it, but earlier sentences {earlier}", path=sentence.source or None, remedy=remedy)
+    found, earlier = ("no gold", "have it") if labelled else ("gold", "have none")
+    problem = f"{found} in this sentence, but earlier ones {earlier}"
+    remedy = "Put labelled and unlabelled sentences into separate files (no entities at all are an empty label)"
+    return DataError(problem, path=sentence.source or None, remedy=remedy)

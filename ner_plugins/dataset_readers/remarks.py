@@ -1,4 +1,4 @@
-"""Signs that a file is for another reader, or for other options, which are no reason to stop."""
+"""Signs that a file needs another reader or other options; they are reported, and reading goes on."""
 
 import difflib
 import json
@@ -8,15 +8,15 @@ from typing import Any, Collection, Optional, Sequence
 from ner_plugins.errors import NerError, Remark, shown
 from ner_plugins.tag_schemes import detect_scheme
 
-_ILLEGAL = 20  # entities; fewer are likely to be mistakes
-_SAMPLE = 1000  # sentences that a scheme is detected from
+_MIN_ILLEGAL = 20  # entities; fewer are probably mistakes in the file
+_SAMPLE = 1000  # sentences from which the likely scheme is detected
 _NUMBERED = re.compile("(\ufffd\ufffd|.)[0-9]{1,2}", re.DOTALL)
-_DIFFERENT_LINES = 10
+_MIN_DIFFERENT = 10  # tokens
 
 
 class TagTally:
     """
-    How many of a file's entities have illegal tags, and which scheme these would be legal in.
+    Counts a file's entities with illegal tags, and detects the scheme in which they would be legal.
 
     # Parameters
 
@@ -26,7 +26,7 @@ class TagTally:
     # Attributes
 
     entities : `int`
-        All of them, to be counted up.
+        The number of all entities; the caller counts them.
     """
 
     def __init__(self, path: str) -> None:
@@ -36,19 +36,19 @@ class TagTally:
         self._sample: list[Sequence[str]] = []
 
     def add_illegal(self, tags: Sequence[str], entities: int) -> None:
-        """Count entities with illegal tags: those of one sentence, of which these are all tags."""
+        """Count the entities with illegal tags in one sentence, which has these tags."""
         self._illegal += entities
         if len(self._sample) < _SAMPLE:
             self._sample.append(tags)
 
     def remark(self, scheme: str) -> Optional[Remark]:
-        """What to say of it, where more than half of the entities, and at least 20, are illegal in `scheme`."""
-        if self._illegal < _ILLEGAL or 2 * self._illegal <= self.entities:
+        """A remark if more than half of the entities, and at least 20, are illegal in `scheme`."""
+        if self._illegal < _MIN_ILLEGAL or 2 * self._illegal <= self.entities:
             return None
-        remedy = "Check that it is a file for this reader"
+        remedy = "Check that the file is meant for this reader"
         try:
             likely = detect_scheme(self._sample).scheme
-        except NerError:  # of no scheme
+        except NerError:  # no scheme has these letters
             likely = scheme
         if likely != scheme:
             remedy = f'The tags look like {likely}: set scheme to "{likely}", or take another reader, such as conll_ner'
@@ -57,11 +57,11 @@ class TagTally:
 
 
 def numbered_characters(tokens: Collection[str], path: str) -> Optional[Remark]:
-    """A remark where each of a file's different tokens is a character and its place in a word, as Weibo's are."""
-    if len(tokens) < _DIFFERENT_LINES or not all(map(_NUMBERED.fullmatch, tokens)):
+    """A remark if every different token of a file is a character and its place in a word, as in Weibo."""
+    if len(tokens) < _MIN_DIFFERENT or not all(map(_NUMBERED.fullmatch, tokens)):
         return None
     first = next((token for token in tokens if not token[0].isdigit()), None)
-    if first is None:  # numbers
+    if first is None:  # all of them are numbers
         return None
     found = f"every token ends in a digit, such as {shown(first)}"
     return Remark(found, path=path, remedy="If it is the character's place in a word, take the reader weibo")
@@ -69,16 +69,16 @@ def numbered_characters(tokens: Collection[str], path: str) -> Optional[Remark]:
 
 def unread_keys(line: str, known: Sequence[str], labels: Sequence[str], path: str, number: int) -> Optional[Remark]:
     """
-    A remark on an unlabelled JSON record with keys that may hold its labels under another name.
+    A remark if an unlabelled JSON record has a key that may hold the labels under another name.
 
     # Parameters
 
     line : `str`
         Valid JSON, an object.
     known, labels : `Sequence[str]`
-        The keys that the reader reads, and those of them that say the entities.
+        The keys that the reader reads, and those of them that hold entities.
     path, number : `str`, `int`
-        Where it stands.
+        The file and the line.
     """
     record = json.loads(line)
     if any(key in record for key in labels):
@@ -88,9 +88,9 @@ def unread_keys(line: str, known: Sequence[str], labels: Sequence[str], path: st
         if key in known or not (close or _may_be_labels(value)):
             continue
         if key == "label":
-            remedy = "The reader cluener does"
+            remedy = "The reader cluener reads it"
         elif key in ("entities", "ner_tags", "tags"):
-            remedy = "The reader datasets_ner does"
+            remedy = "The reader datasets_ner reads it"
         else:
             remedy = f"Did you mean {close[0]!r}?" if close else "Rename it if it holds the labels"
         found = f"the key {shown(key)} is not read, and there is no {' or '.join(map(repr, labels))}"

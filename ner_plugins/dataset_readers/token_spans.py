@@ -22,19 +22,19 @@ def token_offsets(tokens: Sequence[Token], tokenizer: Tokenizer) -> list[tuple[i
     tokens : `Sequence[Token]`
         At least one.
     tokenizer : `Tokenizer`
-        Which made them.
+        The one that made the tokens.
 
     # Raises
 
-    `ConfigError` if its tokens do not say where they stand.
+    `ConfigError` if the tokens have no character offsets.
     """
     if type(tokenizer) is NerCharacterTokenizer and tokens[0].text:
-        while len(_UNITS) < len(tokens):  # once, for all texts to share
+        while len(_UNITS) < len(tokens):  # shared by all texts
             _UNITS.append((len(_UNITS), len(_UNITS) + 1))
         return _UNITS[: len(tokens)]
     offsets = [(token.idx, token.idx_end) for token in tokens]
     if offsets[0][1] is None or offsets[-1][1] is None:
-        # Most of AllenNLP's tokenizers give a start alone; their tokens are the text's own characters.
+        # Most of AllenNLP's tokenizers set the start alone; their tokens are unchanged parts of the text.
         if any(token.idx is None for token in tokens):
             problem = f"dataset_reader.tokenizer: {type(tokenizer).__name__} gives no character offsets"
             raise ConfigError(f"{problem}. Use ner_characters, ner_subwords or ner_words")
@@ -50,7 +50,7 @@ def token_spans(
     counts: "Counter[str]",
 ) -> list[tuple[int, int, str]]:
     """
-    The tokens of a sentence's gold.
+    The gold of a sentence in tokens.
 
     # Parameters
 
@@ -62,16 +62,16 @@ def token_spans(
     boundary : `str`
         See `align_entities`.
     counts : `Counter[str]`
-        In which entities that were `moved` to token boundaries, and those `without_tokens`, are counted.
+        Incremented: entities `moved` to token boundaries, and those `without_tokens`.
 
     # Returns
 
     `list[tuple[int, int, str]]`
-        Half-open tokens and type of each entity that has tokens.
+        The half-open tokens and the type of each entity that has tokens.
 
     # Raises
 
-    `DataError` when an entity leaves the text or is empty.
+    `DataError` if an entity is empty or extends past the text.
     """
     for entity in gold:
         if not 0 <= entity.start < entity.end <= len(sentence.text):

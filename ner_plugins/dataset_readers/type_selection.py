@@ -1,4 +1,4 @@
-"""Which entity types a reader keeps, and under which names."""
+"""Keeping and renaming entity types."""
 
 import difflib
 import logging
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 class TypeSelection:
     """
-    The options `rename_types` and `entity_types` on one file's sentences.
+    Applies the options `rename_types` and `entity_types` to the sentences of one file.
 
     # Parameters
 
@@ -26,18 +26,18 @@ class TypeSelection:
 
     def __init__(self, rename_types: dict[str, str], entity_types: Optional[Sequence[str]]) -> None:
         self._rename, self._keep = rename_types, entity_types
-        self._written: Counter[str] = Counter()  # types as the file has them
+        self._written: Counter[str] = Counter()  # types before renaming
         self._found: Counter[str] = Counter()  # and after renaming
 
     def apply(self, sentence: Sentence) -> Sentence:
-        """The sentence with the entities that are kept, renamed."""
+        """The sentence with its selected entities, renamed."""
         gold = sentence.entities
         if not gold or not (self._keep or self._rename):
             return sentence
         if self._rename:
             self._written.update(entity.type for entity in gold)
             renamed = (replace(entity, type=self._rename.get(entity.type, entity.type)) for entity in gold)
-            gold = list(dict.fromkeys(renamed))  # two types may have become one
+            gold = list(dict.fromkeys(renamed))  # two types may have got the same name
         self._found.update(entity.type for entity in gold)
         if self._keep is not None:
             gold = [entity for entity in gold if entity.type in self._keep]
@@ -45,12 +45,12 @@ class TypeSelection:
 
     def check(self, path: str, *, warn: bool) -> None:
         """
-        After the last sentence: whether the types that were named are there.
+        After the last sentence, check that the types named in the options occur.
 
         # Raises
 
-        `ConfigError` when one seems to be misspelt, or none is there. One that is only missing may be rare, and is
-        warned of if `warn`.
+        `ConfigError` if one seems to be misspelt, or if none occurs. A type that is merely missing may be rare: it is
+        logged as a warning if `warn` is set.
         """
         _check("rename_types", list(self._rename), self._written, path, warn)
         _check("entity_types", self._keep or (), self._found, path, warn)

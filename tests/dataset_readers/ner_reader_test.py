@@ -144,7 +144,7 @@ def test_unreachable_gold_is_reported(tmp_path, caplog):
     path.write_text('{"text": "abc", "label": {"A": {"b": [[1, 1]]}}}')
     with caplog.at_level(logging.WARNING):
         list(CluenerReader(tokenizer=Words()).read(str(path)))
-    assert any("1 entities do not begin and end with a token" in r.getMessage() for r in caplog.records)
+    assert any("1 entities do not begin and end at token boundaries" in r.getMessage() for r in caplog.records)
 
 
 @pytest.mark.parametrize("entity", [Entity(-1, 1, "X"), Entity(1, 1, "X"), Entity(2, 4, "X")])

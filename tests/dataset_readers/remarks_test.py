@@ -80,7 +80,7 @@ def test_weibo_by_another_reader(shared_data: Path) -> None:
     [
         ({"text": "a", "labels": {}}, "'labels' is not read, and there is no 'label'. Did you mean 'label'"),
         ({"text": "a", "spans": [[0, 1]]}, "'spans' is not read, .*Rename it if it holds the labels"),
-        ({"text": "a", "entities": [{}]}, "'entities' is not read.*The reader datasets_ner does"),
+        ({"text": "a", "entities": [{}]}, "'entities' is not read.*The reader datasets_ner reads it"),
         ({"text": "a", "label": None, "labels": {}}, None),
         ({"text": "a", "id": 3, "source": "web"}, None),
     ],
@@ -103,4 +103,4 @@ def test_cluener_rows_by_the_reader_of_datasets(tmp_path: Path) -> None:
     reader.listener = heard.append
     assert len(list(reader.sentences(str(path)))) == 3
     (remark,) = heard
-    assert remark.line == 1 and str(remark).endswith("The reader cluener does")
+    assert remark.line == 1 and str(remark).endswith("The reader cluener reads it")

@@ -155,7 +155,7 @@ def test_each_thing_is_reported_once(troubled, tmp_path, start_method):
     assert len(re.findall(r"skipped: .*:3: ", messages)) == len(re.findall(r"skipped: .*:5: ", messages)) == 1
     assert messages.count("2 of 6 records skipped") == 1
     assert messages.count("no entity of the types Z") == 1
-    moved = re.findall(r"(\d+) entities do not begin and end with a token", messages)
+    moved = re.findall(r"(\d+) entities do not begin and end at token boundaries", messages)
     assert sum(map(int, moved)) == 4
 
 

@@ -21,8 +21,8 @@ SEPARATOR = "\x01"
 @DatasetReader.register("ccks_address")
 class CcksAddressReader(ConllReader):
     """
-    CCKS 2021 track 2 (addresses): `char tag` lines in BIOES; or, on each line, `id<U+0001>text` as in its test file,
-    which is unlabelled, or `id<U+0001>text<U+0001>tag tag …` as in a submission. See `ConllReader`.
+    CCKS 2021 track 2 (addresses): `char tag` lines in BIOES; or whole lines of `id<U+0001>text`, as in the unlabelled
+    test file, or of `id<U+0001>text<U+0001>tag tag …`, as in a submission. See `ConllReader`.
     """
 
     preset = ColumnLayout(
@@ -49,7 +49,7 @@ class CcksAddressReader(ConllReader):
         whole = itertools.chain(first, blocks)
         if not first or SEPARATOR not in first[0][1].partition("\n")[0]:
             return super()._parse_columns(whole, path, layout)
-        parser = ColumnParser(layout, path, self._token, self.illegal_tags, self._mended, self.counts)
+        parser = ColumnParser(layout, path, self._token, self.illegal_tags, self._count_problem, self.counts)
         lines = ((number, line) for number, line in numbered_lines(whole) if line and not line.isspace())
         return (_record(line, path, number, parser) for number, line in lines)
 
@@ -58,7 +58,7 @@ def _record(line: str, path: str, number: int, parser: ColumnParser) -> Union[Se
     """A line of the test file or of a submission."""
     id_, *fields = line.split(SEPARATOR)
     if len(fields) not in (1, 2):
-        expected = "id, text and perhaps tags, parted by U+0001"
+        expected = "id, text and perhaps tags, separated by U+0001"
         return DataError(f"{len(fields) + 1} fields", path=path, line=number, expected=expected)
     text, source = fields[0], f"{path}:{number}"
     key: Union[int, str] = int(id_) if id_.isascii() and id_.isdigit() and len(id_) < 19 else id_

@@ -1,4 +1,4 @@
-"""Column files of characters, a block of lines at a time."""
+"""Fast parsing of column files of characters, a block of lines at a time."""
 
 import re
 from typing import Any, Iterable, Iterator, Optional
@@ -9,23 +9,23 @@ from ner_plugins.dataset_readers.parsing import gc_paused
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.tag_schemes import Span, is_tag, read_tags, split_tag
 
-_FIRST_MARK = 0xD800  # code points that no decoder makes of UTF-8, whatever it does with errors
+_FIRST_MARK = 0xD800  # code points that decoding UTF-8 never yields, whatever the error handler
 _MARKS = 512
 _MARK = re.compile("[\ud800-\udbff]")
 _RUN = re.compile("(?:[^\ud800-\udbff][\ud800-\udbff])+")
 _BLANK = re.compile(r"\n[^\S\n]*(?=\n)")
-_IN_VAIN = 8
+_MAX_FAILURES = 8  # in a row; after that, every block is parsed line by line
 
 
 class CharacterParser(ColumnParser):
     """
-    Parses a file of two columns, a character and its tag: as `ColumnParser`, and more than twice as fast.
+    Parses a file of two columns, a character and its tag. Same results as `ColumnParser`, more than twice as fast.
 
-    In a whole block, the end of each line, from separator to LF, becomes a mark that stands for the tag, and nothing
-    for `O`. What is left is text and marks, each sentence on a line. It is right if, without the marks, it has as many
-    characters as the block has lines: each token's line leaves one character, each blank line its LF, and anything else
-    more. A block of which that does not hold (a longer token, a tag not seen before, something wrong) goes line by line
-    through `ColumnParser`, and so does a sentence whose tags are illegal.
+    In a whole block, each line's end, from the separator to the LF, is replaced by a mark for its tag, or by nothing
+    for `O`. What remains is text and marks, one sentence per line. This is correct if the text without marks has as
+    many characters as the block has lines: the line of a token leaves one character, a blank line its LF, anything
+    else more. If it is not (a longer token, a new tag, an error), the block is parsed line by line by `ColumnParser`;
+    so is a sentence with illegal tags.
     """
 
     def __init__(self, layout: ColumnLayout, *arguments: Any) -> None:
@@ -33,20 +33,20 @@ class CharacterParser(ColumnParser):
         assert layout.separator
         self._separator = layout.separator
         self._marks: dict[str, str] = {"O": ""}
-        self._tag_of: dict[str, str] = {}  # of each mark
-        self._runs: dict[str, Optional[list[Span]]] = {}  # entities of the marks of adjacent tokens
-        self._in_vain = 0
+        self._tag_of: dict[str, str] = {}  # mark to tag
+        self._runs: dict[str, Optional[list[Span]]] = {}  # the marks of adjacent tokens to their entities
+        self._failures = 0
         separator = re.escape(layout.separator)
         self._tag_cell = re.compile(f"{separator}([^{separator}\n]+)\n")
 
     @staticmethod
     def fits(layout: ColumnLayout) -> bool:
-        """Whether it is for files of this layout."""
+        """Whether it can parse files of this layout."""
         columns = (layout.columns, layout.token_column, layout.tag_columns, layout.join)
         return columns in ((2, 0, (1,), ""), (2, 0, (-1,), "")) and len(layout.separator or "") == 1
 
     def records_of_blocks(self, blocks: Iterable[tuple[int, str]]) -> Iterator[Optional[Record]]:
-        """As `records`, from the number of a block's first line and its lines: see `read_blocks`."""
+        """As `records`, from blocks of lines, each with the number of its first line: see `read_blocks`."""
         pending: list[str] = []
         start = 1
         for number, block in blocks:
@@ -67,39 +67,39 @@ class CharacterParser(ColumnParser):
             yield from self._block(text, start)
 
     def _block(self, text: str, start: int) -> Iterator[Optional[Record]]:
-        """The sentences in whole lines of a file."""
-        if self._in_vain < _IN_VAIN:
+        """The sentences of a block of whole sentences."""
+        if self._failures < _MAX_FAILURES:
             marked = text
             for tag, mark in self._marks.items():
                 marked = marked.replace(f"{self._separator}{tag}\n", mark)
             plain = _MARK.sub("", marked)
             no_token = text.startswith(self._separator) or f"\n{self._separator}" in text
             if len(plain) == text.count("\n") and self._separator not in plain and not no_token:
-                self._in_vain = 0
+                self._failures = 0
                 yield from self._sentences(marked.split("\n"), plain.split("\n"), start)
                 return
-            self._in_vain += 1
+            self._failures += 1
         yield from self.records(enumerate(text[:-1].split("\n"), start))
-        if self._in_vain < _IN_VAIN:
-            self._learn(text)
+        if self._failures < _MAX_FAILURES:
+            self._add_marks(text)
 
-    def _learn(self, text: str) -> None:
-        """Gives marks to the tags of a block that was parsed."""
-        self._runs.clear()  # a scheme that was told may have changed
+    def _add_marks(self, text: str) -> None:
+        """Assign marks to the tags of a block that was parsed line by line."""
+        self._runs.clear()  # a detected scheme may have changed
         for tag in sorted(set(self._tag_cell.findall(text)) - self._marks.keys()):
             if is_tag(tag) and split_tag(tag)[0] in self._letters and len(self._tag_of) < _MARKS:
                 mark = chr(_FIRST_MARK + len(self._tag_of))
                 self._marks[tag], self._tag_of[mark] = mark, tag
 
     def _sentences(self, lines: list[str], texts: list[str], number: int) -> Iterator[Optional[Record]]:
-        """The sentences of a block, from marked lines and the same without marks; `number` is that of the first."""
+        """The sentences of a block, from its lines with and without marks; the first one has this number."""
         done, counts = 0, self._counts
         while done < len(lines):
             with gc_paused():
                 legal = self._legal_sentences(lines, texts, done, number)
             for sentence in legal:
                 if sentence is not None:
-                    counts["tokens"] += len(sentence.text)  # one by one: see `NerDatasetReader.sentence_tokens`
+                    counts["tokens"] += len(sentence.text)  # before each yield: see `NerDatasetReader.sentence_tokens`
                     yield sentence
             number += sum(len(text) + 1 for text in texts[done : done + len(legal)])
             done += len(legal)
@@ -111,7 +111,7 @@ class CharacterParser(ColumnParser):
     def _legal_sentences(
         self, lines: list[str], texts: list[str], first: int, number: int
     ) -> list[Optional[Sentence]]:
-        """Those up to the first whose tags are illegal; `None` for a blank line."""
+        """The sentences up to the first one with illegal tags; `None` for a blank line."""
         path, found, labelled = self._path, [], 0
         for line, text in zip(lines[first:], texts[first:], strict=True):
             length = len(text)
@@ -125,7 +125,7 @@ class CharacterParser(ColumnParser):
         return found
 
     def _entities(self, line: str) -> Optional[tuple[Entity, ...]]:
-        """Those of a marked line; `None` if tags are illegal."""
+        """The entities of a marked line; `None` if its tags are illegal."""
         found: list[Entity] = []
         runs, before = self._runs, 0  # marks
         for run in _RUN.finditer(line):
@@ -140,13 +140,13 @@ class CharacterParser(ColumnParser):
         return tuple(found)
 
     def _read(self, marks: str) -> Optional[list[Span]]:
-        """The entities of a run of tags; `None` if they are illegal."""
+        """The entities of a run of tags; `None` if the tags are illegal."""
         spans, legal = read_tags([self._tag_of[mark] for mark in marks], self._scheme)
         self._runs[marks] = spans if all(legal) else None
         return self._runs[marks]
 
     def _lines(self, line: str) -> list[str]:
-        """What a marked line was made of."""
+        """The lines of the file from which a marked line was made."""
         lines: list[str] = []
         for character in line:
             if tag := self._tag_of.get(character):

@@ -22,7 +22,7 @@ from ner_plugins.tag_schemes import IllegalRule, is_tag, tag_scheme
 
 logger = logging.getLogger(__name__)
 
-_HEAD = 1 << 17  # bytes that the layout is told from
+_HEAD = 1 << 17  # bytes from which the layout is detected
 _NAMES = {"train": ("train",), "dev": ("dev", "valid"), "test": ("test",)}
 _SUFFIXES = ("txt", "conll", "tsv", "bio", "iob1", "iob2", "bioes", "bmes", "bmeo", "bioul")
 
@@ -35,33 +35,33 @@ class ConllReader(NerDatasetReader):
         海 B-LOC
         钓 O
 
-    of any number of columns. What is not set is told by the first 128 KiB of each file, and logged. Only an empty or
-    white-space line ends a sentence. Lines whose token is `-DOCSTART-` are no tokens.
+    with any number of columns. Options that are not set are detected from the first 128 KiB of each file, and logged.
+    Only a blank line ends a sentence. A line that begins with `-DOCSTART-` is no token.
 
     # Parameters
 
     columns : `Optional[int]`
-        How many there are.
+        The number of columns.
     token_column : `Optional[int]`
-        Counted from 0; negative numbers count from the last. By default the first that is no running number.
+        Counted from 0; a negative number counts from the end. By default the first that is not a running number.
     tag_columns : `Optional[list[int]]`
-        By default the last one that holds tags. With several, a sentence has the entities of all of them, which may
+        By default the last one that holds tags. With several, a sentence has the entities of all of them, and they may
         be nested. `[]`: the file is unlabelled.
     separator : `Optional[str]`
         `"\\t"`, `" "`, any other text, or `""` for any run of white space.
     scheme : `Optional[str]`
         `BIO`, `IOB1`, `BIOES`, `BMES`, `BMEO`, `BIOUL`: see `tag_schemes`.
     illegal_tags : `str`, optional (default=`"repair"`)
-        Of sequences that the scheme does not allow: `repair`, `drop` (both counted) or `strict` (an error): see
-        `tags_to_spans`.
+        What to do with tag sequences that the scheme does not allow: `repair`, `drop` (both are counted) or `strict`
+        (an error). See `tags_to_spans`.
     join : `Optional[str]`
-        What stands between two tokens of a text. By default nothing if the tokens are single characters, or words of
-        Chinese or Japanese, and else a space.
+        The text between two tokens. By default nothing if the tokens are single characters or words of Chinese or
+        Japanese, otherwise a space.
     comment : `Optional[str]`
-        Lines before a sentence that begin with it are skipped unless a tag stands in its column. `""`: there are none.
-        By default `#`, if the file's head has such lines.
+        Lines before a sentence that begin with this are skipped, unless they have a tag in the tag column. `""`: there
+        are none. By default `#` if the beginning of the file has such lines.
     document_level : `bool`, optional (default=`False`)
-        Whether a text is a whole document, its sentences parted by line feeds. `-DOCSTART-` lines part documents.
+        Whether a text is a whole document, with a line feed between sentences. `-DOCSTART-` lines separate documents.
     kwargs : `Any`
         See `NerDatasetReader`.
     """
@@ -71,7 +71,7 @@ class ConllReader(NerDatasetReader):
         for split, names in _NAMES.items()
     }
 
-    # What a preset knows of its files.
+    # The part of the layout that a preset fixes.
     preset: ClassVar[ColumnLayout] = ColumnLayout()
 
     def __init__(
@@ -108,7 +108,7 @@ class ConllReader(NerDatasetReader):
         return Recognition("columns that end in a tag", 0.5) if tagged_rows(head) else None
 
     def _token(self, cell: str) -> str:
-        """The token that a cell holds; a preset may know better. `ValueError`, with what is wrong, for none."""
+        """Convert a cell to a token; presets override it. Raises `ValueError` with the problem if it holds none."""
         return cell
 
     def _parse_file(
@@ -117,19 +117,19 @@ class ConllReader(NerDatasetReader):
         with readable(path):
             head = stream.read(_HEAD)
         blocks = read_blocks(Rewound(head, stream), path, self.encoding_errors, on_bad)
-        first = list(itertools.islice(blocks, 1))  # before anything is told of a file in another encoding
+        first = list(itertools.islice(blocks, 1))  # another encoding is reported before anything is detected
         layout = complete_layout(self.layout, _whole_sentences(head), path)
-        told = [name for name in layout.detected if name != "scheme"]  # which was logged with its reason
-        if told and self._reports():
-            logger.info("%s: %s", path, ", ".join(f"{name} {getattr(layout, name)!r}" for name in told))
+        detected = [name for name in layout.detected if name != "scheme"]  # the scheme was logged with its reason
+        if detected and self._reports():
+            logger.info("%s: %s", path, ", ".join(f"{name} {getattr(layout, name)!r}" for name in detected))
         return self._parse_columns(itertools.chain(first, blocks), path, layout)
 
     def _parse_columns(
         self, blocks: Iterable[tuple[int, str]], path: str, layout: ColumnLayout
     ) -> Iterator[Union[Sentence, DataError]]:
-        tokens_as_they_stand = type(self)._token is ConllReader._token
-        kind = CharacterParser if tokens_as_they_stand and CharacterParser.fits(layout) else ColumnParser
-        parser = kind(layout, path, self._token, self.illegal_tags, self._mended, self.counts)
+        plain_tokens = type(self)._token is ConllReader._token
+        kind = CharacterParser if plain_tokens and CharacterParser.fits(layout) else ColumnParser
+        parser = kind(layout, path, self._token, self.illegal_tags, self._count_problem, self.counts)
         records = parser.records_of_blocks(blocks)
         if self.document_level:
             yield from merge_documents(records)
@@ -156,7 +156,7 @@ def tagged_rows(head: Head) -> list[list[str]]:
 
 
 def _whole_sentences(head: bytes) -> list[str]:
-    """The lines of a file's first bytes, without a last sentence that may go on after them."""
+    """The lines of a file's first bytes, without the last sentence, which may be incomplete."""
     lines = head.decode("utf-8-sig", "replace").split("\n")
     if len(head) == _HEAD:
         blank = next((i for i in range(len(lines) - 2, 0, -1) if not lines[i].strip()), len(lines) - 1)
@@ -165,7 +165,7 @@ def _whole_sentences(head: bytes) -> list[str]:
 
 
 def _check_layout(layout: ColumnLayout) -> None:
-    """`ConfigError` for options that contradict each other."""
+    """Raise `ConfigError` if options contradict each other."""
     columns, named = layout.columns, {"token_column": (layout.token_column,), "tag_columns": layout.tag_columns or ()}
     if columns is not None and columns < 1:
         raise ConfigError(f"dataset_reader.columns is {columns}, but must be at least 1")

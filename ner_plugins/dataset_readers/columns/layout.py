@@ -1,4 +1,4 @@
-"""Column files: which column is what, told by the file itself where the user does not say."""
+"""The layout of a column file, detected from the file where the options leave it open."""
 
 import itertools
 import logging
@@ -19,26 +19,27 @@ DOCUMENT_START = "-DOCSTART-"
 @dataclass(frozen=True)
 class ColumnLayout:
     """
-    How the lines of a column file are read. `None` where it is not known yet.
+    How to read the lines of a column file. `None` for what is not known yet.
 
     # Parameters
 
     columns : `Optional[int]`
-        How many a line has.
+        The number of columns in a line.
     token_column : `Optional[int]`
-        Counted from 0, or from the end if negative.
+        Counted from 0; a negative number counts from the end.
     tag_columns : `Optional[tuple[int, ...]]`
-        Each is a layer of flat entities; a sentence has those of all. `()`: the file is unlabelled.
+        Each column is a layer of flat entities, and a sentence has the entities of all. `()`: the file is unlabelled.
     separator : `Optional[str]`
-        `""` is any run of white space.
+        `""` stands for any run of white space.
     scheme : `Optional[str]`
-        Of the tags.
+        The tag scheme.
     join : `Optional[str]`
-        What stands between two tokens of a text.
+        The text between two tokens.
     comment : `Optional[str]`
-        A line before a sentence that begins with it, and has no tag in its place, is no token. `""`: none is.
+        A line before a sentence that begins with this, and has no tag in the tag column, is a comment. `""`: there are
+        no comments.
     detected : `tuple[str, ...]`
-        Names of those that the file told.
+        The names of the parameters that were detected from the file.
     """
 
     columns: Optional[int] = None
@@ -51,7 +52,7 @@ class ColumnLayout:
     detected: tuple[str, ...] = field(default=())
 
     def cells(self, line: str) -> list[str]:
-        """The columns of a line. A token may be the separator itself (a space, among spaces)."""
+        """The cells of a line. A token may be the separator itself, such as a space in a file separated by spaces."""
         assert self.separator is not None and self.columns is not None
         if not self.separator:
             return line.split()
@@ -65,28 +66,28 @@ class ColumnLayout:
 
 def complete_layout(layout: ColumnLayout, head: Sequence[str], path: str) -> ColumnLayout:
     """
-    Tells from the first lines of a file what `layout` leaves open.
+    Detect what `layout` leaves open from the first lines of a file.
 
     # Parameters
 
     layout : `ColumnLayout`
     head : `Sequence[str]`
-        Whole lines, as many as are at hand.
+        Whole lines, without line ends.
     path : `str`
         For messages.
 
     # Returns
 
     `ColumnLayout`
-        Nothing in it is `None`.
+        A layout without `None`.
 
     # Raises
 
-    `DataError` when no column holds tags, or their letters belong to no scheme.
+    `DataError` if no column holds tags, or if their letters belong to no scheme.
     """
     sentences = [group for _, group in line_groups(enumerate(head)) if not group[0].startswith(DOCUMENT_START)]
     if not sentences:
-        sentences = [["x O"]]  # nothing to tell from, and nothing to read
+        sentences = [["x O"]]  # an empty file: any layout does
     tokens = [rest for group in sentences if (rest := _without_comments(group, layout.comment))] or sentences
     found = _with_columns(layout, tokens)
     _check_columns(found, path)
@@ -109,7 +110,7 @@ def complete_layout(layout: ColumnLayout, head: Sequence[str], path: str) -> Col
 
 
 def _rows(layout: ColumnLayout, group: Sequence[str]) -> Iterator[list[str]]:
-    """The cells of a sentence's lines, as far as they are what most are."""
+    """The cells of those lines of a sentence that have the usual number of columns."""
     for line in group:
         cells = layout.cells(line)
         if len(cells) == layout.columns:
@@ -117,7 +118,7 @@ def _rows(layout: ColumnLayout, group: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _with_columns(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> ColumnLayout:
-    """Separator and number of columns."""
+    """Fill in the separator and the number of columns."""
     lines = [line for group in sentences for line in group]
     separator = layout.separator
     if separator is None:
@@ -130,7 +131,7 @@ def _with_columns(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> C
 
 
 def _without_comments(group: Sequence[str], comment: Optional[str]) -> list[str]:
-    """A sentence's lines without those before it that may be comments."""
+    """The lines of a sentence without the leading ones that may be comments."""
     prefix = "#" if comment is None else comment
     return list(itertools.dropwhile(lambda line: bool(prefix) and line.startswith(prefix), group))
 
@@ -149,21 +150,21 @@ def _separator(lines: Sequence[str]) -> str:
     if 2 * len(tabs) >= len(lines):
         padded = sum(any(cell.strip() and cell != cell.strip() for cell in line.split("\t")) for line in tabs)
         return "" if 2 * padded >= len(tabs) else "\t"
-    # Columns aligned by several spaces have empty cells after a first one that is not; a token that is itself a
-    # space has them before everything else.
+    # In columns aligned with several spaces, empty cells come after a filled one; if a token is itself a space, they
+    # come first.
     aligned = sum(line[0] != " " and ("  " in line.rstrip(" ") or "\t" in line) for line in lines)
     return "" if 2 * aligned >= len(lines) else " "
 
 
 def _with_tags(layout: ColumnLayout, sentences: Sequence[Sequence[str]], path: str) -> ColumnLayout:
-    """Columns of tags, and whether lines before a sentence are comments."""
+    """Fill in the tag columns: the last one that holds tags."""
     assert layout.columns is not None
     if layout.tag_columns is None:
         rows = [row for group in sentences for row in _rows(layout, group)]
         candidates = [column for column in range(layout.columns) if _holds_tags(layout, column, rows)]
         if not candidates and layout.columns > 1:
             shown = sentences[0][0][:60]
-            remedy = "Set tag_columns, or check that it is a column file (for an unlabelled one set tag_columns to [])"
+            remedy = "Set tag_columns, or check that it is a column file (set tag_columns to [] for an unlabelled one)"
             raise DataError(f"no column of tags such as O and B-PER in lines like {shown!r}", path=path, remedy=remedy)
         if len(candidates) > 1:
             listed = ", ".join(map(str, candidates[-20:]))
@@ -174,13 +175,13 @@ def _with_tags(layout: ColumnLayout, sentences: Sequence[Sequence[str]], path: s
 
 
 def has_tags(layout: ColumnLayout, line: str) -> bool:
-    """Whether a line, which may be a comment, has tags in their columns."""
+    """Whether a line, which may be a comment, has tags in the tag columns."""
     cells = layout.cells(line)
     return len(cells) == layout.columns and all(is_tag(cells[column]) for column in layout.tag_columns or ())
 
 
 def _holds_tags(layout: ColumnLayout, column: int, rows: Sequence[Sequence[str]]) -> bool:
-    """Whether (nearly) all cells of a column are tags; a column of the letter O alone is one of tags only if last."""
+    """Whether (nearly) all cells of a column are tags. A column of O alone counts only if it is the last one."""
     values = Counter(row[column] for row in rows)
     total = values.total()
     tags = sum(count for value, count in values.items() if is_tag(value))
@@ -188,7 +189,7 @@ def _holds_tags(layout: ColumnLayout, column: int, rows: Sequence[Sequence[str]]
 
 
 def _token_column(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> int:
-    """The first column that neither counts the tokens nor holds tags."""
+    """The first column that is neither a running number nor holds tags."""
     assert layout.columns is not None
     tags = {column % layout.columns for column in layout.tag_columns or ()}
     groups = [list(_rows(layout, group)) for group in sentences]
@@ -202,7 +203,7 @@ def _token_column(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> i
 
 
 def _join(tokens: Sequence[str]) -> str:
-    """Nothing between characters, and between words of a language that writes no spaces; else a space."""
+    """The text between tokens: empty for characters and for languages without spaces, otherwise a space."""
     if all(len(token) == 1 for token in tokens):
         return ""
     letters = Counter(_is_ideograph(character) for token in tokens for character in token if character.isalpha())
@@ -217,7 +218,7 @@ def _scheme(
     layout: ColumnLayout, rows: Sequence[Sequence[Sequence[str]]], head: Sequence[str], path: str
 ) -> Detection:
     layers = [[row[column] for row in group] for column in layout.tag_columns or () for group in rows]
-    # What is no tag at all is reported where it stands, when the file is read.
+    # Cells that are no tags are reported with their line when the file is read.
     readable = [tags for tags in layers if all(map(is_tag, tags))]
     try:
         return detect_scheme(readable)
@@ -227,7 +228,7 @@ def _scheme(
 
 
 def _misfit(layout: ColumnLayout, head: Sequence[str]) -> tuple[int, str]:
-    """The first line of a file with a letter that no scheme has together with those before it, and its tag."""
+    """The first line with a tag whose letter no scheme has together with the letters before it, and that tag."""
     tagged = [
         (number, cells[column])
         for number, line in enumerate(head, 1)

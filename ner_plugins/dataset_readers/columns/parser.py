@@ -1,4 +1,4 @@
-"""Column files of a known layout: from numbered lines to sentences."""
+"""Parsing column files of a known layout: from numbered lines to sentences."""
 
 import itertools
 import logging
@@ -15,7 +15,7 @@ from ner_plugins.tag_schemes import SCHEMES, illegal_tags, read_tags, split_tag,
 logger = logging.getLogger(__name__)
 
 Record = Union[Sentence, DataError]
-Mended = Callable[[str, DataError], None]
+Report = Callable[[str, DataError], None]
 
 _CACHED_LINES = 100_000
 
@@ -24,23 +24,23 @@ class ColumnParser(dict[str, str]):
     """
     Parses one column file.
 
-    It is a dictionary from a line to its token, and has others from a line to its tags: a corpus repeats its lines (a
-    character and `O`) so often that looking them up is several times as fast as splitting them.
+    The parser is itself a dictionary from lines to tokens, and holds others from lines to tags. A corpus repeats its
+    lines (a character and `O`) so often that looking them up is several times as fast as splitting them.
 
     # Parameters
 
     layout : `ColumnLayout`
-        Complete.
+        Without `None`.
     path : `str`
         For messages.
     token : `Callable[[str], str]`
-        The token that a cell holds; raises `ValueError`, with what is wrong, for none.
+        Converts a cell to a token. Raises `ValueError` with the problem if the cell holds no token.
     illegal : `str`
         `repair`, `drop` or `strict`: see `tags_to_spans`.
-    mended : `Callable[[str, DataError], None]`
-        Gets `"repaired"` or `"dropped"` and the problem of each entity with illegal tags.
+    report : `Callable[[str, DataError], None]`
+        Called with `"repaired"` or `"dropped"` and the problem for each entity with illegal tags.
     counts : `Counter[str]`
-        Its `tokens` are counted up.
+        Its `tokens` are incremented.
     """
 
     def __init__(
@@ -49,30 +49,30 @@ class ColumnParser(dict[str, str]):
         path: str,
         token: Callable[[str], str],
         illegal: str,
-        mended: Mended,
+        report: Report,
         counts: Counter[str],
     ) -> None:
         super().__init__()
         assert layout.scheme is not None and layout.join is not None
         self._layout, self._path, self._token = layout, path, token
-        self._illegal, self._mended, self._counts = illegal, mended, counts
+        self._illegal, self._report, self._counts = illegal, report, counts
         self._scheme, self._join = layout.scheme, layout.join
         self._tags: list[dict[str, str]] = [{} for _ in layout.tag_columns or ()]
         self._letters: set[str] = set()
         self._tally = TagTally(path)
 
     def remarks(self) -> Iterator[Remark]:
-        """After the last record: signs that the file is for another reader or other options."""
+        """After the last record: signs that the file needs another reader or other options."""
         for remark in (numbered_characters(self.values(), self._path), self._tally.remark(self._scheme)):
             if remark is not None:
                 yield remark
 
     def records_of_blocks(self, blocks: Iterable[tuple[int, str]]) -> Iterator[Optional[Record]]:
-        """As `records`, from what `read_blocks` gives."""
+        """As `records`, from the blocks of `read_blocks`."""
         return self.records(numbered_lines(blocks))
 
     def records(self, lines: Iterable[tuple[int, str]]) -> Iterator[Optional[Record]]:
-        """A sentence or its error for each group of lines; `None` where a document begins."""
+        """A sentence or its error for each group of lines, and `None` at the start of a document."""
         comment = self._layout.comment
         group: list[str] = []
         start = 0
@@ -116,13 +116,13 @@ class ColumnParser(dict[str, str]):
         on_one_line: bool = False,
     ) -> Record:
         """
-        One sentence.
+        Make a sentence of tokens and tags.
 
         # Parameters
 
         tokens : `Sequence[str]`
         layers : `Sequence[Sequence[str]]`
-            Tags of the tokens; none if it is unlabelled.
+            The tags of the tokens, layer by layer; empty if the sentence is unlabelled.
         start : `int`
             The line of the first token.
         id : `Optional[Union[int, str]]`
@@ -146,7 +146,7 @@ class ColumnParser(dict[str, str]):
         return Sentence(text, tuple(entities), id, source)
 
     def __missing__(self, line: str) -> str:
-        """The token of a line that was not seen yet; `ValueError`, with what is wrong, where it has none."""
+        """The token of a line seen for the first time. Raises `ValueError` with the problem if it has none."""
         layout = self._layout
         cells = layout.cells(line)
         if len(cells) != layout.columns:
@@ -156,21 +156,21 @@ class ColumnParser(dict[str, str]):
             raise ValueError(f"no token in {shown(line)}")
         tags = [cells[column] for column in layout.tag_columns or ()]
         for tag in tags:
-            self._see(split_tag(tag)[0])
+            self._widen_scheme(split_tag(tag)[0])
         for cache, tag in zip(self._tags, tags, strict=True):
             cache[line] = tag
         self[line] = token
         return token
 
-    def _see(self, letter: str) -> None:
-        """A scheme that was told from the first lines gives way to one that has the letters of later ones as well."""
+    def _widen_scheme(self, letter: str) -> None:
+        """Replace a scheme detected from the first lines by one that also has the letters of later lines."""
         if letter == "O" or letter in self._letters:
             return
         self._letters.add(letter)
         if "scheme" in self._layout.detected and letter not in tag_scheme(self._scheme).letters + "B":
             wider = [name for name in SCHEMES if self._letters <= set(tag_scheme(name).letters)]
             if wider:
-                logger.info("%s: tag scheme %s, since %s occurs as well", self._path, wider[0], letter)
+                logger.info("%s: tag scheme %s, because the letter %s occurs too", self._path, wider[0], letter)
                 self._scheme = wider[0]
 
     def _first_error(self, group: Sequence[str], start: int) -> DataError:
@@ -179,10 +179,10 @@ class ColumnParser(dict[str, str]):
                 self[line]
             except ValueError as error:
                 return DataError(str(error), path=self._path, line=number, remedy="Correct the line")
-        raise AssertionError("no error in it")
+        raise AssertionError("no line has an error")
 
     def _spans(self, tags: Sequence[str], start: int, step: int) -> Union[list[tuple[int, int, str]], DataError]:
-        """The entities of one layer, in tokens, after the rule for illegal tags; an error if that is `strict`."""
+        """The entities of one layer in tokens, with the rule for illegal tags applied; an error if it is `strict`."""
         spans, legal = read_tags(tags, self._scheme)
         self._tally.entities += len(spans)
         if all(legal):
@@ -196,14 +196,14 @@ class ColumnParser(dict[str, str]):
         if self._illegal == "strict":
             return problems[0]
         key = "repaired" if self._illegal == "repair" else "dropped"
-        for number in range(legal.count(False)):  # entities; an illegal one may have several illegal tags
-            self._mended(key, problems[min(number, len(problems) - 1)])
+        for number in range(legal.count(False)):  # per entity, which may have several illegal tags
+            self._report(key, problems[min(number, len(problems) - 1)])
         return spans if key == "repaired" else [span for span, kept in zip(spans, legal, strict=True) if kept]
 
     def _in_characters(
         self, spans: Iterable[tuple[int, int, str]], tokens: Sequence[str], text: str
     ) -> Iterator[Entity]:
-        if len(text) == len(tokens):  # characters, joined by nothing
+        if len(text) == len(tokens):  # the tokens are characters
             return (Entity(*span) for span in spans)
         starts = list(itertools.accumulate((len(token) + len(self._join) for token in tokens), initial=0))
         return (Entity(starts[first], starts[end - 1] + len(tokens[end - 1]), type_) for first, end, type_ in spans)
@@ -211,9 +211,9 @@ class ColumnParser(dict[str, str]):
 
 def merge_documents(records: Iterable[Optional[Record]]) -> Iterator[Record]:
     """
-    Each document as one text, its sentences parted by line feeds; its id is its number, from 0.
+    Join the sentences of each document with line feeds. The id of a document is its number, from 0.
 
-    A document with a sentence that cannot be read is that sentence's error.
+    If a sentence cannot be read, its error takes the place of the document.
     """
     number = 0
     document: list[Record] = []

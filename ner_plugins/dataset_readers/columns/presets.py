@@ -1,4 +1,4 @@
-"""Column corpora that `conll_ner` reads once it knows their files and layouts."""
+"""Column corpora with known file names and layouts, read as by `conll_ner`."""
 
 import re
 from dataclasses import replace
@@ -16,7 +16,7 @@ from ner_plugins.files.data_paths import SplitFiles
 _CHARACTERS = ColumnLayout(columns=2, token_column=0, tag_columns=(1,), join="", comment="")
 _BIO, _BMES = replace(_CHARACTERS, scheme="BIO"), replace(_CHARACTERS, scheme="BMES")
 
-# The names that files of LatticeLSTM, FLAT and their successors go by.
+# File names in LatticeLSTM, FLAT and their successors.
 _BMES_FILES = {
     split: (f"{split}.char.bmes", f"{split}.bmes", f"{split}.char.bmoes", f"{split}.txt")
     for split in ("train", "dev", "test")
@@ -29,8 +29,8 @@ class MsraReader(ConllReader):
     MSRA (SIGHAN 2006): `char<TAB>tag` in BIO with the types LOC, ORG, PER, or `char tag` in BMES with NS, NT, NR.
 
     There is no development split: set `dev_fraction`. `rename_types: {"NR": "PER", "NS": "LOC", "NT": "ORG"}` gives
-    the BMES edition the names of the other one; the two differ in sentences and in some entities. For the parameters
-    see `ConllReader`.
+    the BMES edition the type names of the other one; the two differ in sentences and in some entities. For the
+    parameters see `ConllReader`.
     """
 
     preset = _CHARACTERS
@@ -44,7 +44,7 @@ class MsraReader(ConllReader):
 @DatasetReader.register("peoples_daily")
 class PeoplesDailyReader(ConllReader):
     """
-    People's Daily: `char tag`, BIO, the types LOC, ORG, PER; most of it is in MSRA as well. See `ConllReader`.
+    People's Daily: `char tag`, BIO, the types LOC, ORG, PER; most sentences are in MSRA too. See `ConllReader`.
     """
 
     preset = _BIO
@@ -78,9 +78,9 @@ class WeiboReader(ConllReader):
     """
     Weibo NER, second edition (Peng & Dredze 2015): `char<place><TAB>tag` in BIO, types `PER.NAM`, `PER.NOM` and so on.
 
-    A token is the first character of its cell. The rest is the character's place in a segmented word, one or two
-    digits, or nothing (an edition without segmentation); a destroyed emoji is two U+FFFD and the place, and is read
-    as one U+FFFD. See `ConllReader`.
+    The token is the first character of a cell. The rest is its place in a segmented word: one or two digits, or nothing
+    in the edition without segmentation. Emoji destroyed in the corpus are two U+FFFD and the place; they are read as
+    one U+FFFD. See `ConllReader`.
     """
 
     preset = _BIO
@@ -112,7 +112,7 @@ class Conll2003Reader(ConllReader):
     """
     CoNLL-2003: `token POS chunk tag`, words joined by spaces, `-DOCSTART-` lines between documents.
 
-    Tags are IOB1 as published, and BIO in many copies: the file tells. See `ConllReader`.
+    The published tags are IOB1, those of many copies BIO; this is detected. See `ConllReader`.
     """
 
     preset = ColumnLayout(columns=4, token_column=0, tag_columns=(3,), separator=" ", join=" ", comment="")
@@ -128,8 +128,8 @@ class GermevalReader(ConllReader):
     """
     GermEval 2014: words with an outer and an inner column of BIO tags, whose union are the (nested) entities.
 
-    `token<TAB>outer<TAB>inner`, or as published `number<TAB>token<TAB>outer<TAB>inner` with `#` lines. See
-    `ConllReader`.
+    Lines are `token<TAB>outer<TAB>inner`, or, as published, `number<TAB>token<TAB>outer<TAB>inner`, with `#` lines in
+    between. See `ConllReader`.
     """
 
     preset = ColumnLayout(tag_columns=(-2, -1), separator="\t", join=" ", scheme="BIO")

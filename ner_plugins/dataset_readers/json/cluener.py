@@ -23,9 +23,9 @@ class CluenerReader(NerDatasetReader):
 
         {"text": "青禾银行的林晓彤", "label": {"company": {"青禾银行": [[0, 3]]}, "name": {"林晓彤": [[5, 7]]}}}
 
-    whose offsets count characters from 0 and whose end is the last character. `label` may be missing (or null): the
-    text is unlabelled; `id`, a number or string, too. Blank lines are skipped. Every offset is checked against its
-    surface; an entity given twice counts once. A folder has `train.json`, `dev.json` and `test.json`, compressed or
+    Offsets count characters from 0, and the end is the last character. If `label` is missing or null, the text is
+    unlabelled; `id`, a number or a string, is optional. Blank lines are skipped. Every offset is checked against its
+    surface, and duplicate entities are dropped. A folder has `train.json`, `dev.json` and `test.json`, compressed or
     not. For the parameters see `NerDatasetReader`.
     """
 
@@ -49,24 +49,24 @@ class CluenerReader(NerDatasetReader):
                 except DataError as error:
                     record = error
                 if not remarked and isinstance(record, Sentence) and record.entities is None:
-                    remarked = True  # whatever the first one is, the others are like it
+                    remarked = True  # one remark is enough: the other lines will be alike
                     self._remark(unread_keys(line, _KEYS, ("label",), path, number))
                 yield record
 
 
 def parse_record(line: str, path: str, number: int) -> Sentence:
     """
-    One line as a sentence.
+    Parse a line as a sentence.
 
     # Parameters
 
     line : `str`
     path, number : `str`, `int`
-        Where it stands.
+        The file and the line.
 
     # Raises
 
-    `DataError` that says what is wrong with it, what was expected, and what to do.
+    `DataError` with the problem, what was expected, and what to do.
     """
 
     def bad(problem: str, expected: str, remedy: str = "Correct the line") -> DataError:
@@ -103,7 +103,7 @@ def _labels(label: Any, bad: Callable[..., DataError]) -> Iterator[tuple[str, st
 
 def _entity(text: str, type_: str, surface: str, span: Any, bad: Callable[..., DataError]) -> Entity:
     """The entity at an inclusive [start, end], checked against the text."""
-    # `type` rather than isinstance: JSON's true is no offset.
+    # Not isinstance, which accepts JSON's true.
     if not isinstance(span, list) or len(span) != 2 or not all(type(offset) is int for offset in span):
         where = f"{shown(surface)} ({shown(type_)})"
         raise bad(f"{where} has the offsets {shown(span)}", "[START, END], two whole numbers")
@@ -115,9 +115,9 @@ def _entity(text: str, type_: str, surface: str, span: Any, bad: Callable[..., D
         raise bad(f"{where} has the offsets [{start}, {end}]", "0 <= START <= END, the last character included")
     at = text.find(surface)
     if text[start:end] == surface:
-        remedy = "The ends seem to be exclusive, but CLUENER's are the last character: subtract 1 from each"
+        remedy = "The ends seem to be exclusive, but CLUENER's are inclusive: subtract 1 from each"
     else:
-        remedy = f"It stands at [{at}, {at + len(surface) - 1}]" if at >= 0 else "The text does not contain it"
+        remedy = f"It occurs at [{at}, {at + len(surface) - 1}]" if at >= 0 else "The text does not contain it"
     if end >= len(text):
         raise bad(f"{where} ends at {end}, past the text", f"an end of at most {len(text) - 1}", remedy)
     raise bad(f"the text at [{start}, {end}] is {shown(text[start : end + 1])}", where, remedy)

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 _LABELS = ("entities", "ner_tags", "tags")
 _KEYS = ("text", "tokens", "id", *_LABELS)
-_HEAD = 1 << 18  # bytes that tell what the options leave open
+_HEAD = 1 << 18  # bytes from which the options that are not set are detected
 
 
 @DatasetReader.register("datasets_ner")
@@ -39,23 +39,24 @@ class DatasetsRowsReader(NerDatasetReader):
         {"text": "青禾银行的林晓彤", "entities": [{"start": 0, "end": 4, "type": "ORG"}]}
         {"tokens": ["林", "晓", "彤"], "ner_tags": ["B-PER", "I-PER", "I-PER"]}
 
-    Of a row with both the entities count, unless they are null. `end` is the first character after the entity; `type`
-    may be called `label`, and `ner_tags` `tags`; an entity's own `text`, where it has one, is checked. `text` beside
-    tokens has them in order, with nothing but white space between. A row without entities and tags, or with null for
-    them, is unlabelled. `id` is a number or a string. Blank lines are skipped. A folder has `train.jsonl`,
-    `dev.jsonl` (or `validation.jsonl`, `valid.jsonl`) and `test.jsonl`, or the same with `.json`.
+    If a row has both, the entities are used, unless they are null. `end` is the first character after the entity.
+    `type` may be called `label`, and `ner_tags` may be called `tags`. If an entity has a `text`, it is checked. If a
+    row has a `text` and tokens, the tokens must occur in it in order, with nothing but white space in between. A row
+    without entities and tags, or with null for them, is unlabelled. `id` is a number or a string. Blank lines are
+    skipped. A folder has `train.jsonl`, `dev.jsonl` (or `validation.jsonl`, `valid.jsonl`) and `test.jsonl`, or the
+    same with `.json`.
 
     # Parameters
 
     join : `Optional[str]`, optional (default=`None`)
-        What stands between the tokens of a row without `text`. `None`: nothing if all tokens in the first 256 KiB of
-        the file are single characters, else a space.
+        The text between the tokens of a row without `text`. `None`: nothing if all tokens in the first 256 KiB of the
+        file are single characters, otherwise a space.
     tag_names : `Optional[list[str]]`, optional (default=`None`)
-        The tags of the numbers 0, 1, …, where rows have numbers: `dataset.features["ner_tags"].feature.names`.
+        The tags for the numbers 0, 1, …, if rows have numbers: `dataset.features["ner_tags"].feature.names`.
     scheme : `Optional[str]`, optional (default=`None`)
-        See `tag_schemes`; `None` tells it by the first 256 KiB.
+        See `tag_schemes`; `None` detects it from the first 256 KiB.
     illegal_tags : `str`, optional (default=`"repair"`)
-        `repair`, `drop` (both counted) or `strict` (an error): see `tags_to_spans`.
+        `repair`, `drop` (both are counted) or `strict` (an error). See `tags_to_spans`.
     kwargs : `Any`
         See `NerDatasetReader`.
     """
@@ -95,7 +96,7 @@ class DatasetsRowsReader(NerDatasetReader):
     ) -> Iterator[Union[Sentence, DataError]]:
         with readable(path):
             head = stream.read(_HEAD)
-        join, scheme = self._told_by(head, path)
+        join, scheme = self._join_and_scheme(head, path)
         tally, remarked = TagTally(path), False
         lines = read_lines(cast(BinaryIO, Rewound(head, stream)), path, self.encoding_errors, on_bad)
         for number, line in lines:
@@ -106,17 +107,17 @@ class DatasetsRowsReader(NerDatasetReader):
                 except DataError as error:
                     record = error
                 if not remarked and isinstance(record, Sentence) and record.entities is None:
-                    remarked = True  # whatever the first one is, the others are like it
+                    remarked = True  # one remark is enough: the other lines will be alike
                     self._remark(unread_keys(line, _KEYS, _LABELS, path, number))
                 yield record
         self._remark(tally.remark(scheme))
 
-    def _told_by(self, head: bytes, path: str) -> tuple[str, str]:
-        """How tokens are joined, and the tag scheme: as the options say, or as the first bytes of a file tell."""
+    def _join_and_scheme(self, head: bytes, path: str) -> tuple[str, str]:
+        """The text between tokens and the tag scheme: as set, or as detected from the first bytes of the file."""
         if self.join is not None and self.scheme is not None:
             return self.join, self.scheme
         rows: list[Row] = []
-        # The last line may be cut, and is reported, as every bad one, where it is read.
+        # The last line may be incomplete. Bad lines are reported when they are read.
         for line in head.decode("utf-8-sig", "replace").split("\n"):
             try:
                 rows.append(parse_row(line, path, 0, "", self.tag_names))
@@ -166,6 +167,6 @@ class DatasetsRowsReader(NerDatasetReader):
         if self.illegal_tags == "strict":
             raise problems[0]
         key = "repaired" if self.illegal_tags == "repair" else "dropped"
-        for entity in range(legal.count(False)):  # one that is illegal may have several such tags
-            self._mended(key, problems[min(entity, len(problems) - 1)])
+        for entity in range(legal.count(False)):  # per entity, which may have several illegal tags
+            self._count_problem(key, problems[min(entity, len(problems) - 1)])
         return spans if key == "repaired" else [span for span, kept in zip(spans, legal, strict=True) if kept]

@@ -1,4 +1,4 @@
-"""What readers of JSON lines share: one object on each line, and messages that show what is there instead."""
+"""Parsing lines of JSON: one object per line, and errors that show what was found."""
 
 import json
 from typing import Any, Callable
@@ -10,15 +10,15 @@ def json_object(
     line: str, bad: Callable[..., DataError], expected: str = 'an object with the key "text"'
 ) -> dict[str, Any]:
     """
-    The JSON object that a line is.
+    Parse a line as a JSON object.
 
     # Parameters
 
     line : `str`
     bad : `Callable[..., DataError]`
-        Makes the error, which names the place, of (problem, expected, remedy).
+        Makes the error, with file and line, from (problem, expected, remedy).
     expected : `str`
-        What should stand there, when it is another JSON value.
+        The expected value, if the line is another JSON value.
     """
     try:
         value = json.loads(line)

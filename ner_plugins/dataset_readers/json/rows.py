@@ -1,4 +1,4 @@
-"""One row of Hugging Face `datasets`: what its keys hold, checked."""
+"""Parsing and checking one row of Hugging Face `datasets`."""
 
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Sequence, Union
@@ -15,19 +15,19 @@ _Bad = Callable[..., DataError]
 @dataclass(frozen=True)
 class Row:
     """
-    A row.
+    A parsed row.
 
     # Parameters
 
     text : `str`
     id : `Optional[Union[int, str]]`
     entities : `Optional[tuple[Entity, ...]]`
-        `None` where the row does not say.
+        `None` if the row has none.
     tokens : `Optional[Sequence[str]]`
     tags : `Optional[Sequence[str]]`
-        As many as tokens, as they are written.
+        One per token, as written in the file.
     offsets : `Sequence[tuple[int, int]]`
-        The characters of each token.
+        The half-open characters of each token.
     """
 
     text: str
@@ -40,21 +40,21 @@ class Row:
 
 def parse_row(line: str, path: str, number: int, join: str, tag_names: Optional[Sequence[str]] = None) -> Row:
     """
-    A line as a row.
+    Parse a line as a row.
 
     # Parameters
 
     line : `str`
     path, number : `str`, `int`
-        Where it stands.
+        The file and the line.
     join : `str`
-        What stands between the tokens of a text that the row does not have.
+        The text between two tokens, for a row without text.
     tag_names : `Optional[Sequence[str]]`
-        The tags of the numbers from 0 on.
+        The tags for the numbers 0, 1, …
 
     # Raises
 
-    `DataError` that says what is wrong with it, what was expected, and what to do.
+    `DataError` with the problem, what was expected, and what to do.
     """
 
     def bad(problem: str, expected: str, remedy: str = "Correct the line") -> DataError:
@@ -92,7 +92,7 @@ def _strings(value: Any, key: str, bad: _Bad) -> Optional[list[str]]:
 
 
 def _offsets(text: str, tokens: Sequence[str], bad: _Bad) -> list[tuple[int, int]]:
-    """The characters of each token, found one after the other."""
+    """The characters of each token, searched for one after the other."""
     offsets: list[tuple[int, int]] = []
     at = 0
     for index, token in enumerate(tokens):
@@ -112,7 +112,7 @@ def _offsets(text: str, tokens: Sequence[str], bad: _Bad) -> list[tuple[int, int
 def _tags(
     value: Any, key: str, tokens: Optional[Sequence[str]], names: Optional[Sequence[str]], bad: _Bad
 ) -> Optional[list[str]]:
-    if value is None or (tokens is None and key == "tags"):  # "tags" without tokens are something else's
+    if value is None or (tokens is None and key == "tags"):  # "tags" without tokens mean something else
         return None
     if not isinstance(value, list):
         raise bad(f'"{key}" is a JSON {kind(value)}', "an array with a tag for each token")
@@ -121,7 +121,7 @@ def _tags(
         raise bad(f"{len(value)} tags, but {count}", "one tag for each token")
     tags: list[str] = []
     for index, tag in enumerate(value):
-        if type(tag) is int:  # not isinstance: JSON's true is no number
+        if type(tag) is int:  # not isinstance, which accepts JSON's true
             if names is None:
                 remedy = 'Set the option tag_names to dataset.features["ner_tags"].feature.names'
                 raise bad(f'"{key}" has at index {index} the number {shown(tag)}', "tags such as O and B-PER", remedy)
@@ -154,7 +154,7 @@ def _entity(index: int, value: Any, text: str, bad: _Bad) -> Entity:
     if not isinstance(type_, str) or not type_:
         raise bad(f"entity {index} has the type {shown(type_)}", f"{_ENTITY}, a string that is not empty")
     if not 0 <= start < end:
-        expected = "0 <= START < END, which is the first character after the entity"
+        expected = "0 <= START < END; END is the first character after the entity"
         raise bad(f"entity {index} ({shown(type_)}) has the offsets {shown([start, end])}", expected)
     if end > len(text):
         raise bad(f"entity {index} ({shown(type_)}) ends at {shown(end)}, past the text", f"at most {len(text)}")
@@ -162,8 +162,8 @@ def _entity(index: int, value: Any, text: str, bad: _Bad) -> Entity:
     if isinstance(surface, str) and text[start:end] != surface:
         found = f"entity {index} ({shown(type_)}): the text at [{start}, {end}] is {shown(text[start:end])}"
         at = text.find(surface)
-        remedy = f"It stands at [{at}, {at + len(surface)}]" if at >= 0 else "The text does not contain it"
+        remedy = f"It occurs at [{at}, {at + len(surface)}]" if at >= 0 else "The text does not contain it"
         if text[start : end + 1] == surface:
-            remedy = "The ends seem to be the last character, but must be the one after it: add 1 to each"
+            remedy = "The ends seem to be inclusive, but must be the character after the entity: add 1 to each"
         raise bad(found, shown(surface), remedy)
     return Entity(start, end, type_)

@@ -135,7 +135,7 @@ def test_a_letter_that_comes_late_widens_the_scheme(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         reader, found = read(tmp_path, start + "a B-X\nb M-X\nc E-X\n")
     assert found[-1] == ("abc", (Entity(0, 3, "X"),)) and reader.counts["repaired"] == 0
-    assert "tag scheme BIOES" in caplog.text and "tag scheme BMES, since M occurs as well" in caplog.text
+    assert "tag scheme BIOES" in caplog.text and "tag scheme BMES, because the letter M occurs too" in caplog.text
     reader, _ = read(tmp_path, start + "a B-X\nb M-X\nc E-X\n", scheme="BIOES")
     assert reader.counts["repaired"] == 1
 

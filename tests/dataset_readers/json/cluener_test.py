@@ -109,7 +109,7 @@ BAD = {
     "negative": (changed(SPAN, [[-8, -5]]), r"offsets \[-8, -5\] \(expected 0 <= START"),
     "end before start": (changed(SPAN, [[3, 0]]), r"offsets \[3, 0\]"),
     "past the end": (changed(SPAN, [[0, 8]]), r"ends at 8, past the text \(expected an end of at most 7\)"),
-    "surface mismatch": (changed(SPAN, [[1, 4]]), r"the text at \[1, 4\] is '禾银行的'.*It stands at \[0, 3\]"),
+    "surface mismatch": (changed(SPAN, [[1, 4]]), r"the text at \[1, 4\] is '禾银行的'.*It occurs at \[0, 3\]"),
     "surface not there": (changed(["label", "company"], {"白塔": [[0, 1]]}), "does not contain it"),
     "exclusive end": (changed(SPAN, [[0, 4]]), "exclusive.*subtract 1"),
     "exclusive end at the end": (changed(["label", "name"], {"林晓彤": [[5, 8]]}), "past the text.*subtract 1"),

@@ -150,7 +150,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "empty span": (entity(end=0), r"has the offsets \[0, 0\]"),
     "negative": (entity(start=-1), r"has the offsets \[-1, 4\]"),
     "past the end": (entity(end=9), "ends at 9, past the text .expected at most 8"),
-    "another surface": (entity(text="的林"), r"the text at \[0, 4\] is '青禾银行'.*It stands at \[4, 6\]"),
+    "another surface": (entity(text="的林"), r"the text at \[0, 4\] is '青禾银行'.*It occurs at \[4, 6\]"),
     "surface elsewhere": (entity(text="白塔"), "does not contain it"),
     "inclusive end": (entity(end=3, text="青禾银行"), "add 1 to each"),
 }
