@@ -20,6 +20,7 @@ DOCS = [
     "mkdocs-material",  # its theme
     "mkdocstrings",  # pages of the API
     "mkdocstrings-python",  # reads docstrings without importing the package
+    "pymdown-extensions",  # code blocks, and pages that include a file
     "ruff",  # formats signatures
 ]
 
