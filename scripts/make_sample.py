@@ -1,8 +1,8 @@
 """
-Composes the bundled sample: CLUENER-format sentences from the frames in `sample_frames.txt` and the word lists and
-name grammar in `sample_names.json`, all of them written for this project.
+Compose the bundled sample: sentences in CLUENER's format, from the frames in `sample_frames.txt` and the word lists
+and name grammar in `sample_names.json`, all written for this project.
 
-The same bytes come out on every Python from 3.10: the one source of chance is a seeded `random.Random`.
+The output is the same on every Python from 3.10: the only randomness is a seeded `random.Random`.
 
     python scripts/make_sample.py                      # rewrites fixtures/sample/
     python scripts/make_sample.py --output-dir DIR
@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Iterator, Optional
 
 HERE = Path(__file__).resolve().parent
 TYPES = ("address", "book", "company", "game", "government", "movie", "name", "organization", "position", "scene")
@@ -25,11 +25,11 @@ SIZES = {"train": 2400, "dev": 400, "test": 100}
 MAX_LENGTH = 90
 POOL_SIZE = 400
 HELD_OUT_EVERY = 5
-"""One word in this many of each open list is kept out of train."""
+"""One in this many words of each open list is held out of train."""
 NOVEL_SURFACE = 0.5
-"""How often a labelled slot outside train gets a surface that train does not have."""
+"""Probability that a labelled slot outside train gets a surface that train lacks."""
 NOVEL_WORD = 0.45
-"""In such a surface, how often a word comes from the held-out part of its list."""
+"""Probability that a word of such a surface is a held-out one."""
 
 CHOICE = re.compile(r"\[([^\[\]]*)\]")
 SLOT = re.compile(r"\{([a-z]*)(?:=([a-z0-9_]+))?(?:#([a-z]))?\}")
@@ -41,21 +41,21 @@ class Sample:
     """A composed text and its entities, each `(start, end, type)` with `end` exclusive."""
 
     text: str
-    entities: List[Tuple[int, int, str]] = field(default_factory=list)
+    entities: list[tuple[int, int, str]] = field(default_factory=list)
 
-    def surfaces(self) -> List[Tuple[str, str]]:
+    def surfaces(self) -> list[tuple[str, str]]:
         """`(type, surface)` of every mention, in order."""
         return [(kind, self.text[start:end]) for start, end, kind in self.entities]
 
     def joined(self, other: "Sample") -> "Sample":
-        """This text with `other` after it."""
+        """This text followed by `other`."""
         shift = len(self.text)
         moved = [(start + shift, end + shift, kind) for start, end, kind in other.entities]
         return Sample(self.text + other.text, self.entities + moved)
 
-    def as_record(self) -> Dict[str, Any]:
+    def as_record(self) -> dict[str, Any]:
         """The layout of CLUENER2020: `{type: {surface: [[start, last], ...]}}`, the last character included."""
-        label: Dict[str, Dict[str, List[List[int]]]] = {}
+        label: dict[str, dict[str, list[list[int]]]] = {}
         for start, end, kind in sorted(self.entities, key=lambda entity: (entity[2], entity[0])):
             label.setdefault(kind, {}).setdefault(self.text[start:end], []).append([start, end - 1])
         return {"text": self.text, "label": label}
@@ -63,23 +63,23 @@ class Sample:
 
 class Names:
     """
-    The name grammar. A symbol is a closed word list, an open word list, part of which train never sees, or a set
-    of weighted productions over other symbols.
+    The name grammar. A symbol is a closed word list, an open word list with words held out of train, or a set of
+    weighted productions over other symbols.
     """
 
     def __init__(self, path: Path, rng: random.Random) -> None:
         content = json.loads(path.read_text(encoding="utf-8"))
         self.closed = {symbol: " ".join(lines).split() for symbol, lines in content["closed"].items()}
         self.open = {symbol: " ".join(lines).split() for symbol, lines in content["open"].items()}
-        self.grammar: Dict[str, Dict[str, int]] = content["grammar"]
+        self.grammar: dict[str, dict[str, int]] = content["grammar"]
         self.rng = rng
-        self.pools: Dict[Tuple[str, bool], List[str]] = {}
-        self.used: Dict[str, List[str]] = {}
+        self.pools: dict[tuple[str, bool], list[str]] = {}
+        self.used: dict[str, list[str]] = {}
         """The surfaces that train has used, by symbol, in order of first use."""
-        self.train_surfaces: Set[str] = set()
+        self.train_surfaces: set[str] = set()
 
     def expand(self, symbol: str, novel: bool = False) -> str:
-        """One string of `symbol`; with `novel`, held-out words are allowed."""
+        """A string of `symbol`; `novel` allows held-out words."""
         if symbol in self.grammar:
             productions = self.grammar[symbol]
             production = self.rng.choices(list(productions), weights=list(productions.values()))[0]
@@ -92,8 +92,8 @@ class Names:
             [word for i, word in enumerate(words) if (i % HELD_OUT_EVERY == HELD_OUT_EVERY - 2) == held_out]
         )
 
-    def pool(self, symbol: str, novel: bool) -> List[str]:
-        """The surfaces to draw from, distinct; the novel pool has none that train has used, under any type."""
+    def pool(self, symbol: str, novel: bool) -> list[str]:
+        """The distinct surfaces to draw from; the novel pool has none that train uses with any type."""
         if (symbol, novel) not in self.pools:
             drawn = dict.fromkeys(self.expand(symbol, novel) for _ in range(2 * POOL_SIZE))
             kept = [surface for surface in drawn if not (novel and surface in self.train_surfaces)]
@@ -111,7 +111,7 @@ class Names:
         return self.rng.choice(seen)
 
     def note(self, symbol: str, surface: str) -> None:
-        """Records that train has used `surface`."""
+        """Record that train uses `surface`."""
         used = self.used.setdefault(symbol, [])
         if surface not in used:
             used.append(surface)
@@ -119,20 +119,20 @@ class Names:
 
 
 class Composer:
-    """Turns frames into sentences, none of which it yields twice."""
+    """Turns frames into distinct sentences."""
 
-    def __init__(self, names: Names, frames: List[str], rng: random.Random) -> None:
+    def __init__(self, names: Names, frames: list[str], rng: random.Random) -> None:
         self.names = names
         self.frames = frames
         self.rng = rng
-        self.texts: Set[str] = set()
+        self.texts: set[str] = set()
 
-    def fill(self, frame: str, split: str) -> Tuple[Sample, List[Tuple[str, str]]]:
+    def fill(self, frame: str, split: str) -> tuple[Sample, list[tuple[str, str]]]:
         """A sentence of `frame`, and the `(symbol, surface)` pairs of its labelled slots."""
         wording = CHOICE.sub(lambda match: self.rng.choice(match[1].split("|")), frame.lstrip("!"))
         sample, position = Sample(""), 0
-        bound: Dict[str, str] = {}
-        drawn: List[Tuple[str, str]] = []
+        bound: dict[str, str] = {}
+        drawn: list[tuple[str, str]] = []
         for slot in SLOT.finditer(wording):
             sample.text += wording[position : slot.start()]
             position = slot.end()
@@ -152,15 +152,15 @@ class Composer:
         sample.text += wording[position:]
         return sample, drawn
 
-    def new_surface(self, symbol: str, split: str, taken: List[str]) -> str:
-        """A surface that the sentence does not have yet."""
+    def new_surface(self, symbol: str, split: str, taken: list[str]) -> str:
+        """A surface that is new in the sentence."""
         while True:
             surface = self.names.surface(symbol, split)
             if surface not in taken:
                 return surface
 
-    def sentence(self, frame: str, frames: List[str], split: str) -> Optional[Sample]:
-        """A new sentence of `frame`, now and then with a second one behind it; None where none was found."""
+    def sentence(self, frame: str, frames: list[str], split: str) -> Optional[Sample]:
+        """A new sentence of `frame`, sometimes followed by a second one; `None` if none was found."""
         for _ in range(30):
             sample, drawn = self.fill(frame, split)
             chance = self.rng.random()
@@ -177,10 +177,10 @@ class Composer:
                 return sample
         return None
 
-    def compose(self, split: str, count: int) -> List[Sample]:
-        """`count` sentences; all frames of the split get equally many, but for chance and duplicates."""
+    def compose(self, split: str, count: int) -> list[Sample]:
+        """`count` sentences, spread evenly over the frames of the split except for chance and duplicates."""
         frames = [frame for frame in self.frames if split != "train" or not frame.startswith("!")]
-        samples: List[Sample] = []
+        samples: list[Sample] = []
         while len(samples) < count:
             self.rng.shuffle(frames)
             made = (self.sentence(frame, frames, split) for frame in list(frames))
@@ -188,18 +188,18 @@ class Composer:
         return samples[:count]
 
 
-def read_frames(path: Path) -> List[str]:
-    """The frames of the file, each checked: known types, no brace or bracket left over."""
+def read_frames(path: Path) -> list[str]:
+    """The frames of the file, checked for known types and unmatched braces or brackets."""
     lines = (line.strip() for line in path.read_text(encoding="utf-8").split("\n"))
     frames = [line for line in lines if line and not line.startswith("#")]
     for frame in frames:
         assert not set("{}[]") & set(SLOT.sub("", CHOICE.sub(lambda match: match[1], frame))), frame
         assert all(slot[1] in ("", *TYPES) for slot in SLOT.finditer(frame)), frame
-    assert len(frames) == len(set(frames)), "a frame stands twice"
+    assert len(frames) == len(set(frames)), "a frame is repeated"
     return frames
 
 
-def compose_all() -> Tuple[List[str], Dict[str, List[Sample]]]:
+def compose_all() -> tuple[list[str], dict[str, list[Sample]]]:
     """The frames, and the sentences of every split."""
     rng = random.Random(SEED)
     frames = read_frames(HERE / "sample_frames.txt")
@@ -207,18 +207,18 @@ def compose_all() -> Tuple[List[str], Dict[str, List[Sample]]]:
     return frames, {split: composer.compose(split, count) for split, count in SIZES.items()}
 
 
-def unseen(train: List[Sample], dev: List[Sample]) -> Tuple[float, float]:
-    """The shares of dev's distinct surfaces and of its mentions that train labels nowhere, under no type."""
+def unseen(train: list[Sample], dev: list[Sample]) -> tuple[float, float]:
+    """The shares of dev's distinct surfaces and of its mentions that train never labels, with any type."""
     known = {surface for sample in train for _, surface in sample.surfaces()}
     mentions = [surface for sample in dev for _, surface in sample.surfaces()]
     distinct = set(mentions)
     return len(distinct - known) / len(distinct), sum(surface not in known for surface in mentions) / len(mentions)
 
 
-def check(splits: Dict[str, List[Sample]]) -> None:
-    """Asserts what the sample promises; see `fixtures/sample/README.md`."""
+def check(splits: dict[str, list[Sample]]) -> None:
+    """Assert the properties stated in `fixtures/sample/README.md`."""
     texts = [sample.text for samples in splits.values() for sample in samples]
-    assert len(texts) == len(set(texts)), "a sentence stands twice"
+    assert len(texts) == len(set(texts)), "a sentence is repeated"
     for split in ("train", "dev"):
         samples = splits[split]
         assert {kind for sample in samples for kind, _ in sample.surfaces()} == set(TYPES), split
@@ -230,13 +230,13 @@ def check(splits: Dict[str, List[Sample]]) -> None:
     assert min(unseen(splits["train"], splits["dev"])) >= 1 / 3, "too few unseen surfaces in dev"
 
 
-def summary(frames: List[str], splits: Dict[str, List[Sample]]) -> Iterator[str]:
-    """The lines of a table of what was composed."""
+def summary(frames: list[str], splits: dict[str, list[Sample]]) -> Iterator[str]:
+    """The lines of a table of statistics."""
     dev_only = sum(frame.startswith("!") for frame in frames)
     yield f"{len(frames)} frames, {dev_only} of them not in train"
     yield f"{'':<22}" + "".join(f"{split:>9}" for split in splits)
     counts = {split: Counter(kind for s in samples for kind, _ in s.surfaces()) for split, samples in splits.items()}
-    rows: Dict[str, List[object]] = {"sentences": [len(samples) for samples in splits.values()]}
+    rows: dict[str, list[object]] = {"sentences": [len(samples) for samples in splits.values()]}
     rows["without entities"] = [sum(not s.entities for s in samples) for samples in splits.values()]
     lengths = [sorted(len(s.text) for s in samples) for samples in splits.values()]
     for percent in (0, 25, 50, 75, 95, 100):
@@ -251,8 +251,8 @@ def summary(frames: List[str], splits: Dict[str, List[Sample]]) -> Iterator[str]
         yield f"{row:<22}" + "".join(f"{value!s:>9}" for value in values)
 
 
-def write(splits: Dict[str, List[Sample]], folder: Path) -> None:
-    """Writes `train.json`, `dev.json` and, without labels, `test.json`: one JSON object a line."""
+def write(splits: dict[str, list[Sample]], folder: Path) -> None:
+    """Write `train.json`, `dev.json` and an unlabelled `test.json`, with one JSON object per line."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, samples in splits.items():
         records = [sample.as_record() for sample in samples]
@@ -262,9 +262,9 @@ def write(splits: Dict[str, List[Sample]], folder: Path) -> None:
         (folder / f"{split}.json").write_bytes(lines.encode("utf-8"))
 
 
-def main(arguments: Optional[List[str]] = None) -> None:
-    """Composes, checks, writes, and prints the summary."""
-    parser = argparse.ArgumentParser(description="Composes the bundled sample.")
+def main(arguments: Optional[list[str]] = None) -> None:
+    """Compose, check, write, and print the summary."""
+    parser = argparse.ArgumentParser(description="Compose the bundled sample.")
     parser.add_argument("--output-dir", type=Path, default=HERE.parent / "fixtures" / "sample")
     options = parser.parse_args(arguments)
     frames, splits = compose_all()

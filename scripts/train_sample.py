@@ -1,5 +1,5 @@
 """
-What `make train` runs: train, evaluate and predict on the bundled sample, by the commands that a user would type.
+The script of `make train`: train, evaluate and predict on the bundled sample with a user's commands.
 
     python scripts/train_sample.py [--epochs N] [--directory DIR]
 """
@@ -25,7 +25,7 @@ SENTENCES = """\
 
 
 def run(*arguments: str, text_in: str | None = None) -> str | None:
-    """Show and run a command; with `text_in`, give it that and return what it prints."""
+    """Show and run a command. With `text_in`, pipe it into the command and return its output."""
     print(f"\n$ allennlp {' '.join(arguments)}", flush=True)
     done = subprocess.run(
         [ALLENNLP, *arguments],
@@ -53,14 +53,14 @@ def marked(prediction: dict) -> str:
 def main() -> None:
     """Train, evaluate, predict."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, help="fewer for a quick look (default: what the config says)")
+    parser.add_argument("--epochs", type=int, help="fewer for a quick look (default: as in the config)")
     parser.add_argument("--directory", default="runs/sample", help="serialization directory, overwritten")
     arguments = parser.parse_args()
     if arguments.epochs:
         os.environ["NER_EPOCHS"] = str(arguments.epochs)
     print(
-        "This is a demonstration on sentences composed for it (fixtures/sample): a small model, trained from nothing.\n"
-        "Its scores mean nothing for real text. README.md tells how to train on your own, with a pretrained encoder."
+        "This demonstration trains a small model from scratch on composed sentences (fixtures/sample).\n"
+        "Its scores say nothing about real text. README.md explains training on your data with a pretrained encoder."
     )
     archive = f"{arguments.directory}/model.tar.gz"
     run("train", "training_config/biaffine.jsonnet", "-s", arguments.directory, "--force", *PACKAGE)
