@@ -3,8 +3,8 @@ CLUENER2020: dev F1 of every head, and of a plain softmax BIO tagger over the sa
 
     python benchmarks/cluener.py [--data DIR] [--encoder DIR] [--seeds 1 2 3] [--epochs 4] [--minutes N]
 
-Each finished run leaves one JSON file and is not run again; one that was cut off is taken up where it was. The test
-file of CLUENER2020 has no labels.
+Each finished run leaves a JSON file and is not repeated; an interrupted run is resumed. CLUENER2020's test file has no
+labels.
 """
 
 import argparse
@@ -21,11 +21,11 @@ MARGIN = 0.005
 
 
 def check(results: list[dict]) -> None:
-    """The peer has to be a fair one, and no head of ours more than half a point below it."""
+    """Exit unless the peer reaches its minimum and every head is at most half a point below the peer."""
     scores = {m: [r["dev_micro_f1"] for r in results if r["model"] == m and r["epochs"] >= 4] for m in CONFIGS}
     means = {model: statistics.mean(found) for model, found in scores.items() if found}
     if PEER in means and means[PEER] < PEER_AT_LEAST:
-        sys.exit(f"the peer reaches {means[PEER]:.4f}, less than {PEER_AT_LEAST}: it is no measure")
+        sys.exit(f"the peer reaches only {means[PEER]:.4f}, but needs {PEER_AT_LEAST} for a fair comparison")
     for model, mean in means.items():
         if mean < means.get(PEER, 0.0) - MARGIN:
             sys.exit(f"{model} is more than half a point below the peer")

@@ -3,8 +3,8 @@ Weibo, Resume and KMOU: dev F1 of every head over one encoder, and test F1 where
 
     python benchmarks/corpora.py weibo|resume|kmou [--data DIR] [--encoder DIR] [--seeds 1 2 3] [--epochs N]
 
-Resumable, with `--minutes` too, as `cluener.py`. KMOU has no test file; `--sentences` trains on so many of its
-sentences, drawn by a seed of their own, the same for all heads.
+Resumable, like `cluener.py`. KMOU has no test file; `--sentences` trains every head on the same random sample of that
+many sentences.
 """
 
 import argparse
@@ -44,8 +44,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", choices=sorted(FILES))
     parser.add_argument("--data", help="folder or archive of the corpus")
-    parser.add_argument("--sentences", type=int, help="how many of train to draw; all by default")
-    parser.add_argument("--subwords", action="store_true", help="the encoder's own pieces as tokens, not characters")
+    parser.add_argument("--sentences", type=int, help="size of the training sample (default: all)")
+    parser.add_argument("--subwords", action="store_true", help="use the encoder's pieces as tokens")
     parser.add_argument("--runs", type=Path)
     add_arguments(parser, str(ENCODER), 0, list(HEADS))
     arguments = parser.parse_args()

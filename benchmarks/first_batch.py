@@ -1,4 +1,4 @@
-"""What `startup.py` adds to both sides: a callback that stops the clock, and a reader for stock AllenNLP."""
+"""Plugins of `startup.py`: a callback that stops the clock, and a reader for stock AllenNLP."""
 
 import json
 import os
@@ -21,7 +21,7 @@ class FirstBatch(TrainerCallback):
 
 @DatasetReader.register("cluener_tags")
 class CluenerTags(DatasetReader):
-    """CLUENER's JSON lines as characters and BIO tags, as AllenNLP's `crf_tagger` wants them."""
+    """CLUENER's JSON lines as characters and BIO tags, the input of AllenNLP's `crf_tagger`."""
 
     def _read(self, file_path: str) -> Iterable[Instance]:
         with open(file_path, encoding="utf-8") as file:

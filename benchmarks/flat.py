@@ -1,21 +1,21 @@
 """
-The lattice encoder `flat` against FLAT computed as its formulas read: time and memory of training steps.
+The lattice encoder `flat` against a literal implementation of FLAT's formulas: time and memory of training steps.
 
-One layer of the published size (8 heads of 16) over sentences of 300 characters: MSRA's, put together to that length,
-with the words of jieba's dictionary, if the real data are at hand; and generated lattices with about a word for each
-character, as larger lexica give. With two distances and with four. The peer is `tests/helpers/literal_flat.py`, which
-looks the distances of all pairs of spans up, concatenates their vectors and puts them through two linear layers, as the
-authors' first releases do. The results of the two are compared before anything is measured.
+One layer of the published size (8 heads of 16) over sentences of 300 characters, with two and with four distances:
+MSRA's sentences, joined to that length, with the words of jieba's dictionary, if the data are available; and generated
+lattices with about one word per character, as larger lexica give. The peer is `tests/helpers/literal_flat.py`, which
+looks up the distances of all pairs of spans, concatenates their vectors and applies two linear layers, like the
+authors' first releases. The results of both are compared before anything is measured.
 
-Time: a step is a forward and a backward pass, dropout on; the sides take turns, and figures are medians, and medians of
-ratios in one turn. On a CPU one thread and processor time. Memory: the most that a step adds to parameters, gradients
-and batch, each side in a process of its own: on a CPU what of the process is resident, on a GPU what is allocated.
-Batches are of 10 sentences, on a CPU of fewer where the peer would take more than half of the memory that is free.
+Time: a step is a forward and a backward pass with dropout. The sides alternate; figures are medians, and medians of the
+ratios within a turn. A CPU uses one thread and processor time. Memory: the peak that a step adds to parameters,
+gradients and batch, each side in a separate process; resident memory on a CPU, allocated memory on a GPU. Batches have
+10 sentences, or fewer on a CPU if the peer would need more than half of the free memory.
 
-At last the longest sentence of MSRA's test file, 2,427 characters, is evaluated; the peer's pairs would take 49 GB.
+Finally the longest sentence of MSRA's test file, 2,427 characters, is evaluated; the peer's pairs would need 49 GB.
 
-The section "FLAT" of the results file is written anew; with `--quick`, of shorter sentences, it is printed and not
-written. A bound that is not kept is told, and the exit status is 1.
+The section "FLAT" of the results file is replaced; with `--quick`, for shorter sentences, it is printed instead. If a
+bound is missed, it is printed and the exit status is 1.
 
     python benchmarks/flat.py [--quick] [--repeats 5] [--data FOLDER] [--results FILE]
 """
@@ -45,11 +45,11 @@ MSRA_TRAIN, MSRA_TEST, JIEBA = (
     "lexicon/jieba-0.42.1.dict.txt.gz",
 )
 MEMORY_RATIO, GPU_MEGABYTES, TIME_RATIO = 0.25, 1500, 1.0
-GENERATED = Path("generated")  # in place of a folder with data
+GENERATED = Path("generated")  # instead of a data folder
 BATCH, TOKENS, LONGEST = 10, 300, 2427
 INPUT_DIM, WORD_DIM, WORDS = 100, 50, 20_000
-PEER_BYTES = 5200  # for each pair of spans, about, with four distances
-# Words per character of the generated lattices by length, about as of jieba's dictionary in MSRA.
+PEER_BYTES = 5200  # approximately, per pair of spans with four distances
+# Words per character of the generated lattices by word length, roughly those of jieba's dictionary in MSRA.
 DENSITY = {2: 0.62, 3: 0.16, 4: 0.09, 5: 0.02, 6: 0.01, 7: 0.005}
 
 Spans = list[tuple[int, int, int]]  # first and last character, word id
@@ -67,7 +67,7 @@ SIDES = tuple(Side(ours, distances) for distances in ("two", "four") for ours in
 
 
 def texts_of(data: Path, number: int, tokens: int) -> list[str]:
-    """MSRA's training sentences one after another, cut into so many pieces; of one longer text, the longest of test."""
+    """MSRA's training sentences, joined and cut into `number` texts; for one longer text, the longest of test."""
     from allennlp.data import DatasetReader
 
     import ner_plugins.dataset_readers.columns.conll  # noqa: F401  (they are registered)
@@ -84,7 +84,7 @@ def texts_of(data: Path, number: int, tokens: int) -> list[str]:
 
 
 def lattices(data: Path, number: int, tokens: int) -> tuple[list[Spans], str]:
-    """The words of so many texts, each of so many characters, and what they are."""
+    """The words of `number` texts of `tokens` characters, and a description of the data."""
     if not (data / MSRA_TRAIN).is_file():
         return [generated(tokens, seed) for seed in range(number)], "generated"
     from ner_plugins.lexicon.word_lexicon import WordLexicon
@@ -106,7 +106,7 @@ def generated(tokens: int, seed: int) -> Spans:
 
 
 def batch_of(spans: list[Spans], tokens: int, device: str) -> tuple[Any, Any, dict[str, Any]]:
-    """Vectors of characters, mask and lattice."""
+    """Character vectors, mask and lattice."""
     import torch
 
     words = max(map(len, spans))
@@ -134,13 +134,13 @@ def _words() -> type:
             return WORD_DIM
 
         def check_lexicon(self, digests: Any) -> None:
-            """There is none."""
+            """Nothing to check: there is no lexicon."""
 
     return Words
 
 
 def encoder_of(side: Side, tokens: int, device: str) -> Any:
-    """The encoder of a side; both of the same weights."""
+    """The encoder of a side; both sides have the same weights."""
     import torch
     from allennlp.common import Lazy
     from allennlp.data import Vocabulary
@@ -159,12 +159,12 @@ def encoder_of(side: Side, tokens: int, device: str) -> Any:
 
 
 def step(encoder: Any, batch: Any) -> None:
-    """Forward and backward."""
+    """One forward and backward pass."""
     encoder(*batch).square().mean().backward()
 
 
 def compare(batch: Any, tokens: int, device: str) -> None:
-    """Exit where the two sides compute anything else."""
+    """Exit if the results of the two sides differ."""
     import torch
 
     for distances in ("two", "four"):
@@ -173,18 +173,18 @@ def compare(batch: Any, tokens: int, device: str) -> None:
                 encoder_of(Side(ours, distances), tokens, device).eval()(*batch) for ours in (True, False)
             )
         if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3):
-            sys.exit(f"{distances} distances: not the same by {(found - expected).abs().max().item():.2g}")
+            sys.exit(f"{distances} distances: the results differ by {(found - expected).abs().max().item():.2g}")
 
 
 def clock_of(device: str) -> tuple[Callable[[], float], Callable[[], None]]:
-    """A clock, and what has to be done before it is read."""
+    """A clock, and a function to call before reading it."""
     import torch
 
     return (time.perf_counter, torch.cuda.synchronize) if device == "cuda" else (time.process_time, lambda: None)
 
 
 def times(batch: Any, tokens: int, device: str, repeats: int) -> dict[Side, list[float]]:
-    """Milliseconds of a step of every side, turn by turn."""
+    """Milliseconds of a step of every side in every turn."""
     clock, wait = clock_of(device)
     encoders = {side: encoder_of(side, tokens, device).train() for side in SIDES}
     found: dict[Side, list[float]] = {side: [] for side in SIDES}
@@ -194,20 +194,20 @@ def times(batch: Any, tokens: int, device: str, repeats: int) -> dict[Side, list
             started = clock()
             step(encoder, batch)
             wait()
-            if turn > 0:  # the first is for what is allocated once
+            if turn > 0:  # the first turn allocates what is kept
                 found[side].append(1000 * (clock() - started))
     return found
 
 
 def resident(name: str) -> float:
-    """Megabytes of `VmRSS`, resident now, or `VmHWM`, at most."""
+    """Resident megabytes: `VmRSS` (current) or `VmHWM` (peak)."""
     found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) / 1024
 
 
 def added(task: Callable[[], None], small: Callable[[], None], device: str) -> float:
-    """Megabytes that a task adds at most to what is there after a small one."""
+    """Peak megabytes that a task adds to those after a small one."""
     import torch
 
     small()
@@ -223,7 +223,7 @@ def added(task: Callable[[], None], small: Callable[[], None], device: str) -> f
 
 
 def child(side: Side, number: int, tokens: int, device: str, data: Path) -> None:
-    """Print the megabytes that a step adds; of a sentence longer than others those, and the seconds, of evaluation."""
+    """Print the megabytes of a step or, for the longest sentence, megabytes and seconds of its evaluation."""
     import torch
 
     torch.set_num_threads(1)
@@ -245,7 +245,7 @@ def child(side: Side, number: int, tokens: int, device: str, data: Path) -> None
 
 
 def in_child(side: Side, number: int, tokens: int, device: str, data: Path) -> list[float]:
-    """What `child` prints, in a process of its own."""
+    """The output of `child` in a separate process."""
     arguments = [str(int(side.ours)), side.distances, str(number), str(tokens), device]
     command = [sys.executable, __file__, "--data", str(data), "--child", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
@@ -256,7 +256,7 @@ def in_child(side: Side, number: int, tokens: int, device: str, data: Path) -> l
 
 
 def batch_size(device: str, spans: list[Spans], tokens: int) -> int:
-    """How many sentences the peer has memory for."""
+    """The number of sentences that the peer has memory for."""
     if device == "cuda":
         return len(spans)
     found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
@@ -266,7 +266,7 @@ def batch_size(device: str, spans: list[Spans], tokens: int) -> int:
 
 
 def figures(values: list[float], unit: str = "") -> str:
-    """Median, and the least and the greatest."""
+    """Median, minimum and maximum."""
     median, least, greatest = (
         f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
         for value in (statistics.median(values), min(values), max(values))
@@ -277,7 +277,7 @@ def figures(values: list[float], unit: str = "") -> str:
 def summary(
     milliseconds: dict[Side, list[float]], megabytes: dict[Side, float], device: str
 ) -> tuple[str, list[str]]:
-    """The table, and the bounds that were not kept."""
+    """The table, and the bounds that were missed."""
     four = Side(False, "four")
     rows, broken = [], []
     for side in SIDES:
@@ -303,7 +303,7 @@ def summary(
 
 
 def report(device: str, tokens: int, repeats: int, data: Path) -> tuple[str, list[str]]:
-    """What is said of lattices on a device, and the bounds that were not kept."""
+    """The text about lattices on a device, and the bounds that were missed."""
     import torch
 
     torch.set_num_threads(1)
@@ -311,7 +311,7 @@ def report(device: str, tokens: int, repeats: int, data: Path) -> tuple[str, lis
     number = batch_size(device, spans, tokens)
     words = sum(map(len, spans)) / len(spans)
     compare(batch_of(spans[:1], tokens, device), tokens, device)
-    # Memory first: each process has it to itself.
+    # Memory first, while this process uses little of it.
     megabytes = {side: in_child(side, number, tokens, device, data)[0] for side in SIDES}
     milliseconds = times(batch_of(spans[:number], tokens, device), tokens, device, repeats)
     text, broken = summary(milliseconds, megabytes, device)
@@ -320,12 +320,12 @@ def report(device: str, tokens: int, repeats: int, data: Path) -> tuple[str, lis
     if number < BATCH:
         more = [f"{in_child(side, BATCH, tokens, device, data)[0]:,.0f} MB" for side in SIDES if side.ours]
         taken = f"ours takes {' and '.join(more)}, with two and with four distances"
-        text += f"\nFor {BATCH} sentences the literal one needs more memory than there is; {taken}.\n"
+        text += f"\nThe literal one would run out of memory with {BATCH} sentences; {taken}.\n"
     return f"{head}{text}\n", broken
 
 
 def longest(device: str, data: Path) -> str:
-    """What is said of a long sentence."""
+    """The text about a long sentence."""
     text = ""
     for side in SIDES:
         if side.ours:
@@ -337,7 +337,7 @@ def longest(device: str, data: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="sentences of 60 characters; write nothing")
+    parser.add_argument("--quick", action="store_true", help="use sentences of 60 characters, and write nothing")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/RESULTS.md")
@@ -360,15 +360,15 @@ def main() -> None:
             texts, broken = [*texts, text], broken + bounds
         if not arguments.quick:
             texts.append(longest(device, sources[0]))
-    gpu = "" if torch.cuda.is_available() else "; no GPU was at hand"
-    text = f"`python benchmarks/flat.py --repeats {arguments.repeats}` (medians, and in brackets the least and the "
-    text += f"greatest). {machine()}{gpu}; {versions('torch')}.\n\n{''.join(texts)}"
+    gpu = "" if torch.cuda.is_available() else "; without a GPU"
+    text = f"`python benchmarks/flat.py --repeats {arguments.repeats}` (medians, with minimum and maximum in "
+    text += f"brackets). {machine()}{gpu}; {versions('torch')}.\n\n{''.join(texts)}"
     text += f"Bounds: {MEMORY_RATIO} of the literal memory with four distances (on a GPU {GPU_MEGABYTES:,} MB too), "
     text += "and steps at least as fast as the literal ones with as many distances.\n"
     print(text)
     if not arguments.quick:
         replace_section(arguments.results, "FLAT", text)
-    sys.exit(f"bounds not kept: {'; '.join(broken)}" if broken else 0)
+    sys.exit(f"bounds missed: {'; '.join(broken)}" if broken else 0)
 
 
 if __name__ == "__main__":

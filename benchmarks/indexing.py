@@ -1,10 +1,10 @@
 """
 Sentences indexed per second: our `ner_transformer` indexer against AllenNLP's `pretrained_transformer_mismatched`.
 
-Both index CLUENER's training sentences, one token to a character, with the same fast tokenizer, in one thread. Each is
-a process of its own, the two in turn: ours in this environment, AllenNLP's in one with Transformers 4.41, the last that
-its tokenizer works with (`make .venv-indexing/.ready` makes it). Each process indexes every sentence once, from a fresh
-indexer; tokens are made before the clock starts. The figure is the ratio of the medians.
+Both index CLUENER's training sentences, one token per character, with the same fast tokenizer in one thread. They run
+alternately in separate processes: ours in this environment, AllenNLP's in one with Transformers 4.41, the last version
+that its tokenizer supports (`make .venv-indexing/.ready` creates it). Each process indexes every sentence once with a
+fresh indexer; tokens are created before the clock starts. The result is the ratio of the medians.
 
     python benchmarks/indexing.py [--repeats 5] [--data FILE] [--encoder DIR] [--peer-python PATH]
 """
@@ -33,9 +33,9 @@ def texts_of(file: Path) -> list[str]:
 
 
 def child(side: str, file: Path, encoder: str) -> None:
-    """Print the seconds that indexing every sentence takes, and the versions."""
+    """Print the seconds to index all sentences, and the versions."""
     sys.path.insert(0, str(ROOT))
-    importlib.import_module("ner_plugins")  # on AllenNLP's side only its stand-ins matter
+    importlib.import_module("ner_plugins")  # AllenNLP's side needs its stand-ins
     import torch
     import transformers
     from allennlp.common import Params
@@ -82,7 +82,7 @@ def main() -> None:
         child(arguments.child, arguments.data, arguments.encoder)
         return
     if not Path(arguments.peer_python).exists():
-        sys.exit(f"{arguments.peer_python}: not found; `make .venv-indexing/.ready` makes it")
+        sys.exit(f"{arguments.peer_python}: not found; `make .venv-indexing/.ready` creates it")
     from results import machine, spread
 
     runs: dict[str, list[dict]] = {"ours": [], "allennlp": []}

@@ -1,20 +1,20 @@
 """
-FLAT and NerCo on Weibo, Resume or MSRA: dev F1, and test F1 at the epoch that is best on dev.
+FLAT and NerCo on Weibo, Resume or MSRA: dev F1, and test F1 of the best epoch on dev.
 
     python benchmarks/lattice.py weibo|resume|msra [--seeds 1 2 3] [--epochs 15] [--models …] [--minutes N]
 
-What is compared, over the same vectors of characters, batches, optimizer and number of epochs:
+Comparisons, with the same character vectors, batches, optimizer and number of epochs:
 
-- `flat` with `bilstm_crf`, which knows characters and bigrams but no words;
+- `flat` with `bilstm_crf`, which uses characters and bigrams but no words;
 - `flat` with `flat_no_residual`, the mistake of the released code;
-- `flat_nerco`, which has `--contrastive-epochs` of contrastive learning before, with `flat_longer`, which has so many
-  ordinary epochs more; and with other ways of contrastive learning: `flat_nerco_published` by NerCo's SGD, slower
-  (`_gentle`), with embeddings that do not learn in it (`_frozen`), followed by epochs of the head alone (`_head`);
-- `flat_encoder`, with a pretrained encoder's vectors besides, with `flat_encoder_nerco`, frozen in the same way;
-- `crf_tagger` over that encoder with `crf_tagger_nerco`, and with `crf_tagger_longer`.
+- `flat_nerco`, with `--contrastive-epochs` of contrastive learning first, with `flat_longer`, which has as many more
+  ordinary epochs, and with variants of contrastive learning: `flat_nerco_published` by NerCo's SGD, a lower rate
+  (`_gentle`), frozen embeddings (`_frozen`), and epochs of the head alone afterwards (`_head`);
+- `flat_encoder`, which adds a pretrained encoder's vectors, with `flat_encoder_nerco`, also with frozen vectors;
+- `crf_tagger` over that encoder with `crf_tagger_nerco` and `crf_tagger_longer`.
 
-MSRA has no dev file: a tenth of its train is dev. Resumable: each finished run leaves a JSON file and is not run again,
-one that was cut off is taken up where it was, and after `--minutes` none is begun.
+MSRA has no dev file: a tenth of its train is used. Resumable: each finished run leaves a JSON file and is not repeated,
+an interrupted run is resumed, and after `--minutes` no run is started.
 """
 
 import argparse
@@ -46,13 +46,13 @@ CONFIGS = {
     "crf_tagger_longer": TAGGER,
     "crf_tagger_nerco": TAGGER,
 }
-# Of characters, bigrams and the lexicon's words
+# Embeddings of characters, bigrams and the lexicon's words.
 EMBEDDINGS = r"(token_embedder_[^.]*|\.words\.embedding)\.weight$"
 LEXICON = SHARED / "data/lexicon"
 
 
 def runs_of(corpus: Corpus, arguments: argparse.Namespace) -> Iterator[Run]:
-    """The training of every model, seed by seed."""
+    """The runs of every model, seed by seed."""
     for seed in arguments.seeds:
         for model in arguments.models:
             over_encoder = CONFIGS[model] == TAGGER or "encoder" in model
@@ -76,7 +76,7 @@ def runs_of(corpus: Corpus, arguments: argparse.Namespace) -> Iterator[Run]:
 
 
 def nerco(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """The callback: so many epochs whatever comes of them, as many as `…_longer` trains more."""
+    """The callback, without early stopping: as many epochs as `…_longer` trains more."""
     found: dict[str, Any] = {"type": "nerco", "epochs": arguments.contrastive_epochs, "patience": None}
     if model.endswith("_published"):
         return found  # its SGD is the default
@@ -108,12 +108,12 @@ def main() -> None:
     parser.add_argument("--character-vectors", default=str(LEXICON / "macropodus-0.0.7.w2v_model_wiki_char.vec.gz"))
     parser.add_argument("--encoder", default=str(SHARED / "encoders/bge-small-zh-v1.5-int8deq"))
     parser.add_argument("--encoder-rate", type=float, default=2e-4)
-    parser.add_argument("--bfloat16", action="store_true", help="mixed precision where there is an encoder")
+    parser.add_argument("--bfloat16", action="store_true", help="mixed precision for models with an encoder")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--contrastive-epochs", type=int, default=10)
     parser.add_argument("--models", nargs="+", choices=sorted(CONFIGS), default=list(CONFIGS))
-    parser.add_argument("--minutes", type=float, help="start no further run after so long; what is left is 'not run'")
+    parser.add_argument("--minutes", type=float, help="start no further run after this time; the others are 'not run'")
     parser.add_argument("--runs", type=Path)
     arguments = parser.parse_args()
     arguments.data = arguments.data or str(SHARED / "data" / CORPORA[arguments.corpus])

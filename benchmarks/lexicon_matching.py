@@ -1,19 +1,19 @@
 """
-Matching a lexicon: sentences a second and memory, against tries and dictionaries in plain Python.
+Lexicon matching: sentences per second and memory, against tries and dictionaries in plain Python.
 
-CLUENER's training sentences are matched against jieba's dictionary: all of its words, and those of two characters or
-more, which is what a lattice takes by default. Every measurement is a process of its own, on one core; the sides take
-turns, and what they find is compared by a digest.
+CLUENER's training sentences are matched against jieba's dictionary: all its words, and those of at least two
+characters, the default of a lattice. Every measurement runs in a separate process on one core. The sides alternate, and
+digests of their matches are compared.
 
 - ours: `WordLexicon.match`, Aho-Corasick by pyahocorasick over the bytes of UTF-16
-- pyahocorasick over characters, as it comes
-- a trie of nested dicts, walked from every character, as FLAT's and Lattice LSTM's code has it
-- a dict of words, asked for every substring that is not longer than the longest word
+- pyahocorasick over characters, its default
+- a trie of nested dicts, walked from every character, as in the code of FLAT and Lattice LSTM
+- a dict of words, queried with every substring up to the length of the longest word
 
-The times are processor times of one pass over all sentences, the median of `--passes` in a process. Memory is the most
-that lexicon and matcher take above the imports while they are made and used.
+Times are processor times of one pass over all sentences, the median of `--passes` in a process. Memory is the peak of
+building and using lexicon and matcher, above the imports.
 
-The section "Lexicon" of the results file is written anew.
+The section "Lexicon" of the results file is replaced.
 
     python benchmarks/lexicon_matching.py [--repeats 3] [--passes 3] [--data DIR] [--results FILE]
 """
@@ -115,7 +115,7 @@ def measure_here(side: str, min_length: int, passes: int, data: Path) -> dict:
     began = time.process_time()
     lexicon = WordLexicon(str(data / WORDS), min_length=min_length)
     match = lexicon.match if side == OURS else PEERS[side](lexicon.words)
-    match("")  # ours is made when it is first asked
+    match("")  # ours is built by the first call
     made = time.process_time() - began
     seconds = []
     for _ in range(passes):
@@ -146,14 +146,14 @@ def measure(side: str, min_length: int, arguments: argparse.Namespace) -> dict:
 
 
 def compare(min_length: int, arguments: argparse.Namespace) -> tuple[str, list[str]]:
-    """A table of all sides, and the bounds that were not kept."""
+    """A table of all sides, and the bounds that were missed."""
     runs: dict[str, list[dict]] = {side: [] for side in (OURS, *PEERS)}
     for _ in range(arguments.repeats):
         for side, measured in runs.items():
             measured.append(measure(side, min_length, arguments))
     found = [run["found"] for measured in runs.values() for run in measured]
     if any(other != found[0] for other in found):
-        sys.exit(f"the sides have not found the same: {found}")
+        sys.exit(f"the sides have different matches: {found}")
     speeds = {side: [run["speed"] for run in measured] for side, measured in runs.items()}
     rows = []
     for side, measured in runs.items():
@@ -162,10 +162,10 @@ def compare(min_length: int, arguments: argparse.Namespace) -> tuple[str, list[s
         rows.append((side, *speed, f"{made:.1f} s", f"{max(run['above'] for run in measured):.0f} MB"))
     ours, above = statistics.median(speeds[OURS]), max(run["above"] for run in runs[OURS])
     text = "{words:,} words, {matches:,} matches in {sentences:,} sentences:\n\n".format(**found[0])
-    text += table("side | sentences a second, median | min | max | read and made in | memory", rows)
+    text += table("side | sentences per second, median | min | max | read and built in | memory", rows)
     ratios = [f"**{ours / statistics.median(speeds[side]):.1f}** to {side}" for side in PEERS]
     text += f"\nRatios of medians, ours to the others: {', '.join(ratios)}.\n\n"
-    broken = [f"{ours:,.0f} sentences a second"] * (ours < PER_SECOND)
+    broken = [f"{ours:,.0f} sentences per second"] * (ours < PER_SECOND)
     return text, broken + [f"{above:.0f} MB"] * (above > MEGABYTES)
 
 
@@ -185,16 +185,16 @@ def main() -> None:
         if not (arguments.data / file).exists():
             sys.exit(f"{arguments.data / file}: not found; --data names the folder of the corpora")
     options = f"--repeats {arguments.repeats} --passes {arguments.passes}"
-    text = f"`python benchmarks/lexicon_matching.py {options}`, one core, each measurement in a process of its own. "
+    text = f"`python benchmarks/lexicon_matching.py {options}`, one core, each measurement in a separate process. "
     text += f"{machine()}; {versions('pyahocorasick')}.\n\n"
     broken = []
     for min_length in (1, 2):
         part, bounds = compare(min_length, arguments)
         text, broken = text + part, broken + bounds
-    text += f"Bounds for ours: {PER_SECOND:,} sentences a second, {MEGABYTES} MB.\n"
+    text += f"Bounds for ours: {PER_SECOND:,} sentences per second, {MEGABYTES} MB.\n"
     print(f"\n{text}")
     replace_section(arguments.results, "Lexicon", text)
-    sys.exit(f"bounds not kept: {'; '.join(broken)}" if broken else 0)
+    sys.exit(f"bounds missed: {'; '.join(broken)}" if broken else 0)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
 """
 Reading corpora: seconds against a Hugging Face `datasets` build and AllenNLP's own reader, memory, and every corpus.
 
-Every measurement is a process of its own, its imports not timed; where two are compared they take turns, and what they
-read is compared by a digest after the clock has stopped.
+Every measurement runs in a separate process, without timing its imports. Compared sides alternate, and digests of what
+they read are compared after the clock has stopped.
 
 - MSRA's training file to `Sentence`s by our `msra`, against `Dataset.from_generator` into a fresh cache. The peer's
   generator is a plain parser of just this format: it splits lines, joins characters to the text and BIO tags to
-  (start, end, type), and checks nothing. Its rows have what those of such corpora have there, tokens and tags, and
-  text and entities, as `Sentence`s do; for comparison also without tokens and tags (no bound: less than what is asked).
+  (start, end, type), and checks nothing. Its rows have tokens and tags, as is usual in `datasets`, and text and
+  entities, as `Sentence`s do. It is also measured without tokens and tags, which is not what users want (no bound).
 - The same file to Instances by our `msra`, against AllenNLP's `conll2003` on the same sentences in its four columns
-  (uncompressed, which spares it what our side does). Both with their default tokens and indexers, in this environment.
-- Memory of reading generated files of `--megabytes` as a stream, sentence by sentence: the peak of the whole process,
-  and what of it came after the imports. The bound is for the latter.
-- Every split of every corpus of `--data` to Instances.
+  (uncompressed, which gives it an advantage), both with their default tokens and indexers, in this environment.
+- Memory to read generated files of `--megabytes` as a stream of sentences: the peak of the process, and its part above
+  the imports, which the bound applies to.
+- Every split of every corpus in `--data` to Instances.
 
-`datasets` is in an environment of its own (`make .venv-readers/.ready` makes it). The section "Reading" of the results
-file is written anew.
+`datasets` has its own environment (`make .venv-readers/.ready` creates it). The section "Reading" of the results file
+is replaced.
 
     python benchmarks/readers.py [--repeats 5] [--data DIR] [--megabytes 1000] [--results FILE]
 """
@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 FASTER_THAN_DATASETS, FASTER_THAN_ALLENNLP, MEGABYTES, SECONDS = 3.0, 1.0, 200, 15
 MSRA = "msra_bio/msra_train_bio.gz"
-# Each corpus's reader, and the splits that it has.
+# The reader and the splits of each corpus.
 CORPORA = {
     "cluener2020": ("cluener", "train dev test"),
     "msra_bio": ("msra", "train test"),
@@ -50,17 +50,17 @@ CORPORA = {
     "conll2003": ("conll2003_ner", "train dev test"),
     "germeval2014": ("germeval", "train dev test"),
 }
-# Generated files, their readers, and whether each sentence has a token that no other has.
+# Generated files, their readers, and whether each sentence has a unique token.
 STREAMS = (("stream.txt", "msra", False), ("stream.txt.gz", "msra", True), ("stream.json", "cluener", True))
 
-Result = tuple[str, list[str]]  # text for the results file, and the bounds that were not kept
+Result = tuple[str, list[str]]  # text for the results file, and the bounds that were missed
 
 
-# The files that are not there yet.
+# Generated files.
 
 
 def four_columns(source: str, target: Path) -> None:
-    """MSRA as CoNLL-2003 has its sentences."""
+    """Write MSRA in the four columns of CoNLL-2003."""
     with (
         gzip.open(source, "rt", encoding="utf-8", newline="\n") as lines,
         open(target, "w", encoding="utf-8", newline="\n") as file,
@@ -70,7 +70,7 @@ def four_columns(source: str, target: Path) -> None:
 
 
 def generated(megabytes: int, as_json: bool, tokens_of_their_own: bool) -> Iterator[bytes]:
-    """Blocks of sentences: 5,000 different ones over and over, or each with a token that no other has."""
+    """Blocks of 5,000 sentences, repeated or with a unique token in each sentence."""
     draw = random.Random(0)
     bodies = [sentence(draw) for _ in range(5000)]
     written = number = 0
@@ -86,7 +86,7 @@ def generated(megabytes: int, as_json: bool, tokens_of_their_own: bool) -> Itera
 
 
 def sentence(draw: random.Random) -> tuple[str, str, int, int]:
-    """Text, entity type and where it stands."""
+    """A text, and the type, start and end of its entity."""
     length = draw.randint(10, 90)
     text = "".join(map(chr, draw.choices(range(0x4E00, 0x5DA0), k=length)))
     start = draw.randrange(length - 5)
@@ -105,13 +105,13 @@ def json_line(own: str, text: str, type_: str, start: int, end: int) -> str:
 
 
 def write(target: Path, megabytes: int, as_json: bool, tokens_of_their_own: bool) -> None:
-    # Level 1: the file is made for its reader.
+    # Level 1, since compression is not measured.
     opened = gzip.open(target, "wb", compresslevel=1) if target.suffix == ".gz" else open(target, "wb")  # noqa: SIM115
     with opened as file:
         file.writelines(generated(megabytes, as_json, tokens_of_their_own))
 
 
-# Measuring, and what to say of it.
+# Measurements and their tables.
 
 
 def measure(child: str, *arguments: str, python: str = sys.executable) -> dict:
@@ -129,7 +129,7 @@ def measure(child: str, *arguments: str, python: str = sys.executable) -> dict:
 
 
 def in_turn(repeats: int, sides: dict[str, Callable[[], dict]]) -> dict[str, list[dict]]:
-    """Measurements of each side, which have to have read the same."""
+    """Measurements of each side; exits unless all have read the same."""
     runs: dict[str, list[dict]] = {side: [] for side in sides}
     for _ in range(repeats):
         for side, run in sides.items():
@@ -137,7 +137,7 @@ def in_turn(repeats: int, sides: dict[str, Callable[[], dict]]) -> dict[str, lis
             print(f"{side:24s}{runs[side][-1]['seconds']:7.2f} s ({runs[side][-1]['cpu']:.2f} s)", flush=True)
     digests = {run["digest"] for found in runs.values() for run in found}
     if len(digests) > 1:
-        sys.exit(f"the sides have not read the same: {runs}")
+        sys.exit(f"the sides have read different data: {runs}")
     return runs
 
 
@@ -171,7 +171,7 @@ def against_datasets(arguments: argparse.Namespace) -> Result:
     ours, wide, narrow = runs.values()
     ratio, less = ratio_of_medians(wide, ours), ratio_of_medians(narrow, ours)
     text = f"MSRA's training file ({ours[0]['sentences']:,} sentences, {ours[0]['entities']:,} entities; "
-    text += f"{arguments.repeats} repeats, the sides in turn; all read the same texts and entities):\n\n"
+    text += f"{arguments.repeats} repeats, alternating sides; all read the same texts and entities):\n\n"
     rows = [
         spread_row("ours, `msra` to `Sentence`s", ours),
         spread_row(f"`Dataset.from_generator` ({wide[0]['versions']}): tokens, tags, text, entities", wide),
@@ -179,7 +179,7 @@ def against_datasets(arguments: argparse.Namespace) -> Result:
     ]
     text += table("side | median | min | max | processor time, median", rows)
     text += f"\nRatio of medians: **{ratio:.1f}** (bound {FASTER_THAN_DATASETS:g}; of processor times "
-    text += f"{ratio_of_medians(wide, ours, 'cpu'):.1f}), {less:.1f} where the rows lack tokens and tags.\n\n"
+    text += f"{ratio_of_medians(wide, ours, 'cpu'):.1f}), {less:.1f} for rows without tokens and tags.\n\n"
     return text, [f"{ratio:.2f} times as fast as datasets"] if ratio < FASTER_THAN_DATASETS else []
 
 
@@ -216,7 +216,7 @@ def memory(arguments: argparse.Namespace, folder: Path) -> Result:
         if run["above"] >= MEGABYTES:
             broken.append(f"{run['above']:.0f} MB to read {name}")
         peaks = (f"{run['process']:.0f} MB", f"**{run['above']:.0f} MB**")
-        which = ", each sentence with a token of its own" if own else ""
+        which = ", a unique token in each sentence" if own else ""
         rows.append((f"`{name}` by `{reader}`{which}", f"{run['sentences']:,}", *peaks, f"{run['seconds']:.0f} s"))
     text = f"Memory while a generated file of {arguments.megabytes:,} MB (before compression) is read as a stream:\n\n"
     text += table("file | sentences | peak of the process | above the imports | seconds", rows)
@@ -234,7 +234,7 @@ def corpora(arguments: argparse.Namespace) -> Result:
         rows.append((*row, *spread_row("", runs)[1:]))
         if max(seconds_of(runs)) > SECONDS:
             broken.append(f"{max(seconds_of(runs)):.1f} s to read {name}")
-    text = "Every corpus, all splits one after the other to Instances (3 repeats, one process):\n\n"
+    text = "All splits of every corpus to Instances, one after the other (3 repeats, one process):\n\n"
     text += table("corpus | sentences | median | min | max | processor time, median", rows)
     return f"{text}\nBound {SECONDS} s each.\n", broken
 
@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/RESULTS.md")
     arguments = parser.parse_args()
     if not Path(arguments.peer_python).exists():
-        sys.exit(f"{arguments.peer_python}: not found; `make .venv-readers/.ready` makes it")
+        sys.exit(f"{arguments.peer_python}: not found; `make .venv-readers/.ready` creates it")
     if not (arguments.data / MSRA).exists():
         sys.exit(f"{arguments.data / MSRA}: not found; --data names the folder of the corpora")
     command = f"`python benchmarks/readers.py --repeats {arguments.repeats} --megabytes {arguments.megabytes}`"
@@ -264,7 +264,7 @@ def main() -> None:
     broken = [bound for _, found in parts for bound in found]
     print(f"\n{text}")
     replace_section(arguments.results, "Reading", text)
-    sys.exit(f"bounds not kept: {'; '.join(broken)}" if broken else 0)
+    sys.exit(f"bounds missed: {'; '.join(broken)}" if broken else 0)
 
 
 if __name__ == "__main__":

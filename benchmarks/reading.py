@@ -1,7 +1,7 @@
 """
-What `benchmarks/readers.py` measures, each in a process of its own: one JSON line with times, counts and a digest.
+The measurements of `benchmarks/readers.py`, each in a separate process that prints times, counts and a digest as JSON.
 
-The peer's side runs in the peer's environment, so nothing here is imported but the standard library.
+The peer's side runs in the peer's environment, so this module imports only the standard library.
 
     python benchmarks/reading.py NAME ARGUMENT …
 """
@@ -24,7 +24,7 @@ Spans = list[tuple[int, int, str]]
 
 
 class Clock:
-    """Seconds since it was made, on the wall and of this process's processors (which others' work disturbs less)."""
+    """Wall-clock and processor seconds since creation; other processes disturb the latter less."""
 
     def __init__(self) -> None:
         self._started = time.perf_counter(), time.process_time()
@@ -58,7 +58,7 @@ def ours_to_sentences(file: str) -> dict:
 
 
 def plain_rows(file: str, wide: bool) -> Iterator[dict]:
-    """A parser as a dataset script has it: `char<TAB>tag`, BIO without illegal tags."""
+    """A parser like those of dataset scripts: `char<TAB>tag`, BIO without illegal tags."""
     tokens: list[str] = []
     tags: list[str] = []
 
@@ -118,7 +118,7 @@ def ours_to_instances(file: str) -> dict:
 
 def allennlp_to_instances(file: str) -> dict:
     sys.path.insert(0, str(ROOT))
-    importlib.import_module("ner_plugins")  # on AllenNLP's side only its stand-ins matter
+    importlib.import_module("ner_plugins")  # AllenNLP's side needs its stand-ins
     importlib.import_module("allennlp_models.tagging")
     from allennlp.data import DatasetReader
 
@@ -148,7 +148,7 @@ def corpus_to_instances(path: str, name: str, splits: str) -> dict:
 
 
 def memory_of_stream(file: str, name: str) -> dict:
-    """Megabytes at the most while a file is read, sentence by sentence: of the process, and above its imports."""
+    """Peak megabytes while a file is read as a stream: of the process, and above its imports."""
     reader = our_reader(name)
     peak = peak_megabytes()
     before = resident_megabytes()
@@ -173,7 +173,7 @@ def resident_megabytes() -> float:
 
 
 def forget_peak() -> None:
-    """Linux begins the peak anew; elsewhere the imports' own peak may hide a part of the reader's."""
+    """Reset the peak on Linux. Elsewhere the peak of the imports may hide a part of the reader's."""
     reset = Path("/proc/self/clear_refs")
     if reset.exists():
         reset.write_text("5")

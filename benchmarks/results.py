@@ -1,4 +1,4 @@
-"""What every benchmark says beside its figures (the machine, the versions, median and spread), and where."""
+"""The parts of results that all benchmarks share: machine, versions, spread, tables and sections of RESULTS.md."""
 
 import platform
 import re
@@ -26,7 +26,7 @@ def versions(*distributions: str) -> str:
 
 
 def spread(values: Sequence[float], unit: str) -> str:
-    """Median, minimum and maximum, and how many there were."""
+    """Median, minimum, maximum and number of values."""
     return (
         f"median {statistics.median(values):.4g} {unit} "
         f"(min {min(values):.4g}, max {max(values):.4g}, {len(values)} repeats)"
@@ -34,13 +34,13 @@ def spread(values: Sequence[float], unit: str) -> str:
 
 
 def table(header: str, rows: Iterable[Iterable[object]]) -> str:
-    """A table of Markdown, from its header with bars between the columns."""
+    """A Markdown table; the header has bars between its columns."""
     lines = [f"| {header} |", "|" + " --- |" * (header.count("|") + 1)]
     return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]) + "\n"
 
 
 def replace_section(results: Path, title: str, text: str) -> None:
-    """The section of this title, which is added before the last one if there is none yet."""
+    """Replace the section of this title, or insert it before the last one."""
     parts = re.split(r"(?m)^(?=## )", results.read_text(encoding="utf-8"))
     section = f"## {title}\n\n{text.rstrip()}\n\n"
     places = [index for index, part in enumerate(parts) if part.startswith(f"## {title}\n")]

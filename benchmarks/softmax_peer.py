@@ -1,4 +1,4 @@
-"""The peer of `cluener.py`: a plain softmax BIO tagger over the same encoder, decoded by the seqeval library."""
+"""The peer in `cluener.py`: a plain softmax BIO tagger over the same encoder, decoded by the seqeval library."""
 
 import torch
 from allennlp.data import Vocabulary

@@ -1,14 +1,14 @@
 """
-Spans decoded per second, ours against the loop that biaffine-ner published, and the memory that scoring them takes.
+Decoding of spans, ours against the loop published with biaffine-ner, and the memory to score them.
 
-Decoding: a batch of 32 sentences of 128 tokens, 10 types, on the CPU, one thread, from the same scores, which stand in
-memory as our scorer leaves them, to lists of spans on both sides; the two in turn, processor time. The peer is
-`get_pred_ner` of juntaoy/biaffine-ner (which Biaffine-BERT-NER and others copied): it takes the scores of the valid
-cells in a row, lists all spans, walks through their best classes, sorts what is an entity and keeps what is in conflict
-with nothing kept. The spans found must be the same.
+Decoding: a batch of 32 sentences of 128 tokens and 10 types on a CPU with one thread, from the same scores in the
+memory layout of our scorer to lists of spans. The sides alternate; times are processor times. The peer is
+`get_pred_ner` of juntaoy/biaffine-ner (copied by Biaffine-BERT-NER and others): it flattens the scores of valid cells,
+lists all spans, takes their best classes, sorts the entities and keeps those without conflict. Both sides must find the
+same spans.
 
-Memory: what scoring, loss and gradient of one text of 512, 1,024 and 2,427 tokens add to the process (peak resident
-set, each in a process of its own), up to 50 tokens wide, beside the square of all pairs of tokens.
+Memory: the peak resident memory that scoring, loss and gradient of one text of 512, 1,024 and 2,427 tokens add to a
+process, with spans up to 50 tokens wide, compared with the square of all pairs of tokens.
 
     python benchmarks/span_decoding.py [--repeats 15]
 """
@@ -33,15 +33,15 @@ GROWTH = 1.25  # beyond proportional to the length
 BATCH, LENGTH, CLASSES, WIDTH, DIM, PROJECTION = 32, 128, 11, 50, 512, 150
 LENGTHS = (512, 1024, 2427)
 SCORERS = ("biaffine", "pair_ffn", "square")
-# By how much "not an entity" is ahead on average: 5.5 leaves 2.3 spans of a sentence that beat it, as many as CLUENER's
-# sentences have entities.
+# Mean lead of the score of "not an entity": with 5.5, 2.3 spans per sentence beat it, as many as CLUENER's sentences
+# have entities.
 SCORES = {"2 candidates a sentence": 5.5, "9 candidates a sentence": 5.0, "untrained": 0.0}
 
 Row = tuple[object, ...]
 
 
 def get_pred_ner(lengths: Sequence[int], width: int, scores, flat: bool) -> list[list[tuple[int, int, int]]]:
-    """biaffine-ner's loop, which stops here at `width`: first token, last token and class of each entity."""
+    """biaffine-ner's loop, limited to `width`: first token, last token and class of each entity."""
     import numpy
 
     candidates = []
@@ -75,7 +75,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def decoding(repeats: int) -> tuple[str, list[str]]:
-    """The table of decoding, and what fell short of its bound."""
+    """The table of decoding, and the bounds that were missed."""
     import torch
 
     from ner_plugins.heads.band import span_mask
@@ -113,7 +113,7 @@ def decoding(repeats: int) -> tuple[str, list[str]]:
 
 
 def child(kind: str, length: int) -> None:
-    """Print the megabytes that a training step of the head alone adds to the process."""
+    """Print the megabytes that a training step of the head adds to the process."""
     import torch
 
     from ner_plugins.heads.band import span_mask
@@ -141,7 +141,7 @@ def child(kind: str, length: int) -> None:
             valid = span_mask(torch.ones(1, length, dtype=torch.bool), scores.size(2))
         loss(scores, torch.zeros(scores.shape[:3], dtype=torch.int64), valid, 1).backward()
 
-    step(16)  # what is allocated once
+    step(16)  # allocate what is kept
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
     step(length)
@@ -149,14 +149,14 @@ def child(kind: str, length: int) -> None:
 
 
 def resident(name: str) -> float:
-    """Megabytes of `VmRSS`, resident now, or `VmHWM`, at most."""
+    """Resident megabytes: `VmRSS` (current) or `VmHWM` (peak)."""
     found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) / 1024
 
 
 def memory(repeats: int) -> tuple[str, list[str]]:
-    """The table of memory, and what grew faster than its bound."""
+    """The table of memory, and the bounds that were missed."""
     rows: list[Row] = []
     short = []
     names = {
@@ -202,7 +202,7 @@ def main() -> None:
     text = head + "".join(part for part, _ in parts)
     short = [bound for _, found in parts for bound in found]
     replace_section(arguments.results, "Spans", text)
-    sys.exit(f"bounds not kept: {'; '.join(short)}" if short else 0)
+    sys.exit(f"bounds missed: {'; '.join(short)}" if short else 0)
 
 
 if __name__ == "__main__":

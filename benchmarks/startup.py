@@ -1,10 +1,10 @@
 """
 Seconds from the command to the first training batch: ours against stock AllenNLP 2.10.1 with allennlp-models.
 
-Both read the bundled sample and train a BiLSTM of the same size; ours `biaffine`, stock its own `crf_tagger`. Stock
-runs in the same environment, with nothing of ours but the stand-ins and names without which it does not import at all.
-The two take turns, after one uncounted run of each; the clock stops when the first batch is trained; the figure is the
-ratio of the medians.
+Both read the bundled sample and train a BiLSTM of the same size: ours with `biaffine`, stock with its `crf_tagger`.
+Stock runs in the same environment, with only those of our stand-ins and names that it needs to import. The two
+alternate, after one uncounted run of each. The clock stops after the first batch; the result is the ratio of the
+medians.
 
     python benchmarks/startup.py [--repeats 7]
 """
@@ -24,8 +24,8 @@ from results import machine, spread, versions
 ROOT = Path(__file__).resolve().parent.parent
 BOUND = 0.65
 
-# The `allennlp` script of the stock side: only those patches without which it does not start.
-# (NLTK's download is among them: without a network it would stall, to our advantage.)
+# Replaces the `allennlp` script on the stock side, with only those patches that it needs to start. They include the one
+# of NLTK's download, which would stall without a network, to our advantage.
 STOCK = """
 import sys
 from ner_plugins.compat import hook
@@ -85,7 +85,7 @@ def main() -> None:
         for repeat in range(repeats + 1):
             for side, command in (("ours", ours), ("stock", stock)):
                 seconds = seconds_to_first_batch(command, folder)
-                if repeat:  # the first of each warms the disk's cache
+                if repeat:  # the first run of each warms the disk cache
                     times[side].append(seconds)
                     print(f"{side:6s} {seconds:6.2f} s", flush=True)
     ratio = statistics.median(times["ours"]) / statistics.median(times["stock"])

@@ -1,26 +1,25 @@
 """
 Linear-chain CRFs: ours against AllenNLP's `ConditionalRandomField` and pytorch-crf.
 
-For each number of sentences, tokens and tags: the loss forward and backward (gradients of emissions and of every
-score), decoding to lists of tags, and, ours alone, marginals; on a CPU with one thread and with two, and on a GPU where
-there is one. All sides take turns on the same float32 emissions and scores, without constraints, every sentence at full
-length (which ours would gain from if it were not so: padding costs it nothing). They are called as a model calls them,
-so that checks and allocation are timed. Each runs before the clock starts; what the first call of ours takes, which
-compiles, is measured by itself in processes of their own.
+For each number of sentences, tokens and tags: the loss forward and backward (gradients of emissions and all scores),
+decoding to lists of tags and, for ours alone, marginals; on a CPU with one and with two threads, and on a GPU if there
+is one. The sides alternate on the same float32 emissions and scores, without constraints and with all sentences at full
+length (padding would be an advantage for ours, which does not process it). They are called as by a model, so that
+checks and allocation are timed. Each runs once before the clock starts; the first call of ours, which compiles, is
+measured separately in new processes.
 
-In each turn every side is called once before its clock starts, and then, where it is short, until that takes 10 ms.
-There are `--repeats` turns, fewer (3 at least) at sizes where they would take more than `--seconds` together. The
-clock is the wall's; with one thread on a CPU it is the processor's, which other processes disturb less and which is
-the same where there are none. Figures are medians of ours, and medians of how many times as long a peer took in the
-same turn.
+In each turn, every side is called once untimed and then repeatedly for about 10 ms. There are `--repeats` turns, or
+fewer (at least 3) for sizes that would take more than `--seconds` in total. Times are wall-clock times or, with one
+thread on a CPU, processor times, which other processes disturb less. Figures are medians of our times, and medians of
+the ratios of a peer's time to ours in the same turn.
 
-Before it is timed, each size is compared (with one thread): our losses, gradients and marginals with the peers' in
-float64 (theirs in float32 are off by more than 1e-3 in long sentences), and taggings. Where these differ, their scores
-by float64 must be the same but for what float32 cannot tell.
+Each size is first compared (with one thread): our losses, gradients and marginals with the peers' in float64 (in
+float32 theirs are off by more than 1e-3 in long sentences), and taggings. Taggings that differ must have the same score
+in float64, within the precision of float32.
 
-The section "Structured inference" of the results file is written anew; with `--quick`, which only measures sizes that
-have a bound, it is printed and not written. A bound that is not kept is told, and the exit status is 1. Spans, and
-memory, are measured by `span_decoding.py`.
+The section "Structured inference" of the results file is replaced; with `--quick`, which measures only sizes with a
+bound, it is printed instead. If a bound is missed, it is printed and the exit status is 1. `span_decoding.py` measures
+spans and memory.
 
     python benchmarks/structured.py [--quick] [--repeats 9] [--seconds 4] [--results FILE]
 """
@@ -119,8 +118,8 @@ Found = dict[tuple[Setting, Size], Measured]
 
 def sides_of(size: Size, device: str, exact: bool = False) -> tuple[Sides, Any, Any]:
     """
-    What every side does with the same emissions and scores, our CRF, and (emissions, gold tags, mask); in float32, or
-    `exact`, which is float64.
+    The operations of every side on the same emissions and scores, our CRF, and (emissions, gold tags, mask), in float32
+    or, if `exact`, in float64.
     """
     import torch
     import torchcrf
@@ -168,7 +167,7 @@ def sides_of(size: Size, device: str, exact: bool = False) -> tuple[Sides, Any, 
 
 
 def compare(size: Size, sides: Sides, exact: Sides, crf: Any, batch: Any) -> int:
-    """Exit where a peer computes anything else; the number of sentences that tie for their best tagging."""
+    """Exit if a peer has different results; the number of sentences with ties for the best tagging."""
     import torch
 
     from ner_plugins.modules.crf import semiring
@@ -195,12 +194,12 @@ def compare(size: Size, sides: Sides, exact: Sides, crf: Any, batch: Any) -> int
         if not torch.allclose(*values, rtol=1e-5):
             different.append(f"our best tagging and {peer}'s")
     if different:
-        sys.exit(f"{size}: {' and '.join(different)} are not the same")
+        sys.exit(f"{size}: {' and '.join(different)} differ")
     return len(ties)
 
 
 def measure(size: Size, setting: Setting, repeats: int, seconds: float) -> tuple[Measured, int]:
-    """Turns of every side, and the number of sentences that tie."""
+    """The turns of every side, and the number of sentences with ties."""
     import torch
 
     torch.set_num_threads(setting.threads)
@@ -220,13 +219,13 @@ def measure(size: Size, setting: Setting, repeats: int, seconds: float) -> tuple
         if turn >= LEAST_TURNS and time.perf_counter() - started > seconds:
             break
         for name, side in sides.items():
-            side()  # not timed: caches and memory are as the side before has left them
+            side()  # untimed, since the previous side has filled the caches
             found[name].append(1000 * timed(side, calls[name], clock, wait) / calls[name])
     return Measured(found), ties
 
 
 def timed(side: Callable[[], Any], calls: int, clock: Callable[[], float], wait: Callable[[], Any]) -> float:
-    """Seconds of so many calls."""
+    """Seconds of this many calls."""
     wait()
     started = clock()
     for _ in range(calls):
@@ -236,7 +235,7 @@ def timed(side: Callable[[], Any], calls: int, clock: Callable[[], float], wait:
 
 
 def bounds_table(found: Found) -> tuple[str, list[str]]:
-    """The bounds with what was measured, and sentences about those that were not kept."""
+    """The table of bounds and measurements, and the bounds that were missed."""
     rows, broken = [], []
     for bound in BOUNDS:
         if any((bound.setting, size) not in found for size in bound.sizes):
@@ -261,12 +260,12 @@ def bounds_table(found: Found) -> tuple[str, list[str]]:
 
 
 def figures(values: list[float]) -> str:
-    """Median, and the least and the greatest."""
+    """Median, minimum and maximum."""
     return f"{statistics.median(values):.3g} ({min(values):.3g}–{max(values):.3g})"
 
 
 def row_of(size: Size, measured: Measured) -> list[str]:
-    """All that was measured at a size."""
+    """The measurements of a size."""
     row = [str(size)]
     for operation in ("loss", "decode"):
         row.append(figures(measured.milliseconds[operation, "ours"]))
@@ -275,7 +274,7 @@ def row_of(size: Size, measured: Measured) -> list[str]:
 
 
 def setting_table(setting: Setting, found: Found) -> str:
-    """All that was measured in a setting."""
+    """The measurements of a setting."""
     rows = [row_of(size, measured) for (where, size), measured in found.items() if where == setting]
     peers = " | ".join(f"{peer}, times" for peer in PEERS)
     header = f"sentences × tokens × tags | loss, ms | {peers} | decode, ms | {peers} | marginals, decodings"
@@ -283,7 +282,7 @@ def setting_table(setting: Setting, found: Found) -> str:
 
 
 def first_use() -> str:
-    """What importing and compiling take in a new process, and then from the machine code kept on disk."""
+    """Seconds to import and compile in a new process, and with the machine code on disk."""
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
@@ -293,7 +292,7 @@ def first_use() -> str:
             if done.returncode:
                 sys.exit(f"first use: {done.stderr[-3000:]}")
             seconds.append(json.loads(done.stdout.splitlines()[-1]))
-    return f"First use, not in any figure below: {seconds[0]:.1f} s where the kernels have to be compiled, then " + (
+    return f"First use, not included below: {seconds[0]:.1f} s if the kernels have to be compiled, then " + (
         f"{seconds[1]:.2f} s in every process that finds them on disk (numba's import included).\n\n"
     )
 
@@ -308,7 +307,7 @@ def print_first_use() -> None:
 
 
 def plan(quick: bool, has_gpu: bool) -> list[tuple[Setting, Size]]:
-    """What is measured, in order."""
+    """The settings and sizes to measure, in order."""
     settings = [ONE_THREAD] + [Setting("cpu", 2)] * (not quick) + [GPU] * has_gpu
     every = (*NAMED, *MATRIX)
     bounded = {(bound.setting, size) for bound in BOUNDS for size in bound.sizes}
@@ -317,7 +316,7 @@ def plan(quick: bool, has_gpu: bool) -> list[tuple[Setting, Size]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="only what has a bound; write nothing")
+    parser.add_argument("--quick", action="store_true", help="measure only sizes with a bound, and write nothing")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/RESULTS.md")
@@ -338,18 +337,18 @@ def main() -> None:
         ties, sentences = ties + tied, sentences + size.batch * (setting.threads == 1)
         print(f"{setting}: {' | '.join(row_of(size, found[setting, size]))}", flush=True)
     command = f"`python benchmarks/structured.py --repeats {arguments.repeats} --seconds {arguments.seconds:g}`"
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "; no GPU was at hand"
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "; without a GPU"
     turns = [len(measured.milliseconds["loss", "ours"]) for measured in found.values()]
     bounds, broken = bounds_table(found)
-    text = f"{command} ({min(turns)} to {max(turns)} turns; medians, and in brackets the least and the greatest). "
+    text = f"{command} ({min(turns)} to {max(turns)} turns; medians, with minimum and maximum in brackets). "
     text += f"{machine()}{gpu}; {versions('torch', 'numba', 'allennlp', 'pytorch-crf')}.\n\n{compiling}{bounds}\n"
-    text += "Losses, gradients and marginals are the peers' at every size; taggings too, but for "
-    text += f"{ties:,} of {sentences:,} sentences, which have several best ones to float32's precision.\n\n"
+    text += "Losses, gradients and marginals equal the peers' at every size, and so do taggings, except for "
+    text += f"{ties:,} of {sentences:,} sentences with several best ones at float32's precision.\n\n"
     text += "".join(setting_table(setting, found) for setting in dict.fromkeys(setting for setting, _ in found))
     print(f"\n{text}")
     if not arguments.quick:
         replace_section(arguments.results, "Structured inference", text)
-    sys.exit(f"bounds not kept: {'; '.join(broken)}" if broken else 0)
+    sys.exit(f"bounds missed: {'; '.join(broken)}" if broken else 0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """
-F1 of heads over one encoder: `allennlp train` for each head and seed, resumable, one JSON file for each finished run.
+Runs of `allennlp train` for each head and seed, resumable, with one JSON file for each finished run.
 
-The score is that of the epoch which is best on dev, as `allennlp train` selects it. Where a corpus has labels for test,
-they are looked at once, with that epoch's weights. Used by `cluener.py`, `corpora.py` and `lattice.py`.
+The score is that of the best epoch on dev, which `allennlp train` selects. A labelled test file is evaluated once, with
+the weights of that epoch. Used by `cluener.py`, `corpora.py` and `lattice.py`.
 """
 
 import argparse
@@ -45,13 +45,13 @@ FIGURES = {
 @dataclass
 class Corpus:
     """
-    What is trained on.
+    The corpus of a run.
 
     # Parameters
 
     name : `str`
     reader : `str`
-        Of `train`, `dev` and `test`.
+        The reader of `train`, `dev` and `test`.
     train, dev : `str`
         Data paths.
     test : `Optional[str]`
@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser, encoder: str, epochs: int, he
     parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, help="of the encoder, for every head")
     parser.add_argument("--bfloat16", action="store_true", help="mixed precision, on a CPU too")
     parser.add_argument("--models", nargs="+", choices=sorted(heads), default=list(heads))
-    parser.add_argument("--minutes", type=float, help="start no further run after so long; what is left is 'not run'")
+    parser.add_argument("--minutes", type=float, help="start no further run after this time; the others are 'not run'")
 
 
 @dataclass
@@ -94,16 +94,16 @@ class Run:
     # Parameters
 
     model : `str`
-        What a table calls it.
+        Its name in tables.
     name : `str`
-        Of its folder and of the file of its result; whatever it depends on is in it.
+        The name of its folder and result file, which includes all settings that the result depends on.
     config : `str`
     environment : `dict[str, str]`
-        The settings.
+        Settings, as environment variables.
     overrides : `dict[str, Any]`
-        Of the config.
+        Overrides of the config.
     facts : `dict[str, Any]`
-        Recorded with its result.
+        Facts that are recorded with its result.
     encoder_rate : `float | None`
         The encoder's learning rate, if it is not the config's.
     """
@@ -117,7 +117,7 @@ class Run:
     encoder_rate: float | None = None
 
     def changes(self) -> dict[str, Any]:
-        """The overrides, the encoder's rate among them."""
+        """The overrides, including the encoder's rate."""
         if self.encoder_rate is None:
             return self.overrides
         groups = groups_with_rate(self.config, self.encoder_rate, self.environment)
@@ -125,7 +125,7 @@ class Run:
 
 
 def runs_of(corpus: Corpus, heads: Mapping[str, str], arguments: argparse.Namespace) -> Iterator[Run]:
-    """The training of every head over one encoder, seed by seed."""
+    """The runs of every head over one encoder, seed by seed."""
     encoder, rate, epochs = Path(arguments.encoder).name, arguments.learning_rate, arguments.epochs
     for seed in arguments.seeds:
         environment = corpus.environment(arguments.encoder, seed, epochs)
@@ -136,12 +136,12 @@ def runs_of(corpus: Corpus, heads: Mapping[str, str], arguments: argparse.Namesp
 
 
 def precision(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What overrides a config's precision, as the command line has it."""
+    """The overrides for the precision chosen on the command line."""
     return {"trainer.use_amp": True, "trainer.amp_dtype": "bfloat16"} if arguments.bfloat16 else {}
 
 
 def groups_with_rate(config: str, rate: float, environment: Mapping[str, str]) -> list[Any]:
-    """The config's parameter groups, with another rate where the encoder is."""
+    """The config's parameter groups, with another rate for the encoder."""
     code = "import json, sys, ner_plugins; from allennlp.common import Params; " + (
         "print(json.dumps(Params.from_file(sys.argv[1]).as_dict(quiet=True)['trainer']['optimizer']))"
     )
@@ -161,7 +161,7 @@ def groups_with_rate(config: str, rate: float, environment: Mapping[str, str]) -
 
 
 def digests(corpus: Corpus) -> dict[str, str]:
-    """The first 12 digits of the SHA-256 of each file that the experiment reads."""
+    """The first 12 digits of the SHA-256 of each data file."""
     found = {}
     for path in filter(None, (corpus.train, corpus.dev, corpus.test)):
         place, _, split = path.partition("#")
@@ -173,7 +173,7 @@ def digests(corpus: Corpus) -> dict[str, str]:
 
 
 def train(run: Run, folder: Path) -> float:
-    """Run `allennlp train`, or take up the run that `folder` holds; seconds taken."""
+    """Run `allennlp train`, or resume the run in `folder`; the seconds taken."""
     command = [ALLENNLP, "train", run.config, "-s", str(folder), "--include-package", "ner_plugins"]
     command += ["--include-package", "softmax_peer", "-o", json.dumps(run.changes())]
     if (folder / "config.json").exists():
@@ -219,7 +219,7 @@ def result_of(run: Run, corpus: Corpus, folder: Path) -> dict[str, Any]:
 
 
 def run_all(corpus: Corpus, runs: Iterable[Run], folder: Path, minutes: float | None) -> list[dict[str, Any]]:
-    """The results of all runs that are finished, after doing those that are not; none is begun after `minutes`."""
+    """Do all unfinished runs, starting none after `minutes`, and return the results of the finished ones."""
     started, results = time.monotonic(), []
     folder.mkdir(parents=True, exist_ok=True)
     for run in runs:
@@ -237,7 +237,7 @@ def run_all(corpus: Corpus, runs: Iterable[Run], folder: Path, minutes: float | 
 
 
 def table(results: Sequence[Mapping[str, Any]], heads: Sequence[str]) -> str:
-    """A row for each head: mean and deviation over its seeds; `not run` where there is none."""
+    """A row for each head with mean and standard deviation over its seeds, or `not run`."""
     figures = {title: key for title, key in FIGURES.items() if any(key in result for result in results)}
     lines = [f"| model | encoder | epochs | seeds | {' | '.join(figures)} |", "| --- " * (4 + len(figures)) + "|"]
     for head in heads:

@@ -38,7 +38,7 @@ def test_sides_that_differ_are_no_measurement(flat: ModuleType, monkeypatch: pyt
         return encoder
 
     monkeypatch.setattr(flat, "encoder_of", wrong)
-    with pytest.raises(SystemExit, match="two distances: not the same by"):
+    with pytest.raises(SystemExit, match="two distances: the results differ by"):
         flat.compare(batch, 9, "cpu")
 
 

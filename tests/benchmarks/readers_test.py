@@ -75,7 +75,7 @@ def test_sides_that_differ_are_no_measurement(readers) -> None:
     runs = readers.in_turn(3, sides)
     assert readers.ratio_of_medians(runs["b"], runs["a"]) == 2.0
     assert readers.ratio_of_medians(runs["b"], runs["a"], "cpu") == 3.0
-    with pytest.raises(SystemExit, match="not read the same"):
+    with pytest.raises(SystemExit, match="read different data"):
         readers.in_turn(1, {**sides, "c": lambda: {"seconds": 1.0, "cpu": 1.0, "digest": "y"}})
 
 
@@ -126,6 +126,6 @@ def test_broken_bounds_are_told(readers, msra: str, monkeypatch: pytest.MonkeyPa
     arguments = argparse.Namespace(data=Path(msra).parents[1], repeats=3, peer_python="python")
     text, broken = readers.against_datasets(arguments)
     assert broken == ["2.50 times as fast as datasets"]
-    assert "**2.5** (bound 3; of processor times 1.0), 2.0 where the rows lack" in text
+    assert "**2.5** (bound 3; of processor times 1.0), 2.0 for rows without" in text
     seconds["datasets_wide"] = 3.0
     assert readers.against_datasets(arguments)[1] == []
