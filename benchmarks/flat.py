@@ -145,7 +145,7 @@ def encoder_of(side: Side, tokens: int, device: str) -> Any:
     from allennlp.common import Lazy
     from allennlp.data import Vocabulary
 
-    from ner_plugins.modules.lattice.flat_encoder import FlatEncoder
+    from ner_plugins.modules.lattice import FlatEncoder
 
     torch.manual_seed(0)
     encoder = FlatEncoder(Vocabulary(), INPUT_DIM, Lazy(lambda **_: _words()()), distances=side.distances)

@@ -1,1 +1,1 @@
-"""The parts that models are made of: span scorers, losses, decoders."""
+"""Modules that heads and models are made of: the CRF, the lattice encoder, losses."""

@@ -6,17 +6,19 @@ from torch import Tensor
 
 def drop_tokens(ids: Tensor, probability: float, unknown: int, padding: int = 0) -> Tensor:
     """
-    Puts the unknown token for some others, by chance and each by itself, so that its vector is learnt (FLAT, Li et al.
-    2020, as released: with a probability of 0.01).
+    Replaces random tokens, each independently, by the unknown token, so that its vector is trained (FLAT, Li et al.
+    2020, with a probability of 0.01 in the released code).
 
     # Parameters
 
     ids : `Tensor`
         Of any shape.
     probability : `float`
-        Of each token that is not padding.
-    unknown, padding : `int`
-        The ids of these.
+        Of replacing a token that is not padding.
+    unknown : `int`
+        The id of the unknown token.
+    padding : `int`, optional (default=`0`)
+        The id of padding.
 
     # Returns
 

@@ -18,7 +18,7 @@ from ner_plugins.heads.biaffine import BiaffineHead
 from ner_plugins.heads.pointer import PointerHead
 from ner_plugins.heads.tags import TagsHead
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.modules.lattice.flat_encoder import FlatEncoder
+from ner_plugins.modules.lattice import FlatEncoder
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENT = ROOT / "fixtures/experiments/flat.json"
@@ -199,7 +199,7 @@ def test_a_model_trained_further_with_another_lexicon_is_refused(tmp_path: Path)
     config["model"] = {"type": "from_archive", "archive_file": str(tmp_path / "run/model.tar.gz")}
     train_model(Params(deepcopy(config)), str(tmp_path / "same"))
     config["dataset_reader"]["lexicon"]["path"] = str(tmp_path / "turned.vec")
-    with pytest.raises(ConfigError, match=r"dataset_reader.lexicon is another one than that of the model"):
+    with pytest.raises(ConfigError, match=r"dataset_reader.lexicon is not the lexicon that the model was trained with"):
         train_model(Params(deepcopy(config)), str(tmp_path / "other"))
 
 

@@ -1,7 +1,7 @@
 """The lattice encoder `flat`: characters and words in one flat sequence under self-attention."""
 
 import itertools
-from typing import NamedTuple, Optional
+from typing import Literal, NamedTuple, Optional
 
 import torch
 from allennlp.common import Lazy
@@ -23,9 +23,9 @@ class PositionTables(NamedTuple):
     # Parameters
 
     tables : `torch.Tensor`
-        As `RelativePositions` returns them. Shape: (kinds, 2 * tokens - 1, dim)
+        From `RelativePositions`. Shape: (kinds, 2 * tokens - 1, dim)
     of_queries : `dict[int, list[int]]`
-        By the length of a query, which tables are those of the layout's lengths.
+        For each length of queries, the indices of the tables of the layout's lengths of keys.
     """
 
     tables: Tensor
@@ -33,7 +33,7 @@ class PositionTables(NamedTuple):
 
 
 def position_tables(layout: SpanLayout, positions: RelativePositions) -> PositionTables:
-    """The tables of a layout's groups (as queries) and lengths (as keys); those that are alike are there once."""
+    """The tables of a layout's groups (queries) and lengths (keys), without duplicates."""
     kinds = {group.length: [positions.offsets(group.length, key) for key in layout.lengths] for group in layout.groups}
     places = {kind: place for place, kind in enumerate(dict.fromkeys(itertools.chain(*kinds.values())))}
     of_queries = {length: [places[kind] for kind in of_query] for length, of_query in kinds.items()}
@@ -48,16 +48,16 @@ class FlatAttention(nn.Module):
     # Parameters
 
     heads, head_dim : `int`
-        The vectors have heads × head_dim numbers.
-    key_projection : `bool`
-        Whether k is a projection of the vectors, rather than these.
-    output_projection : `bool`
-        Whether there is a linear layer on the heads' results.
-    scale : `bool`
-        Whether scores are divided by √head_dim.
-    dropout : `float`
-        Of attention's weights.
-    block_size : `Optional[int]`
+        The vectors have size heads × head_dim.
+    key_projection : `bool`, optional (default=`False`)
+        Whether keys are a projection of the vectors instead of the vectors themselves.
+    output_projection : `bool`, optional (default=`False`)
+        Whether a linear layer follows the heads.
+    scale : `bool`, optional (default=`False`)
+        Whether to divide scores by √head_dim.
+    dropout : `float`, optional (default=`0.0`)
+        Dropout of the attention weights.
+    block_size : `Optional[int]`, optional (default=`None`)
         See `relative_attention`.
     """
 
@@ -90,11 +90,11 @@ class FlatAttention(nn.Module):
         vectors : `torch.Tensor`
             Shape: (batch, spans, dim)
         layout : `SpanLayout`
-            The spans. If `of_words`, its words are grouped.
+            The spans. Words must be grouped if `of_words`.
         tables : `PositionTables`
             Their relative positions.
         of_words : `bool`
-            Whether words attend too, or tokens only.
+            Whether words attend too, or only tokens.
 
         # Returns
 
@@ -102,11 +102,12 @@ class FlatAttention(nn.Module):
             Shape: (batch, spans or tokens, dim)
         """
         groups = layout.groups if of_words else layout.groups[:1]
+        # Shape of each: (heads, batch, spans, head_dim)
         keys, values = self._split(self.key(vectors)), self._split(self.value(vectors))
         queries = self._split(self.query(vectors[:, : groups[-1].end]))
         by_content = (queries + self.content_bias[:, None, None]) * self.factor
         by_position = (queries + self.position_bias[:, None, None]) * self.factor
-        # By kind. Shape of each: (heads, head_dim, 2 * tokens - 1)
+        # One per kind. Shape of each: (heads, head_dim, 2 * tokens - 1)
         positions = self._split(self.position(tables.tables)).transpose(2, 3).unbind(1)
         of_tokens = Pairs(layout.tokens, layout.kinds, layout.heads, layout.mask)
         attended = []
@@ -124,11 +125,12 @@ class FlatAttention(nn.Module):
                     self.block_size,
                 )
             )
+        # Shape: (batch, queries, dim)
         merged: Tensor = self.output(torch.cat(attended, 2).permute(1, 2, 0, 3).flatten(2))
         return merged
 
     def _split(self, vectors: Tensor) -> Tensor:
-        """(batch, spans, dim) to (heads, batch, spans, head_dim), and the same of (kinds, distances, dim)."""
+        """Shape: (batch, spans, dim) to (heads, batch, spans, head_dim), or the same for (kinds, distances, dim)."""
         return vectors.view(*vectors.shape[:2], self.heads, -1).permute(2, 0, 1, 3)
 
 
@@ -140,13 +142,13 @@ class FlatLayer(nn.Module):
 
     attention : `FlatAttention`
     dim, feedforward_dim : `int`
-        Size of the vectors, and of the feed-forward network's inner layer.
+        Sizes of the vectors and of the feed-forward network's inner layer.
     dropout : `float`
-        After either layer of the network.
-    shared_norm : `bool`
-        Whether the two norms are one, as published.
-    legacy_no_residual : `bool`
-        What was released instead: y = norm(2 attention(x)), then norm(2 feedforward(y)).
+        Dropout after each layer of the feed-forward network.
+    shared_norm : `bool`, optional (default=`True`)
+        Whether both norms share their weights, as published.
+    legacy_no_residual : `bool`, optional (default=`False`)
+        Compute what the released code does: y = norm(2 attention(x)), then norm(2 feedforward(y)).
     """
 
     def __init__(
@@ -173,6 +175,7 @@ class FlatLayer(nn.Module):
 
     def forward(self, vectors: Tensor, layout: SpanLayout, tables: PositionTables, of_words: bool) -> Tensor:
         """As `FlatAttention.forward`."""
+        # Shape of all: (batch, queries, dim)
         attended = self.attention(vectors, layout, tables, of_words)
         queries = attended if self.legacy_no_residual else vectors[:, : attended.size(1)]
         middle = self.norm(queries + attended)
@@ -185,49 +188,50 @@ class FlatLayer(nn.Module):
 @LatticeEncoder.register("flat")
 class FlatEncoder(LatticeEncoder):
     """
-    FLAT (Li et al. 2020, "FLAT: Chinese NER Using Flat-Lattice Transformer"): characters and the lexicon's words stand
-    in one sequence, each with the positions of its first and its last character, and attend to each other by content
-    and relative position. The result is that of the characters; so in the last layer only they attend.
+    FLAT (Li et al. 2020, "FLAT: Chinese NER Using Flat-Lattice Transformer"): characters and the lexicon's words form
+    one sequence, each with the positions of its first and last character, and attend to each other by content and
+    relative position. Only the characters' vectors are returned, so in the last layer only characters attend.
 
-    It is the published computation, but for rounding, in time and memory that are small: see `RelativePositions` and
-    `relative_attention`. What was released lacks the residual connections of the paper, by mistake; they are there,
-    unless `legacy_no_residual` is set. The published dropout of 0.3 on the result is the model's (`model.dropout`).
+    It computes what the paper defines, up to rounding, in less time and memory: see `RelativePositions` and
+    `relative_attention`. The released code lacks the paper's residual connections, by mistake; set
+    `legacy_no_residual` to reproduce it. The published dropout of 0.3 on the output is `model.dropout`.
 
     # Parameters
 
     vocab : `Vocabulary`
         For `words`.
     input_dim : `int`
-        Size of the characters' vectors; a model says it.
-    words : `Lazy[WordEmbedding]`
+        Size of the characters' vectors; the model passes it.
+    words : `Lazy[WordEmbedding]`, optional (default=`WordEmbedding`)
         The words' vectors.
-    layers, heads, head_dim : `int`
-        Vectors are of heads × head_dim numbers in every layer.
-    feedforward_dim : `Optional[int]`
-        Three times the size of the vectors, if it is not given.
-    distances : `Optional[str]`
-        Of two spans: `two`, from head to head and from tail to tail, or `four`, also from head to tail and from tail to
-        head. By default two with one layer, four with more, by the authors' advice: characters, which alone attend in
-        the last layer, have one position.
-    fusion : `str`
-        What the distances' sum goes through: `relu` or `linear`.
+    layers, heads, head_dim : `int`, optional (default=`1`, `8`, `16`)
+        Vectors have size heads × head_dim in every layer.
+    feedforward_dim : `Optional[int]`, optional (default=`3 * heads * head_dim`)
+    distances : `Optional[str]`, optional (default=`None`)
+        Distances of two spans: `two`, head to head and tail to tail, or `four`, also head to tail and tail to head. By
+        default `two` with one layer and `four` with more, as the authors advise: characters, the only queries of the
+        last layer, have just one position.
+    fusion : `str`, optional (default=`"relu"`)
+        Applied to the sum over the distances: `relu`, or `linear` for nothing.
     legacy_no_residual, shared_norm
         See `FlatLayer`.
     key_projection, output_projection, scale
-        See `FlatAttention`; none of them as published.
-    embedding_dropout : `float`
-        On the characters' vectors and on the words', before the linear maps that give both one size.
-    feedforward_dropout, attention_dropout : `float`
-        After either layer of a feed-forward network (published: 0.15; for Weibo 0.3), and on attention's weights.
-    block_size : `Optional[int]`
-        Characters of a text whose scores are in memory at a time; chosen from the sizes, if it is not given. The result
-        is the same.
-    serialization_dir : `Optional[str]`
+        See `FlatAttention`; all off as published.
+    embedding_dropout : `float`, optional (default=`0.5`)
+        Dropout of the characters' and the words' vectors, before the linear maps that bring both to one size.
+    feedforward_dropout : `float`, optional (default=`0.15`)
+        Dropout after each layer of a feed-forward network (published: 0.15; for Weibo 0.3).
+    attention_dropout : `float`, optional (default=`0.0`)
+        Dropout of the attention weights.
+    block_size : `Optional[int]`, optional (default=`None`)
+        Characters of a text whose scores are in memory at a time; by default chosen from the sizes. It does not change
+        the result.
+    serialization_dir : `Optional[str]`, optional (default=`None`)
         For `words`.
 
     # Raises
 
-    `ConfigError` if a number of these is not positive, for a dropout that is none, and as `RelativePositions` does.
+    `ConfigError` if a size is not positive or a dropout is outside [0, 1), and as `RelativePositions` does.
     """
 
     def __init__(
@@ -239,8 +243,8 @@ class FlatEncoder(LatticeEncoder):
         heads: int = 8,
         head_dim: int = 16,
         feedforward_dim: Optional[int] = None,
-        distances: Optional[str] = None,
-        fusion: str = "relu",
+        distances: Optional[Literal["two", "four"]] = None,
+        fusion: Literal["relu", "linear"] = "relu",
         legacy_no_residual: bool = False,
         key_projection: bool = False,
         output_projection: bool = False,
@@ -259,16 +263,17 @@ class FlatEncoder(LatticeEncoder):
         sizes["block_size"] = 1 if block_size is None else block_size
         for name, size in sizes.items():
             if size < 1:
-                raise ConfigError(f"lattice_encoder.{name} is {size}, but must be at least 1")
+                raise ConfigError(f"lattice_encoder.{name} must be >= 1, got {size}")
         dropouts = {"embedding": embedding_dropout, "feedforward": feedforward_dropout, "attention": attention_dropout}
         for name, dropout in dropouts.items():
             if not 0.0 <= dropout < 1.0:
-                raise ConfigError(f"lattice_encoder.{name}_dropout is {dropout}; it is 0 or more, and less than 1")
+                raise ConfigError(f"lattice_encoder.{name}_dropout must be in [0, 1), got {dropout}")
         self.words = words.construct(vocab=vocab, serialization_dir=serialization_dir)
         self.dropout = nn.Dropout(embedding_dropout)
         self.token_projection = nn.Linear(input_dim, dim)
         self.word_projection = nn.Linear(self.words.get_output_dim(), dim)
-        self.positions = RelativePositions(dim, distances or ("two" if layers == 1 else "four"), fusion)
+        by_layers: Literal["two", "four"] = "two" if layers == 1 else "four"
+        self.positions = RelativePositions(dim, distances or by_layers, fusion)
         self.layers = nn.ModuleList()
         for _ in range(layers):
             attention = FlatAttention(
@@ -276,14 +281,14 @@ class FlatEncoder(LatticeEncoder):
             )
             layer = FlatLayer(attention, dim, feedforward_dim, feedforward_dropout, shared_norm, legacy_no_residual)
             self.layers.append(layer)
-        # As published: all matrices but the embeddings' and the relative positions', which keep PyTorch's.
+        # As published: Xavier for all matrices but embeddings and relative positions, which keep PyTorch's default.
         for module in (self.token_projection, self.word_projection, self.layers):
             for parameter in module.parameters():
                 if parameter.dim() > 1:
                     nn.init.xavier_uniform_(parameter)
 
     def get_output_dim(self) -> int:
-        """The size of the vectors that `forward` gives: heads × head_dim."""
+        """The size of the output vectors: heads × head_dim."""
         return self.positions.dim
 
     def forward(self, encoded: Tensor, mask: Tensor, lattice: Lattice) -> Tensor:
@@ -292,14 +297,14 @@ class FlatEncoder(LatticeEncoder):
         several = len(self.layers) > 1
         layout = lay_out(mask, lattice, group_words=several)
         tables = position_tables(layout, self.positions)
-        vectors = self._vectors(encoded, mask, lattice["words"], layout.words)
+        vectors = self._vectors(encoded, mask, lattice["words"], layout.words)  # Shape: (batch, spans, dim)
         for number, layer in enumerate(self.layers, start=1):
             vectors = layer(vectors, layout, tables, of_words=number < len(self.layers))
         return vectors
 
     def _vectors(self, encoded: Tensor, mask: Tensor, words: Tensor, order: Tensor) -> Tensor:
-        """Characters, then words in their `order`. Shape: (batch, spans, dim)."""
-        # Whatever stands at padding, even what is not a number, is of no consequence.
+        """Characters, then words in `order`. Shape: (batch, spans, dim)"""
+        # Zero the padding so that NaNs there cannot reach the scores.
         tokens = self.token_projection(self.dropout(encoded.masked_fill(~mask.unsqueeze(2), 0.0)))
-        chosen = nn.functional.pad(words, (0, 1)).gather(1, order)
+        chosen = nn.functional.pad(words, (0, 1)).gather(1, order)  # Shape: (batch, spans - tokens)
         return torch.cat((tokens, self.word_projection(self.dropout(self.words(chosen)))), 1)

@@ -1,21 +1,22 @@
-"""What brings the words of a lexicon into the vectors of a text's tokens."""
+"""The interface of encoders that bring a lexicon's words into the vectors of tokens."""
 
-from abc import abstractmethod
-from typing import Dict
+from abc import ABC, abstractmethod
 
 import torch
 from allennlp.common import Registrable
 from torch import Tensor
 
-# `words`, `heads`, `tails` and `mask`, as `LatticeField` gives them. Shape of each: (batch, words). And `lexicon`, the
-# digest of the lexicon that they are of. Shape: (batch,)
-Lattice = Dict[str, Tensor]
+Lattice = dict[str, Tensor]
+"""
+`words`, `heads`, `tails` and `mask` from `LatticeField`, each of shape (batch, words), and `lexicon`, the digest of
+each text's lexicon, of shape (batch,).
+"""
 
 
-class LatticeEncoder(torch.nn.Module, Registrable):
+class LatticeEncoder(torch.nn.Module, Registrable, ABC):
     """
-    Vectors of tokens in the context of their text and of the lexicon's words in it. `NerModel` builds it with `vocab`,
-    `input_dim` (the size of what it is given) and `serialization_dir`.
+    Encodes tokens in the context of their text and of the lexicon's words in it. `NerModel` constructs it with `vocab`,
+    `input_dim` (the size of the tokens' vectors) and `serialization_dir`.
     """
 
     default_implementation = "flat"
@@ -28,9 +29,9 @@ class LatticeEncoder(torch.nn.Module, Registrable):
         encoded : `torch.Tensor`
             Shape: (batch, tokens, input_dim)
         mask : `torch.BoolTensor`
-            Shape: (batch, tokens)
+            Which tokens are real. Shape: (batch, tokens)
         lattice : `Lattice`
-            The words, with the positions of their first and last tokens.
+            The words, with their first and last tokens.
 
         # Returns
 
@@ -40,4 +41,4 @@ class LatticeEncoder(torch.nn.Module, Registrable):
 
     @abstractmethod
     def get_output_dim(self) -> int:
-        """The size of the vectors that `forward` gives."""
+        """The size of the output vectors."""

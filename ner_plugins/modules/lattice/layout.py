@@ -1,4 +1,4 @@
-"""The spans of a batch of lattices, characters and words, in the order in which attention wants them."""
+"""The spans of a batch of lattices, characters and words, in the order that attention needs."""
 
 from typing import NamedTuple, Sequence
 
@@ -11,14 +11,14 @@ from ner_plugins.modules.lattice.lattice_encoder import Lattice
 
 class SpanGroup(NamedTuple):
     """
-    Spans of one length that stand together in every sentence of the batch.
+    Spans of one length that are adjacent in every sentence of the batch.
 
     # Parameters
 
     length : `int`
-        The spans' tail - head.
+        tail - head of the spans.
     first, end : `int`
-        The group's place among the spans.
+        The group is `spans[first:end]`.
     """
 
     length: int
@@ -28,25 +28,25 @@ class SpanGroup(NamedTuple):
 
 class SpanLayout(NamedTuple):
     """
-    The spans of a batch: first the tokens of the text, of length 0, then the words.
+    The spans of a batch: first the tokens of the text, which have length 0, then the words.
 
     # Parameters
 
     tokens : `int`
         Tokens of the longest text.
     lengths : `Sequence[int]`
-        The different lengths (tail - head) of spans. The first is 0.
+        The distinct lengths (tail - head) of spans. The first is 0.
     kinds : `torch.LongTensor`
-        The place of each span's length in `lengths`. Shape: (batch, spans)
+        Index of each span's length in `lengths`. Shape: (batch, spans)
     heads : `torch.LongTensor`
         The first token of each span. Shape: (batch, spans)
     mask : `torch.BoolTensor`
-        Which spans there are. Shape: (batch, spans)
+        Which spans are real. Shape: (batch, spans)
     words : `torch.LongTensor`
-        Which word of the lattice each span after the tokens is; one past the last for none.
+        Index in the lattice of each span after the tokens; one past the last word for none.
         Shape: (batch, spans - tokens)
     groups : `Sequence[SpanGroup]`
-        The tokens; then, if words are to be grouped, those of each length.
+        The tokens, then the words of each length if words are grouped.
     """
 
     tokens: int
@@ -67,23 +67,22 @@ def lay_out(mask: Tensor, lattice: Lattice, group_words: bool) -> SpanLayout:
     lattice : `Lattice`
         The words.
     group_words : `bool`
-        Whether words of one length have to stand together. This takes somewhat more places, as many for each length as
-        a sentence has at most.
+        Whether to group words of one length. Each group then has as many places as a sentence has such words at most.
 
     # Returns
 
     `SpanLayout`
-        On the device of `mask`, for which it waits once.
+        On the device of `mask`; computing it waits for the device once.
     """
     batch, tokens = mask.shape
-    heads, real = lattice["heads"], lattice["mask"]
+    heads, real = lattice["heads"], lattice["mask"]  # Shape of these and the next: (batch, words)
     lengths = (lattice["tails"] - heads).masked_fill(~real, tokens)  # padding is longer than any word
-    # Words of each length in each sentence. Shape: (batch, tokens + 1)
+    # Number of words of each length in each sentence. Shape: (batch, tokens + 1)
     counts = lengths.new_zeros(batch, tokens + 1).scatter_add_(1, lengths, torch.ones_like(lengths))
-    greatest = counts[:, :tokens].amax(0)
+    greatest = counts[:, :tokens].amax(0)  # Shape: (tokens,)
     most: list[int] = greatest.tolist()
     present = [length for length, number in enumerate(most) if number]
-    # The place of each length among those that there are, of which 0 is always one. Shape: (tokens + 1,)
+    # Index of each length among those present; 0 always is. Shape: (tokens + 1,)
     places = F.pad((greatest > 0).index_fill(0, lengths.new_zeros(1), True).cumsum(0) - 1, (0, 1))
     groups = [SpanGroup(0, 0, tokens)]
     if group_words:
@@ -105,7 +104,7 @@ def lay_out(mask: Tensor, lattice: Lattice, group_words: bool) -> SpanLayout:
 
 
 def _chosen(of_words: Tensor, words: Tensor) -> Tensor:
-    """What `words` names of a row, and 0 for what is past its end. Shape of each: (batch, words)."""
+    """The values of each row at the indices `words`; 0 past its end. Shape of each: (batch, words)"""
     return F.pad(of_words, (0, 1)).gather(1, words)
 
 
@@ -113,10 +112,10 @@ def _grouped(lengths: Tensor, counts: Tensor, groups: Sequence[SpanGroup]) -> Te
     """`SpanLayout.words`, from the words' lengths, (batch, words), and their counts, (batch, tokens + 1)."""
     tokens, (batch, number) = groups[0].end, lengths.shape
     places = groups[-1].end - tokens
-    first = lengths.new_full((tokens + 1,), places)  # padding goes to one more place
+    first = lengths.new_full((tokens + 1,), places)  # padding goes to one extra place
     for group in groups[1:]:
         first[group.length] = group.first - tokens
-    ordered, order = lengths.sort(dim=1, stable=True)
+    ordered, order = lengths.sort(dim=1, stable=True)  # Shape of all below: (batch, words)
     rank = torch.arange(number, device=lengths.device) - (counts.cumsum(1) - counts).gather(1, ordered)
     place = (first[ordered] + rank).clamp_max(places)
     return lengths.new_full((batch, places + 1), number).scatter_(1, place, order)[:, :places]

@@ -1,8 +1,8 @@
-"""Vectors of a lexicon's words: trained ones of those that were met, frozen ones of all the others."""
+"""Vectors of a lexicon's words: trained vectors for words in the training data, frozen ones for all others."""
 
 import logging
 import os
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
@@ -27,42 +27,42 @@ logger = logging.getLogger(__name__)
 
 _NO_ROW = -1
 _BUFFERS = ("lexicon_rows", "lexicon_vectors")
-_ANY = 0  # the digest of no lexicon
+_ANY = 0  # stands for the digest if the vectors go with any lexicon
 _SPECIAL = 2  # padding and the unknown word
 
 
 class WordEmbedding(nn.Module, FromParams):
     """
-    Vectors of the ids that `LatticeField` gives words.
+    Embeds the word ids of `LatticeField`.
 
-    The V words of the vocabulary, those met in the data that it was built from, have ids from 0 to V - 1 and vectors
-    that are trained. A word of the lexicon that is not among them has the id V + its place in the lexicon; it gets its
-    pretrained vector, which is not trained, or, where it has none, that of the unknown word. So words that only new
-    texts hold are known too, as published.
+    The V words of the vocabulary, which occur in the data that it was built from, have the ids 0 to V - 1 and trained
+    vectors. Any other word of the lexicon has the id V + its index in the lexicon, and its pretrained vector, which is
+    not trained; without one it gets the vector of the unknown word. So words that occur only in new texts have vectors
+    too, as published.
 
-    All vectors are kept with the model's weights: a trained model needs neither the file nor the lexicon for them. In
+    All vectors are saved with the model's weights: a trained model needs neither the file nor the lexicon for them. In
     training the lexicon is the one that the dataset reader saved in the run's directory.
 
     # Parameters
 
     vocab : `Vocabulary`
         Supplied by AllenNLP.
-    dim : `Optional[int]`
-        How many numbers a vector has. Left out: as many as in the `pretrained_file`, or 50 as published.
-    pretrained_file : `Optional[str]`
+    dim : `Optional[int]`, optional (default=`None`)
+        Size of the vectors; by default as in the `pretrained_file`, or 50 as published.
+    pretrained_file : `Optional[str]`, optional (default=`None`)
         Vectors in word2vec's format, text or binary, compressed or not: see `WordFile`. AllenNLP drops the key when it
-        loads a trained model. Without it all words begin with random vectors, and those not in the vocabulary are
+        loads a trained model. Without a file all words start with random vectors, and words outside the vocabulary are
         unknown.
-    pretrained_format : `Optional[str]`
-        `word2vec_text` or `word2vec_binary`; left out, it is found out.
-    normalize : `bool`
-        Divide each vector by its length, before training, as published.
-    word_dropout : `float`
-        In training, the probability of a word to become the unknown one; 0.01 as published.
-    trainable : `bool`
+    pretrained_format : `Optional[str]`, optional (default=`None`)
+        `word2vec_text` or `word2vec_binary`; detected by default.
+    normalize : `bool`, optional (default=`True`)
+        Whether to scale each vector to length 1 before training, as published.
+    word_dropout : `float`, optional (default=`0.01`)
+        The probability of replacing a word by the unknown word in training; the default as published.
+    trainable : `bool`, optional (default=`True`)
         Whether the vectors of the vocabulary are trained.
-    lexicon : `Optional[Lexicon]`
-        The reader's, where there is no directory that has it.
+    lexicon : `Optional[Lexicon]`, optional (default=`None`)
+        The reader's lexicon, if it is not in the run's directory.
     namespace : `str`
         The vocabulary namespace of `LatticeField`.
     serialization_dir : `Optional[str]`
@@ -70,8 +70,8 @@ class WordEmbedding(nn.Module, FromParams):
 
     # Raises
 
-    `ConfigError` if the file's vectors do not have `dim` numbers, or for a `word_dropout` that is no probability.
-    `DataError` for a file that cannot be read.
+    `ConfigError` if the file's vectors are not of size `dim`, or `word_dropout` is outside [0, 1). `DataError` for a
+    file that cannot be read.
     """
 
     embedding: Embedding
@@ -94,12 +94,12 @@ class WordEmbedding(nn.Module, FromParams):
     ) -> None:
         super().__init__()
         if not 0.0 <= word_dropout < 1.0:
-            raise ConfigError(f"word_dropout is {word_dropout}, but must be at least 0 and less than 1")
+            raise ConfigError(f"lattice_encoder.words.word_dropout must be in [0, 1), got {word_dropout}")
         dim = vector_width(dim, pretrained_file, pretrained_format, namespace, serialization_dir)
         self.word_dropout = word_dropout
         self._unknown = int(vocab.get_token_index(vocab._oov_token, namespace))
         known = _words_of(vocab, namespace)
-        others: List[str] = []
+        others: list[str] = []
         if pretrained_file is None:
             vectors, found = torch.zeros(len(known), dim), torch.zeros(len(known), dtype=torch.bool)
         else:
@@ -109,46 +109,47 @@ class WordEmbedding(nn.Module, FromParams):
                 pretrained_file, [*known, *others], dim, "the words' dim", pretrained_format, saved.normalize
             )
             say_found(pretrained_file, "words", found[_SPECIAL : len(known)], _of_others(found, known, others))
-        _warn_of_nothing(known)
+        _warn_if_no_word(known)
         table = initial_table(vectors[: len(known)], found[: len(known)], normalize)
-        # AllenNLP's own, which grows with the vocabulary in transfer learning.
+        # AllenNLP's `Embedding` grows with the vocabulary in transfer learning.
         self.embedding = Embedding(
             dim, weight=table, padding_index=0, trainable=trainable, vocab_namespace=namespace, vocab=vocab
         )
         rows, frozen = _frozen(set(known), others, vectors[len(known) :], found[len(known) :])
         # Shape: (words of the lexicon,)
         self.register_buffer("lexicon_rows", rows)
-        # Shape: (words of the lexicon that have a vector and are not in the vocabulary, dim)
+        # Words of the lexicon outside the vocabulary that have a vector. Shape: (rows, dim)
         self.register_buffer("lexicon_vectors", F.normalize(frozen, dim=1) if normalize else frozen)
-        # Which lexicon the rows are of
+        # Identifies the lexicon that the rows belong to. A scalar
         self.register_buffer("lexicon_digest", torch.tensor(digest_of(others) if len(frozen) else _ANY))
         self._checked = False
 
     def get_output_dim(self) -> int:
-        """How many numbers a vector has."""
+        """Size of the vectors."""
         return int(self.embedding.get_output_dim())
 
     def check_lexicon(self, digests: Optional[Tensor]) -> None:
         """
-        Ids beyond the vocabulary are places in the lexicon: another one would give every word another's vector. The
-        first texts are looked at, since a run has one lexicon.
+        Check that texts were read with the lexicon that the vectors belong to: ids beyond the vocabulary are indices of
+        the lexicon, so another lexicon would give words wrong vectors. Only the first texts are checked, since a run
+        has one lexicon.
 
         # Parameters
 
         digests : `Optional[torch.LongTensor]`
-            What `Lexicon.digest` is for each text; `None` if it is not known. Shape: (batch,)
+            `Lexicon.digest` of each text; `None` if unknown. Shape: (batch,)
 
         # Raises
 
-        `ConfigError` if the vectors are of the words of another lexicon.
+        `ConfigError` if the lexicon is another.
         """
         if self._checked or digests is None:
             return
         expected = int(self.lexicon_digest)
         if expected != _ANY and bool((digests != expected).any()):
             raise ConfigError(
-                "dataset_reader.lexicon is another one than that of the model, whose vectors belong to its words by "
-                "place: give the same file, with the same min_length, max_length and normalize"
+                "dataset_reader.lexicon is not the lexicon that the model was trained with, so words would get wrong "
+                "vectors: use the same file, with the same min_length, max_length and normalize"
             )
         self._checked = True
 
@@ -157,7 +158,7 @@ class WordEmbedding(nn.Module, FromParams):
         # Parameters
 
         words : `torch.LongTensor`
-            Ids as `LatticeField` gives them. Shape: (batch, words)
+            Ids from `LatticeField`. Shape: (batch, words)
 
         # Returns
 
@@ -167,17 +168,18 @@ class WordEmbedding(nn.Module, FromParams):
         if self.training:
             words = drop_tokens(words, self.word_dropout, self._unknown)
         size = self.embedding.weight.size(0)
+        # Shape: (batch, words, dim)
         trained: Tensor = self.embedding(torch.where(words < size, words, self._unknown))
         if self.lexicon_vectors.size(0) == 0:
             return trained
-        place = words - size
+        place = words - size  # Shape of this and the next two: (batch, words)
         inside = (place >= 0) & (place < self.lexicon_rows.size(0))
-        rows = self.lexicon_rows[torch.where(inside, place, 0)]  # Shape of these: (batch, words)
-        frozen = F.embedding(rows.clamp(min=0), self.lexicon_vectors)
+        rows = self.lexicon_rows[torch.where(inside, place, 0)]
+        frozen = F.embedding(rows.clamp(min=0), self.lexicon_vectors)  # Shape: (batch, words, dim)
         return torch.where((inside & (rows != _NO_ROW)).unsqueeze(-1), frozen, trained)
 
-    def _load_from_state_dict(self, state_dict: Dict[str, Any], prefix: str, *arguments: Any) -> None:
-        # A model that is loaded does not know the lexicon's size before.
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        # The size of the saved lexicon is only known here.
         for name in _BUFFERS:
             saved, buffer = state_dict.get(prefix + name), getattr(self, name)
             if saved is not None and saved.shape[1:] == buffer.shape[1:]:
@@ -186,21 +188,21 @@ class WordEmbedding(nn.Module, FromParams):
 
 
 def _of_others(found: Tensor, known: Sequence[str], others: Sequence[str]) -> Tensor:
-    """Of which words were found, those of the lexicon that are not among the known ones. Shape: (words,)."""
+    """`found` of the lexicon's words that are not known. Shape: (words,)"""
     met = set(known)
     return found[len(known) :][torch.tensor([word not in met for word in others], dtype=torch.bool)]
 
 
-def _warn_of_nothing(known: Sequence[str]) -> None:
-    """Say it if the data hold no word of the lexicon."""
+def _warn_if_no_word(known: Sequence[str]) -> None:
+    """Warn if the data contain no word of the lexicon."""
     if len(known) <= _SPECIAL and not is_loading() and is_first_rank():
         logger.warning(
-            "no word of the lexicon stands in the data that the vocabulary is of, so the model learns from characters "
-            "alone: check dataset_reader.lexicon (NER_LEXICON)"
+            "the training data contain no word of the lexicon, so the model learns from characters alone: check "
+            "dataset_reader.lexicon (NER_LEXICON)"
         )
 
 
-def _words_of(vocab: Vocabulary, namespace: str) -> List[str]:
+def _words_of(vocab: Vocabulary, namespace: str) -> list[str]:
     words = vocab.get_index_to_token_vocabulary(namespace)
     return [words[index] for index in range(len(words))]
 
@@ -208,38 +210,38 @@ def _words_of(vocab: Vocabulary, namespace: str) -> List[str]:
 def _lexicon_of(
     lexicon: Optional[Lexicon], serialization_dir: Optional[Union[str, "os.PathLike[str]"]]
 ) -> SavedLexicon:
-    """The lexicon of the run, for the vectors of its words; an empty one if there is none."""
+    """The run's lexicon; an empty one if there is none."""
     if lexicon is not None:
         return SavedLexicon(list(lexicon.words), lexicon.normalize, lexicon.only_seen)
     saved = None
     if serialization_dir is not None and not is_loading():
         if is_distributed():
-            distributed.barrier()  # until rank 0 has saved its reader's
+            distributed.barrier()  # wait until rank 0 has saved its reader's lexicon
         saved = saved_lexicon(serialization_dir)
     if saved is None:
-        logger.warning("no lexicon in the run's directory: words that the vocabulary lacks have no vectors")
+        logger.warning("no lexicon in the run's directory: words outside the vocabulary have no vectors")
         return SavedLexicon([], Normalisation(("full_width",)), only_seen=True)
     return saved
 
 
-def _frozen(known: set[str], words: Sequence[str], vectors: Tensor, found: Tensor) -> Tuple[Tensor, Tensor]:
+def _frozen(known: set[str], words: Sequence[str], vectors: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
     """
     The vectors that are not trained.
 
     # Parameters
 
     known : `set[str]`
-        The words that have trained ones.
+        The words with trained vectors.
     words : `Sequence[str]`
-        Those of the lexicon.
+        The lexicon's words.
     vectors, found : `Tensor`
         Their vectors, and whether they have one. Shape: (words, dim) and (words,)
 
     # Returns
 
-    `Tuple[Tensor, Tensor]`
+    `tuple[Tensor, Tensor]`
         Each word's row, or -1, shape (words,); and the rows, shape (rows, dim).
     """
-    wanted = found & torch.tensor([word not in known for word in words], dtype=torch.bool)
+    wanted = found & torch.tensor([word not in known for word in words], dtype=torch.bool)  # Shape: (words,)
     rows = torch.where(wanted, wanted.cumsum(0) - 1, _NO_ROW)
     return rows, vectors[wanted]

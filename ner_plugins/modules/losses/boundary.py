@@ -7,7 +7,7 @@ from allennlp.common import Lazy
 from torch import Tensor
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss
+from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, Reduction
 
 
 @CellLoss.register("boundary_smoothing")
@@ -40,7 +40,7 @@ class BoundarySmoothingLoss(CellLoss):
         epsilon: float = 0.1,
         distance: int = 1,
         loss: Lazy[CellLoss] = Lazy(CrossEntropyLoss),  # noqa: B008 (AllenNLP's idiom; it holds no state)
-        reduction: str = "batch",
+        reduction: Reduction = "batch",
     ) -> None:
         super().__init__(reduction)
         if not 0.0 <= epsilon < 1.0:

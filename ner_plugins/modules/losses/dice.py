@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.modules.losses.span_loss import CellLoss
+from ner_plugins.modules.losses.span_loss import CellLoss, Reduction
 
 
 @CellLoss.register("dice")
@@ -41,7 +41,7 @@ class DiceLoss(CellLoss):
     `ConfigError` if `alpha` is negative or `gamma` is not positive.
     """
 
-    def __init__(self, alpha: float = 1.0, gamma: float = 1.0, reduction: str = "batch") -> None:
+    def __init__(self, alpha: float = 1.0, gamma: float = 1.0, reduction: Reduction = "batch") -> None:
         super().__init__(reduction)
         if alpha < 0.0:
             raise ConfigError(f"loss.alpha must be >= 0, got {alpha}")

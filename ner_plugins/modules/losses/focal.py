@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.modules.losses.span_loss import CellLoss, SoftmaxLoss
+from ner_plugins.modules.losses.span_loss import CellLoss, Reduction, SoftmaxLoss
 
 
 @CellLoss.register("focal")
@@ -25,7 +25,7 @@ class FocalLoss(SoftmaxLoss):
     `ConfigError` if `gamma` is negative.
     """
 
-    def __init__(self, gamma: float = 2.0, reduction: str = "batch", label_smoothing: float = 0.0) -> None:
+    def __init__(self, gamma: float = 2.0, reduction: Reduction = "batch", label_smoothing: float = 0.0) -> None:
         super().__init__(reduction, label_smoothing)
         if gamma < 0.0:
             raise ConfigError(f"loss.gamma must be >= 0, got {gamma}")

@@ -1,6 +1,7 @@
 """Sampling of negative (non-entity) cells."""
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import torch
 from allennlp.common import Registrable
@@ -81,17 +82,15 @@ class PerPositiveNegativeSampling(NegativeSampling):
 
     # Raises
 
-    `ConfigError` if `negatives` is below 1 or `at_least` below 0, or for another `scope`.
+    `ConfigError` if `negatives` is below 1 or `at_least` below 0.
     """
 
-    def __init__(self, negatives: int = 5, at_least: int = 5, scope: str = "sentence") -> None:
+    def __init__(self, negatives: int = 5, at_least: int = 5, scope: Literal["sentence", "batch"] = "sentence") -> None:
         super().__init__()
         if negatives < 1:
             raise ConfigError(f"negative_sampling.negatives must be >= 1, got {negatives}")
         if at_least < 0:
             raise ConfigError(f"negative_sampling.at_least must be >= 0, got {at_least}")
-        if scope not in ("sentence", "batch"):
-            raise ConfigError(f"negative_sampling.scope must be one of sentence, batch, got {scope!r}")
         self.negatives, self.at_least, self.scope = negatives, at_least, scope
 
     def draw(self, positives: Tensor, negatives: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Losses over classified cells: their base, cross-entropy, and the gold classes of a band of spans."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Optional, Union
+from typing import ClassVar, Literal, Optional, Union
 
 import torch
 from allennlp.common import Registrable
@@ -10,8 +10,7 @@ from torch import Tensor
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.sampling import NegativeSampling
 
-_REDUCTIONS = ("batch", "cells", "positives")
-
+Reduction = Literal["batch", "cells", "positives"]
 
 class CellLoss(torch.nn.Module, Registrable, ABC):
     """
@@ -29,20 +28,14 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
     reduction : `str`, optional (default=`"batch"`)
         Divisor of the sum: `batch`, the number of sentences (as in the published biaffine system); `cells`, the number
         of cells that count; `positives`, the number of gold entities among them, but at least 1.
-
-    # Raises
-
-    `ConfigError` for another `reduction`.
     """
 
     default_implementation = "cross_entropy"
     needs_band: ClassVar[bool] = False
     """Whether the cells must be the spans of a band, shape (batch, length, width)."""
 
-    def __init__(self, reduction: str = "batch") -> None:
+    def __init__(self, reduction: Reduction = "batch") -> None:
         super().__init__()
-        if reduction not in _REDUCTIONS:
-            raise ConfigError(f"loss.reduction must be one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
         self.reduction = reduction
 
     @abstractmethod
@@ -172,7 +165,7 @@ class SoftmaxLoss(CellLoss):
     `ConfigError` if `label_smoothing` is outside [0, 1).
     """
 
-    def __init__(self, reduction: str = "batch", label_smoothing: float = 0.0) -> None:
+    def __init__(self, reduction: Reduction = "batch", label_smoothing: float = 0.0) -> None:
         super().__init__(reduction)
         if not 0.0 <= label_smoothing < 1.0:
             raise ConfigError(f"loss.label_smoothing must be in [0, 1), got {label_smoothing}")

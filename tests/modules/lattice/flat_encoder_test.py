@@ -13,8 +13,7 @@ from literal_flat import LiteralFlat
 from torch import Tensor, distributed
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.modules.lattice.flat_encoder import FlatEncoder
-from ner_plugins.modules.lattice.lattice_encoder import LatticeEncoder
+from ner_plugins.modules.lattice import FlatEncoder, LatticeEncoder
 
 INPUT_DIM = 4
 SMALL = {"heads": 2, "head_dim": 4, "feedforward_dim": 5}
@@ -226,19 +225,39 @@ def test_dropout_is_where_it_was_published() -> None:
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"layers": 0}, "lattice_encoder.layers is 0"),
-        ({"heads": -1}, "lattice_encoder.heads is -1"),
-        ({"head_dim": 0}, "lattice_encoder.head_dim is 0"),
-        ({"feedforward_dim": 0}, "lattice_encoder.feedforward_dim is 0"),
-        ({"block_size": 0}, "lattice_encoder.block_size is 0"),
-        ({"heads": 3, "head_dim": 5}, "even number of dimensions, at least 4: not 15"),
-        ({"distances": "3"}, "'3'.*two, four"),
-        ({"fusion": "gate"}, "'gate'.*relu, linear"),
+        ({"layers": 0}, "lattice_encoder.layers must be >= 1, got 0"),
+        ({"heads": -1}, "lattice_encoder.heads must be >= 1, got -1"),
+        ({"head_dim": 0}, "lattice_encoder.head_dim must be >= 1, got 0"),
+        ({"feedforward_dim": 0}, "lattice_encoder.feedforward_dim must be >= 1, got 0"),
+        ({"block_size": 0}, "lattice_encoder.block_size must be >= 1, got 0"),
+        ({"heads": 3, "head_dim": 5}, "must be even and >= 4, got 15"),
+        ({"embedding_dropout": 1.0}, r"lattice_encoder.embedding_dropout must be in \[0, 1\), got 1.0"),
     ],
 )
 def test_bad_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         encoder_of(**options)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"distances": "3"}, "distances is '3'; it can be two, four"),
+        ({"fusion": "gate"}, "fusion is 'gate'; it can be relu, linear"),
+    ],
+)
+def test_unknown_choices(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        LatticeEncoder.from_params(Params({"type": "flat", "input_dim": 5, **options}), vocab=Vocabulary())
+
+
+def test_an_encoder_must_define_its_size() -> None:
+    class Unfinished(LatticeEncoder):
+        def forward(self, encoded: Tensor, mask: Tensor, lattice: dict[str, Tensor]) -> Tensor:
+            return encoded
+
+    with pytest.raises(TypeError, match=r"abstract.*get_output_dim"):
+        Unfinished()
 
 
 def test_words_of_other_sizes_fit() -> None:

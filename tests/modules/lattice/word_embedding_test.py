@@ -62,7 +62,7 @@ def test_another_lexicon_is_refused(vocab, files):
     loaded.load_state_dict(embedding.state_dict())
     for made in (embedding, loaded):
         for _ in range(2):
-            with pytest.raises(ConfigError, match=r"dataset_reader.lexicon is another one than that of the model"):
+            with pytest.raises(ConfigError, match=r"dataset_reader.lexicon is not the lexicon that the model"):
                 made.check_lexicon(torch.tensor([other.digest]))
         made.check_lexicon(None)
         made.check_lexicon(torch.tensor([own.digest, own.digest]))
@@ -78,7 +78,7 @@ def test_what_of_the_lexicon_is_in_the_data_is_told(vocab, files, caplog):
     assert "no word of the lexicon" not in caplog.text
     with caplog.at_level(logging.INFO):
         WordEmbedding(Vocabulary(counter={"lattice_words": {}}), **files)
-    assert "no word of the lexicon stands in the data" in caplog.text
+    assert "the training data contain no word of the lexicon" in caplog.text
 
 
 def test_what_is_trained(vocab, files):

@@ -144,8 +144,8 @@ def test_a_sampling_must_define_its_draw():
         (lambda: PerPositiveNegativeSampling(0), r"negative_sampling\.negatives must be >= 1, got 0"),
         (lambda: PerPositiveNegativeSampling(1, -1), r"negative_sampling\.at_least must be >= 0, got -1"),
         (
-            lambda: PerPositiveNegativeSampling(scope="epoch"),
-            r"negative_sampling\.scope must be one of sentence, batch, got 'epoch'",
+            lambda: NegativeSampling.from_params(Params({"type": "per_positive", "scope": "epoch"})),
+            r"scope is 'epoch'; it can be sentence, batch",
         ),
     ],
 )

@@ -2,6 +2,7 @@ import ner_plugins  # noqa: F401  isort: skip  (AllenNLP imports on these librar
 
 import pytest
 import torch
+from allennlp.common import Params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
@@ -109,8 +110,9 @@ def test_loss_is_independent_of_padding(reduction):
 def test_registered_and_the_default():
     assert CellLoss.by_name("cross_entropy") is CrossEntropyLoss
     assert CellLoss.default_implementation == "cross_entropy"
-    with pytest.raises(ConfigError, match=r"loss\.reduction must be one of batch, cells, positives, got 'mean'"):
-        CrossEntropyLoss("mean")
+    for name in ("cross_entropy", "focal", "dice", "boundary_smoothing"):
+        with pytest.raises(ConfigError, match="reduction is 'mean'; it can be batch, cells, positives"):
+            CellLoss.from_params(Params({"type": name, "reduction": "mean"}))
 
 
 @settings(max_examples=100, deadline=None)
