@@ -242,8 +242,8 @@ def test_bad_options(options: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"distances": "3"}, "distances is '3'; it can be two, four"),
-        ({"fusion": "gate"}, "fusion is 'gate'; it can be relu, linear"),
+        ({"distances": "3"}, "distances is .3.; it can be two or four"),
+        ({"fusion": "gate"}, "fusion is .gate.; it can be relu or linear"),
     ],
 )
 def test_unknown_choices(options: dict[str, Any], message: str) -> None:

@@ -145,7 +145,7 @@ def test_a_sampling_must_define_its_draw():
         (lambda: PerPositiveNegativeSampling(1, -1), r"negative_sampling\.at_least must be >= 0, got -1"),
         (
             lambda: NegativeSampling.from_params(Params({"type": "per_positive", "scope": "epoch"})),
-            r"scope is 'epoch'; it can be sentence, batch",
+            r"scope is .epoch.; it can be sentence or batch",
         ),
     ],
 )
