@@ -9,14 +9,14 @@ The bracket notation, one sentence a line: `<青禾银行:ORG>的<林晓彤:PER>
 | LF, CR as text | `\n`, `\r` |
 | a lone surrogate | `\uXXXX`, so that every line can be stored as UTF-8 |
 
-`\uXXXX` may stand for any character. It is written for a byte order mark that begins a line and for the first character
-of a line of nothing but white space as well, for those who read lines drop them.
+`\uXXXX` can be read for any character. It is also written for a byte order mark at the start of a line, and for the
+first character of a line of white space, since readers of lines drop these.
 
-Corpora that have the brackets without the escapes, but each text beside its annotation, are for `UnescapedBrackets`.
+`UnescapedBrackets` reads corpora that have the brackets without escapes, but with the text beside each annotation.
 """
 
 import re
-from typing import Collection, Dict, Iterable, List, NoReturn, Optional, Tuple
+from typing import Collection, Iterable, NoReturn, Optional
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import DataError, NerError, shown
@@ -38,14 +38,14 @@ def to_brackets(text: str, entities: Iterable[Entity]) -> str:
 
     text : `str`
     entities : `Iterable[Entity]`
-        In any order; one given twice is written once. Of two types on one span, the first by name is the outer one.
+        In any order; duplicates are written once. Of two types on one span, the first by name is the outer one.
 
     # Raises
 
-    `NerError` when two entities cross, or one is empty, has no type or leaves the text.
+    `NerError` if two entities cross, or if one is empty, has no type or exceeds the text.
     """
-    pieces: List[str] = []
-    stack: List[Entity] = []
+    pieces: list[str] = []
+    stack: list[Entity] = []
     at = 0
     for entity in sorted(dict.fromkeys(entities), key=lambda e: (e.start, -e.end, e.type)):
         _check(entity, text)
@@ -53,8 +53,8 @@ def to_brackets(text: str, entities: Iterable[Entity]) -> str:
             at = _close(stack.pop(), text, at, pieces)
         if stack and stack[-1].end < entity.end:
             raise NerError(
-                f"{_named(stack[-1], text)} and {_named(entity, text)} cross, which brackets cannot show. Leave one "
-                f"of them out (resolve_overlaps keeps the longest)"
+                f"{_named(stack[-1], text)} and {_named(entity, text)} cross, which brackets cannot represent. Leave "
+                f"one of them out (resolve_overlaps keeps the longest)"
             )
         pieces += (_escape(text[at : entity.start]), "<")
         at = entity.start
@@ -69,12 +69,12 @@ def to_brackets(text: str, entities: Iterable[Entity]) -> str:
 def _check(entity: Entity, text: str) -> None:
     if not 0 <= entity.start < entity.end <= len(text):
         found = f"{entity.type!r} ({entity.start}, {entity.end})"
-        raise NerError(f"{found} is no span of a text of {len(text)} characters. Check its offsets, or leave it out")
+        raise NerError(f"{found} is not a span of a text of {len(text)} characters. Check its offsets, or leave it out")
     if not entity.type:
         raise NerError(f"the entity at ({entity.start}, {entity.end}) has no type. Give it one, or leave it out")
 
 
-def _close(entity: Entity, text: str, at: int, pieces: List[str]) -> int:
+def _close(entity: Entity, text: str, at: int, pieces: list[str]) -> int:
     pieces += (_escape(text[at : entity.end]), ":", _IN_TYPE.sub(_escaped, entity.type), ">")
     return entity.end
 
@@ -94,27 +94,27 @@ def _named(entity: Entity, text: str) -> str:
     return f"{entity.type} {text[entity.start : entity.end][:40]!r} ({entity.start}, {entity.end})"
 
 
-def from_brackets(line: str) -> Tuple[str, List[Entity]]:
+def from_brackets(line: str) -> tuple[str, list[Entity]]:
     """
     The inverse of `to_brackets`.
 
     # Parameters
 
     line : `str`
-        Without its end.
+        A line without its line break.
 
     # Returns
 
-    `Tuple[str, List[Entity]]`
-        The text, and its entities by position, the outer before the inner ones, none of them twice.
+    `tuple[str, list[Entity]]`
+        The text, and its entities without duplicates, sorted by position, outer before inner ones.
 
     # Raises
 
-    `DataError`, a `NerError`, that names the character (counted from 0) where the line is malformed.
+    `DataError`, a `NerError`, if the line is malformed; the message has the character's position, from 0.
     """
-    pieces: List[str] = []  # of the text; while a bracket's last colon may begin its type, that colon and the type too
-    entities: Dict[Entity, None] = {}
-    stack: List[_Open] = []
+    pieces: list[str] = []  # of the text, and for an open bracket of its last colon and possible type
+    entities: dict[Entity, None] = {}
+    stack: list[_Open] = []
     length = 0
     for match in _TOKEN.finditer(line):
         token = match[0]
@@ -134,24 +134,24 @@ def from_brackets(line: str) -> Tuple[str, List[Entity]]:
     if stack:
         at = stack[-1].at
         raise DataError(f"'<' at character {at} is not closed", expected=_LINE, remedy=r"Write \< where it is text")
-    found = list(entities)[::-1]  # of two on one span the inner one was closed first
+    found = list(entities)[::-1]  # of two on one span, the inner one was closed first
     found.sort(key=lambda e: (e.start, -e.end))
     return "".join(pieces), found
 
 
 class _Open:
-    """A bracket that is not closed yet."""
+    """An open bracket."""
 
     __slots__ = ("at", "colon", "piece", "start")
 
     def __init__(self, start: int, at: int) -> None:
         self.start, self.at = start, at  # in the text, in the line
-        self.colon: Optional[int] = None  # in the text: the last one after which no bracket was opened
-        self.piece = 0  # its index among the pieces
+        self.colon: Optional[int] = None  # in the text: the last colon, unless a bracket was opened after it
+        self.piece = 0  # the index of the colon's piece
 
 
-def _closed(stack: List[_Open], pieces: List[str], length: int, at: int, entities: Dict[Entity, None]) -> int:
-    """Closes the innermost bracket, takes its type out of the pieces, and returns the length of the text."""
+def _closed(stack: list[_Open], pieces: list[str], length: int, at: int, entities: dict[Entity, None]) -> int:
+    """Close the innermost bracket and remove its type from the pieces; returns the length of the text."""
     if not stack:
         raise DataError(f"'>' at character {at} closes no '<'", expected=_LINE, remedy=r"Write \> where it is text")
     bracket = stack.pop()
@@ -184,36 +184,36 @@ def _refuse_character(line: str, at: int) -> NoReturn:
         remedy = r"Give one line without its end; a line break in a text is written \n"
         raise DataError(f"a line break at character {at}", expected="one line", remedy=remedy)
     raise DataError(
-        f"{line[at : at + 2]!r} at character {at} is no escape",
+        f"{line[at : at + 2]!r} at character {at} is not an escape",
         expected=r"\<, \>, \:, \\, \n, \r or \uXXXX",
         remedy=r"Write \\ where the backslash is text",
     )
 
 
 _OUTSIDE, _UNBALANCED = -2, -1
-_DEEPEST = 16  # brackets in a surface nested deeper count as unbalanced: few states, whatever a line holds
+_DEEPEST = 16  # deeper nested brackets in a surface count as unbalanced, which bounds the number of states
 _UNBALANCED_COSTS = 1 << 32
-_MOST_STATES = 100  # at one character; sentences have below ten
+_MOST_STATES = 100  # at one character; sentences have fewer than ten
 
-_Found = Optional[Tuple["_Found", int, int, str]]  # entities as a linked list, the last one first
-_State = Tuple[int, int]  # characters of the text; _OUTSIDE, or in an entity the "<" of its surface without their ">"
-_Way = Tuple[int, int, _Found]  # costs, where the open entity begins, the closed ones
+_Found = Optional[tuple["_Found", int, int, str]]  # entities as a linked list, the last one first
+_State = tuple[int, int]  # position in the text; _OUTSIDE, or the number of open "<" in the entity's surface
+_Way = tuple[int, int, _Found]  # costs, start of the open entity, closed entities
 
 
 class UnescapedBrackets:
     """
-    Reads `<SURFACE:TYPE>` beside its own text where nothing is escaped, and `<`, `>` and `:` may be text too.
+    Reads `<SURFACE:TYPE>` with the help of the raw text, where nothing is escaped and `<`, `>` and `:` may be text.
 
-    An annotated line is walked along its text. Entities are not nested. Where several walks fit, the one with the
-    fewest surfaces whose `<` and `>` are not balanced is taken, and of those the one with the fewest characters in
-    entities: `<<2>:NOH>` is the entity `<2>`, and `<<트럼보:POH>>가` is 트럼보 between the text's own brackets.
+    The annotated line is aligned with its text. Entities are not nested. Of several possible alignments it takes the
+    one with the fewest surfaces whose `<` and `>` are unbalanced, then the one with the fewest characters in entities:
+    `<<2>:NOH>` is the entity `<2>`, and `<<트럼보:POH>>가` is 트럼보 between brackets of the text.
 
     # Parameters
 
     types : `Collection[str]`
-        All there may be.
+        All possible types.
     remedy : `str`, optional (default=`"Correct it"`)
-        What the error says to do about an unknown type.
+        The remedy in the error for an unknown type.
     """
 
     def __init__(self, types: Collection[str], remedy: str = "Correct it") -> None:
@@ -222,20 +222,20 @@ class UnescapedBrackets:
         self._plain = re.compile(f"<([^<>]+):({names})>")
         self._end = re.compile(f":({names})>")
 
-    def entities(self, text: str, annotated: str) -> List[Entity]:
+    def entities(self, text: str, annotated: str) -> list[Entity]:
         """
         The entities of `text`, in order.
 
         # Raises
 
-        `DataError` that names the character of the annotated line (counted from 0) from which on no walk fits.
+        `DataError` if no alignment is possible; the message has the position in the annotated line, from 0.
         """
-        if "<" not in text and ">" not in text:  # then each of them is a bracket, and there is one walk
+        if "<" not in text and ">" not in text:  # all brackets are annotation, so there is one alignment
             parts = self._plain.split(annotated)
             plain, surfaces, types = parts[::3], parts[1::3], parts[2::3]
             parts[2::3] = [""] * len(types)
             if "".join(parts) == text:
-                found: List[Entity] = []
+                found: list[Entity] = []
                 at = 0
                 for before, surface, type_ in zip(plain, surfaces, types, strict=False):
                     start = at + len(before)
@@ -244,13 +244,13 @@ class UnescapedBrackets:
                 return found
         return self._walk(text, annotated)
 
-    def _walk(self, text: str, annotated: str) -> List[Entity]:
-        ahead: Dict[int, Dict[_State, _Way]] = {0: {(0, _OUTSIDE): (0, 0, None)}}
-        reached: Tuple[int, int] = (0, 0)
+    def _walk(self, text: str, annotated: str) -> list[Entity]:
+        ahead: dict[int, dict[_State, _Way]] = {0: {(0, _OUTSIDE): (0, 0, None)}}
+        reached: tuple[int, int] = (0, 0)
         for at in range(len(annotated)):
             states = ahead.pop(at, None)
             if states and len(states) > _MOST_STATES:
-                problem = f"at character {at} text and brackets can be told apart in too many ways"
+                problem = f"at character {at} there are too many ways to separate text from brackets"
                 remedy = "Check that it is not one text many times over, or shorten it"
                 raise DataError(problem, expected="an annotated line", remedy=remedy)
             if states:
@@ -265,7 +265,7 @@ class UnescapedBrackets:
             if ends:
                 reached = (len(annotated), max(i for i, _ in ends))
             raise self._failure(text, annotated, *reached)
-        found: List[Entity] = []
+        found: list[Entity] = []
         last = ends[len(text), _OUTSIDE][2]
         while last is not None:
             last, start, end, type_ = last
@@ -274,8 +274,8 @@ class UnescapedBrackets:
 
     def _steps(
         self, text: str, annotated: str, at: int, state: _State, way: _Way
-    ) -> Iterable[Tuple[int, _State, _Way]]:
-        """What character `at` of the annotated line may be: text, an entity's first bracket, or its last."""
+    ) -> Iterable[tuple[int, _State, _Way]]:
+        """The possible roles of character `at` of the annotated line: text, or the start or end of an entity."""
         (i, level), (costs, start, found) = state, way
         character = annotated[at]
         is_text = text.startswith(character, i)
@@ -283,7 +283,7 @@ class UnescapedBrackets:
             if is_text:
                 yield at + 1, (i + 1, level), way
             first = annotated[at + 1 : at + 2]
-            if character == "<" and first and text.startswith(first, i):  # no surface is empty
+            if character == "<" and first and text.startswith(first, i):  # a surface is not empty
                 yield at + 2, (i + 1, _level(0, first)), (costs + 1, i, found)
             return
         if is_text:
@@ -305,7 +305,7 @@ class UnescapedBrackets:
 
 
 def _level(level: int, character: str) -> int:
-    """How many "<" of a surface are open after a character."""
+    """The number of open "<" in a surface after a character."""
     if character == "<" and level != _UNBALANCED:
         return level + 1 if level < _DEEPEST else _UNBALANCED
     if character == ">" and level != _UNBALANCED:

@@ -1,4 +1,4 @@
-"""What travels from file to output: sentences and their entities, in characters."""
+"""Sentences and their entities, in characters: the data model from file to output."""
 
 from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence, Union
@@ -14,9 +14,9 @@ class Entity:
     start, end : `int`
         Half-open offsets, in characters (code points) of the text: `text[start:end]` is the surface.
     type : `str`
-        The entity type, as the data spell it.
+        The entity type, as written in the data.
     score : `Optional[float]`
-        A prediction's probability. Two entities are equal whatever their scores.
+        The probability of a prediction. Comparison ignores it.
     """
 
     start: int
@@ -34,7 +34,7 @@ class Entity:
         return self.start < other.end and other.start < self.end
 
     def contains(self, other: "Entity") -> bool:
-        """Whether every character of `other` belongs to this one too (equal spans contain each other)."""
+        """Whether this entity has every character of `other` (equal spans contain each other)."""
         return self.start <= other.start and other.end <= self.end
 
     def crosses(self, other: "Entity") -> bool:
@@ -42,7 +42,7 @@ class Entity:
         return self.overlaps(other) and not self.contains(other) and not other.contains(self)
 
     def to_json(self) -> dict[str, Any]:
-        """`{"start", "end", "type"}`, the layout of `instance["metadata"]`."""
+        """`{"start", "end", "type"}`, as in `instance["metadata"]`."""
         return {"start": self.start, "end": self.end, "type": self.type}
 
     @classmethod
@@ -54,16 +54,16 @@ class Entity:
 @dataclass(slots=True)
 class Sentence:
     """
-    One text of a corpus with its gold.
+    One text of a corpus with its gold entities.
 
     # Parameters
 
     text : `str`
-        The text as it stands in the file.
+        The text as in the file.
     entities : `Optional[Sequence[Entity]]`
-        Its entities, as the file orders them; `None` when the text is unlabelled, `()` when it has none.
+        Its entities in the order of the file; `None` if the text is unlabelled, `()` if it has no entities.
     id : `Optional[Union[int, str]]`
-        The corpus's own identifier, if it has one.
+        The identifier in the corpus, if there is one.
     source : `str`
         `file:line`, for messages.
     """
@@ -76,8 +76,8 @@ class Sentence:
 
 def resolve_overlaps(entities: Sequence[Entity]) -> list[Entity]:
     """
-    The entities that a flat notation can hold: of those that overlap, the longest, then the leftmost, then the
-    first by type name. Returned in order of position.
+    The entities that a flat notation can represent: of overlapping ones the longest, then the leftmost, then the first
+    by type name. They are sorted by position.
     """
     kept: list[Entity] = []
     for entity in sorted(entities, key=lambda e: (-e.width, e.start, e.type)):

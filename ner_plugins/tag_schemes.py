@@ -1,5 +1,5 @@
 """
-Tag schemes and spans: the one place that knows what `B-`, `I-` and their like mean.
+Tag schemes and spans: the one place that interprets `B-`, `I-` and the like.
 
 | scheme | one entity of 1, 2, 3 tokens | also called |
 | --- | --- | --- |
@@ -10,9 +10,9 @@ Tag schemes and spans: the one place that knows what `B-`, `I-` and their like m
 | `BMEO` | B · B E · B M E | |
 | `BIOUL` | U · B L · B I L | BILOU |
 
-A tag is `O`, or a letter, `-` or `_`, and the type: `B-PER`, `S_PER.NAM`. All of the schemes agree on where entities
-begin and end; they differ only in which sequences are legal. Tags are therefore read alike for all of them, as
-conlleval reads them, and the scheme says what was wrong with them.
+A tag is `O`, or a letter, `-` or `_`, and the type: `B-PER`, `S_PER.NAM`. All schemes agree on where entities begin and
+end; they differ only in which sequences are legal. So tags are read in the same way for all of them, as by conlleval,
+and the scheme determines which tags are illegal.
 """
 
 import functools
@@ -20,11 +20,11 @@ import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, List, Literal, NamedTuple, Optional, Sequence, Set, Tuple, get_args
+from typing import Iterable, Iterator, Literal, NamedTuple, Optional, Sequence, get_args
 
 from ner_plugins.errors import ConfigError, NerError, shown
 
-Span = Tuple[int, int, str]  # half-open token indices, type
+Span = tuple[int, int, str]  # half-open token indices, type
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class TagScheme:
 
     name : `str`
     begin, inside, end, single : `str`
-        Letters of an entity's first, inner and last token, and of an entity of one token.
+        The letters of an entity's first, inner and last token, and of an entity of one token.
     """
 
     name: str
@@ -47,7 +47,7 @@ class TagScheme:
 
     @property
     def letters(self) -> str:
-        """Every letter it has, `O` left out."""
+        """All letters but `O`."""
         return "".join(dict.fromkeys(self.begin + self.inside + self.end + self.single))
 
 
@@ -69,20 +69,20 @@ _ALIASES = {
 SCHEMES = tuple(_SCHEMES)
 IllegalRule = Literal["repair", "strict", "drop"]
 
-# What a letter says, whatever the scheme.
+# The role of a letter in any scheme.
 _ROLES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
-_STRAY = 10  # so many I- after O for each B- after O make IOB1 more likely than BIO
+_STRAY = 10  # with this many I- after O for each B- after O, IOB1 is more likely than BIO
 _TAG = re.compile(r"([BIMELSU])[-_](.+)", re.DOTALL)
 
 
 class IllegalTagError(NerError):
     """
-    A tag that its scheme does not allow where it stands.
+    A tag that its scheme does not allow at its position.
 
     # Parameters
 
     index : `int`
-        Of the token.
+        The index of the token.
     problem : `str`
     """
 
@@ -90,21 +90,21 @@ class IllegalTagError(NerError):
         super().__init__(f"tag {index}: {problem}")
         self.index, self.problem = index, problem
 
-    def __reduce__(self) -> Tuple[type, Tuple[int, str]]:
+    def __reduce__(self) -> tuple[type, tuple[int, str]]:
         return IllegalTagError, (self.index, self.problem)
 
 
 class Detection(NamedTuple):
     """
-    What `detect_scheme` found.
+    The result of `detect_scheme`.
 
     # Parameters
 
     scheme : `str`
     reason : `str`
-        In words, for the log.
+        An explanation for the log.
     illegal : `int`
-        Tags that this scheme does not allow; with another one there would be more.
+        The number of tags that this scheme does not allow.
     """
 
     scheme: str
@@ -113,7 +113,7 @@ class Detection(NamedTuple):
 
 
 def tag_scheme(name: str) -> TagScheme:
-    """The scheme of a name, in capitals or not, or of another name that it goes by. `ConfigError` for others."""
+    """The scheme with a name or alias, in upper or lower case. `ConfigError` for unknown names."""
     key = str(name).upper()
     try:
         return _SCHEMES[_ALIASES.get(key, key)]
@@ -122,19 +122,19 @@ def tag_scheme(name: str) -> TagScheme:
 
 
 @functools.lru_cache(maxsize=4096)
-def split_tag(tag: str) -> Tuple[str, str]:
-    """A tag's letter and type: `("B", "PER")`; `("O", "")` for `O`. `ValueError` when it is neither."""
+def split_tag(tag: str) -> tuple[str, str]:
+    """A tag's letter and type: `("B", "PER")`; `("O", "")` for `O`. `ValueError` for other text."""
     if tag == "O":
         return "O", ""
     match = _TAG.fullmatch(tag)
     if match is None:
-        raise ValueError(f"{shown(tag)} is no tag, such as O or B-PER")
+        raise ValueError(f"{shown(tag)} is not a tag such as O or B-PER")
     return match[1], match[2]
 
 
 def first_misfit(tags: Iterable[str]) -> Optional[int]:
-    """The index of the first tag whose letter no scheme has together with those before it."""
-    letters: Set[str] = set()
+    """The index of the first tag for which no scheme has all letters up to it."""
+    letters: set[str] = set()
     for index, tag in enumerate(tags):
         letters |= {split_tag(tag)[0]} - {"O"}
         if not _having(letters):
@@ -142,17 +142,17 @@ def first_misfit(tags: Iterable[str]) -> Optional[int]:
     return None
 
 
-def _having(letters: Set[str]) -> List[TagScheme]:
-    """The schemes of these letters."""
+def _having(letters: set[str]) -> list[TagScheme]:
+    """The schemes that have all these letters."""
     return [scheme for scheme in _SCHEMES.values() if letters <= set(scheme.letters) | {"B"}]
 
 
 def is_tag(text: str) -> bool:
-    """Whether `text` can be a tag of some scheme."""
+    """Whether `text` is a tag in some scheme."""
     return text == "O" or _TAG.fullmatch(text) is not None
 
 
-def tags_to_spans(tags: Sequence[str], scheme: str = "BIO", illegal: str = "repair") -> List[Span]:
+def tags_to_spans(tags: Sequence[str], scheme: str = "BIO", illegal: str = "repair") -> list[Span]:
     """
     The entities of a sequence of tags.
 
@@ -161,18 +161,18 @@ def tags_to_spans(tags: Sequence[str], scheme: str = "BIO", illegal: str = "repa
     tags : `Sequence[str]`
     scheme : `str`, optional (default=`"BIO"`)
     illegal : `str`, optional (default=`"repair"`)
-        Of sequences that the scheme does not allow: `repair` reads them as conlleval does (every maximal run is an
-        entity; an inner or last tag without a first one opens it), `strict` raises, `drop` gives up each entity that
-        is not tagged as the scheme would tag it (as `seqeval`'s strict mode).
+        How to read illegal sequences: `repair` reads them as conlleval does (every maximal run is an entity, which an
+        inner or last tag can start), `strict` raises, `drop` leaves out each entity that is not tagged as the scheme
+        would tag it (like `seqeval`'s strict mode).
 
     # Returns
 
-    `List[Tuple[int, int, str]]`
+    `list[tuple[int, int, str]]`
         Half-open token indices and type, in order.
 
     # Raises
 
-    `IllegalTagError`, a `NerError`: with `strict`, and at what is no tag at all.
+    `IllegalTagError`, a `NerError`: for an illegal tag with `strict`, and for text that is not a tag.
     """
     if illegal not in (rules := get_args(IllegalRule)):
         raise ConfigError(f"illegal_tags is {illegal!r}, but must be one of {', '.join(rules)}")
@@ -184,14 +184,14 @@ def tags_to_spans(tags: Sequence[str], scheme: str = "BIO", illegal: str = "repa
     raise IllegalTagError(*illegal_tags(tags, scheme)[0])
 
 
-def read_tags(tags: Sequence[str], scheme: str = "BIO") -> Tuple[List[Span], List[bool]]:
+def read_tags(tags: Sequence[str], scheme: str = "BIO") -> tuple[list[Span], list[bool]]:
     """
-    The entities of a sequence of tags, by the rule `repair` of `tags_to_spans`, and of each whether `scheme` would
-    tag it so. Where all are, the whole sequence is legal. `IllegalTagError` at what is no tag.
+    The entities of a sequence of tags, read by the rule `repair` of `tags_to_spans`, and whether each is tagged as
+    `scheme` would tag it. The sequence is legal if all are. `IllegalTagError` for text that is not a tag.
     """
     name = tag_scheme(scheme).name
     spans = list(_runs(tags))
-    legal: List[bool] = []
+    legal: list[bool] = []
     end, before = -1, ""
     for start, next_end, type_ in spans:
         legal.append(_is_written_so(tuple(tags[start:next_end]), name, start == end and type_ == before))
@@ -200,13 +200,13 @@ def read_tags(tags: Sequence[str], scheme: str = "BIO") -> Tuple[List[Span], Lis
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _is_written_so(tags: Tuple[str, ...], scheme: str, touches: bool) -> bool:
-    """Whether a scheme tags an entity so, which may touch another of its type before it. A corpus repeats itself."""
+def _is_written_so(tags: tuple[str, ...], scheme: str, touches: bool) -> bool:
+    """Whether a scheme would tag an entity so; `touches`: right after another of its type. Cached: corpora repeat."""
     letters = _letters(len(tags), tag_scheme(scheme), touches)
     return all(split_tag(tag)[0] == letter for tag, letter in zip(tags, letters, strict=True))
 
 
-def _split(tags: Sequence[str]) -> Iterator[Tuple[int, str, str]]:
+def _split(tags: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     """Index, letter and type of each tag."""
     for index, tag in enumerate(tags):
         try:
@@ -217,10 +217,10 @@ def _split(tags: Sequence[str]) -> Iterator[Tuple[int, str, str]]:
 
 
 def _runs(tags: Sequence[str]) -> Iterator[Span]:
-    """Maximal entities, as conlleval reads them."""
-    start, open_type = -1, ""  # of the entity that the previous tag left open
+    """The entities, as conlleval reads them: maximal runs."""
+    start, open_type = -1, ""  # of the entity that is open after the previous tag
     for index, tag in enumerate(tags):
-        if tag == "O":  # most are
+        if tag == "O":  # the most frequent tag
             if start >= 0:
                 yield start, index, open_type
                 start = -1
@@ -243,7 +243,7 @@ def _runs(tags: Sequence[str]) -> Iterator[Span]:
 
 
 def _letters(width: int, scheme: TagScheme, touches: bool) -> Iterator[str]:
-    """The letters of an entity; `touches`: of one right after another of its type."""
+    """The letters of an entity; `touches`: it follows another of its type directly."""
     if scheme.name == "IOB1":
         yield "B" if touches else "I"
     else:
@@ -253,13 +253,13 @@ def _letters(width: int, scheme: TagScheme, touches: bool) -> Iterator[str]:
         yield scheme.end
 
 
-def spans_to_tags(spans: Iterable[Span], length: int, scheme: str = "BIO", separator: str = "-") -> List[str]:
+def spans_to_tags(spans: Iterable[Span], length: int, scheme: str = "BIO", separator: str = "-") -> list[str]:
     """
     The tags of flat entities, the inverse of `tags_to_spans`.
 
     # Parameters
 
-    spans : `Iterable[Tuple[int, int, str]]`
+    spans : `Iterable[tuple[int, int, str]]`
         Half-open token indices and type.
     length : `int`
         Number of tokens.
@@ -269,40 +269,40 @@ def spans_to_tags(spans: Iterable[Span], length: int, scheme: str = "BIO", separ
 
     # Raises
 
-    `NerError` when two spans overlap, or one is empty, leaves the sentence or has no type.
+    `NerError` if two spans overlap, or if one is empty, exceeds the sentence or has no type.
     """
     written = tag_scheme(scheme)
     tags = ["O"] * length
     before: Span = (-1, -1, "")
     for start, end, type_ in sorted(spans):
         if not 0 <= start < end <= length or not type_:
-            raise NerError(f"{type_!r} ({start}, {end}) is no entity of {length} tokens")
+            raise NerError(f"{type_!r} ({start}, {end}) is not a span of a sentence of {length} tokens")
         if start < before[1]:
             found = f"{before[2]} ({before[0]}, {before[1]}) and {type_} ({start}, {end})"
-            raise NerError(f"{found} overlap, which tags cannot say")
+            raise NerError(f"{found} overlap, which tags cannot represent")
         touches = before[1:] == (start, type_)
         tags[start:end] = [f"{letter}{separator}{type_}" for letter in _letters(end - start, written, touches)]
         before = (start, end, type_)
     return tags
 
 
-def illegal_tags(tags: Sequence[str], scheme: str, rule: str = "strict") -> List[Tuple[int, str]]:
+def illegal_tags(tags: Sequence[str], scheme: str, rule: str = "strict") -> list[tuple[int, str]]:
     """
-    The index of each tag that `scheme` does not allow where it stands, and what is wrong with it.
+    The index of each tag that `scheme` does not allow at its position, and the problem.
 
     # Parameters
 
     tags, scheme, rule : `Sequence[str]`, `str`, `str`
-        With the rule `repair` or `drop` (see `tags_to_spans`) the words end with what becomes of the tag.
+        With the rule `repair` or `drop` (see `tags_to_spans`) the problem ends with the effect on the entity.
     """
     written = tag_scheme(scheme)
     starts = {start for start, _, _ in _runs(tags)} if rule == "repair" else set()
-    problems: List[Tuple[int, str]] = []
+    problems: list[tuple[int, str]] = []
     previous = ("O", "")
     for index, letter, type_ in _split(tags):
         found = ""
         if not _is_in(letter, written):
-            found = f"{_shown(tags, index)} is no tag of the scheme {written.name}"
+            found = f"{_shown(tags, index)} is not a tag of the scheme {written.name}"
         elif not follows(previous, (letter, type_), written):
             found = f"{_shown(tags, index)} after {_shown(tags, index - 1)} is not allowed in {written.name}"
         if found:
@@ -316,7 +316,7 @@ def illegal_tags(tags: Sequence[str], scheme: str, rule: str = "strict") -> List
 
 
 def _outcome(letter: str, begins: bool, rule: str) -> str:
-    """What a rule makes of an illegal tag, at which an entity `begins` or not."""
+    """The effect of a rule on an illegal tag; `begins`: whether an entity begins there."""
     if rule != "repair":
         return ": the entity is left out" if rule == "drop" else ""
     if begins:
@@ -330,11 +330,11 @@ def _shown(tags: Sequence[str], index: int) -> str:
     return tags[index] if len(tags[index]) <= 80 else tags[index][:77] + "..."
 
 
-def follows(previous: Tuple[str, str], current: Tuple[str, str], scheme: TagScheme) -> bool:
+def follows(previous: tuple[str, str], current: tuple[str, str], scheme: TagScheme) -> bool:
     """
-    Whether a tag may follow another, both as `split_tag` gives them.
+    Whether a tag may follow another, both in the form of `split_tag`.
 
-    A sentence begins as after `O`, and may end where `O` may follow.
+    The first tag follows an `O`, and an `O` follows the last tag.
     """
     (before, before_type), (letter, type_) = previous, current
     if scheme.name in ("BIO", "IOB1"):
@@ -354,7 +354,7 @@ def _is_in(letter: str, scheme: TagScheme) -> bool:
     return letter == "O" or letter in scheme.letters or (scheme.name == "IOB1" and letter == "B")
 
 
-def _is_allowed(previous: Tuple[str, str], current: Tuple[str, str], scheme: TagScheme) -> bool:
+def _is_allowed(previous: tuple[str, str], current: tuple[str, str], scheme: TagScheme) -> bool:
     return _is_in(current[0], scheme) and follows(previous, current, scheme)
 
 
@@ -362,26 +362,26 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> Detection:
     """
     The scheme of a sample of tagged sentences.
 
-    A sequence that is legal in two schemes means the same entities in both, so it never matters which of them is
-    named: the order of `SCHEMES` decides. Where no scheme allows every tag, the one that allows most is taken, and
-    `reason` says so; but `IOB1`, which never has B- after O, only where ten times as many are illegal in `BIO`.
+    A sequence that is legal in two schemes has the same entities in both, so either result is right; the first in
+    `SCHEMES` is returned. If no scheme allows every tag, it is the one that allows most, as `reason` explains. But
+    `IOB1`, which never has B- after O, is chosen only if ten times as many tags are illegal in `BIO`.
 
     # Raises
 
-    `NerError` when the letters belong to no one scheme (I together with M, say).
+    `NerError` if no scheme has all the letters (such as I and M).
     """
     rows = list(sequences)
     pairs = Counter(pair for tags in rows for pair in itertools.pairwise(("O", *tags, "O")))
     if not all(is_tag(tag) for tag in {tag for pair in pairs for tag in pair}):
         for tags in rows:
-            list(_split(tags))  # says which it is, and where
+            list(_split(tags))  # raises, with the tag and its index
     split = {tag: split_tag(tag) for pair in pairs for tag in pair}
-    letters: Set[str] = {letter for letter, _ in split.values()} - {"O"}
+    letters: set[str] = {letter for letter, _ in split.values()} - {"O"}
     fitting = _having(letters)
     if not fitting:
         found = ", ".join(sorted(letters))
         raise NerError(f"no tag scheme has all of the letters {found}: name one of {', '.join(SCHEMES)}")
-    illegal: Dict[str, int] = {
+    illegal: dict[str, int] = {
         scheme.name: sum(n for (a, b), n in pairs.items() if not _is_allowed(split[a], split[b], scheme))
         for scheme in fitting
     }

@@ -93,9 +93,9 @@ def test_also_read(line, text, entities):
         (r"<b\:T>", "bracket from character 0 to 5 has no type"),
         ("<a:<b:T>>", "bracket from character 0 to 8 has no type"),
         ("x<:T>", "bracket from character 1 to 4 holds no text"),
-        ("a\\", r"'\\\\' at character 1 is no escape"),
-        (r"ab\t", r"'\\\\t' at character 2 is no escape .*Write \\\\ where"),
-        (r"\u12g4", "at character 0 is no escape"),
+        ("a\\", r"'\\\\' at character 1 is not an escape"),
+        (r"ab\t", r"'\\\\t' at character 2 is not an escape .*Write \\\\ where"),
+        (r"\u12g4", "at character 0 is not an escape"),
         ("a\nb", "a line break at character 1"),
     ],
 )
@@ -124,9 +124,9 @@ def test_any_string_is_a_sentence_or_an_error(line):
     [
         ([(0, 2, "A"), (1, 3, "B")], r"A 'ab' \(0, 2\) and B 'bc' \(1, 3\) cross.*Leave one of them out"),
         ([(0, 4, "A"), (1, 3, "B"), (2, 4, "C")], "B 'bc' .* and C 'cd' .* cross"),
-        ([(1, 1, "A")], r"'A' \(1, 1\) is no span of a text of 4 characters.*leave it out"),
-        ([(2, 5, "A")], r"'A' \(2, 5\) is no span"),
-        ([(-1, 2, "A")], r"'A' \(-1, 2\) is no span"),
+        ([(1, 1, "A")], r"'A' \(1, 1\) is not a span of a text of 4 characters.*leave it out"),
+        ([(2, 5, "A")], r"'A' \(2, 5\) is not a span"),
+        ([(-1, 2, "A")], r"'A' \(-1, 2\) is not a span"),
         ([(0, 1, "")], r"the entity at \(0, 1\) has no type"),
     ],
 )

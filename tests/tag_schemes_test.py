@@ -110,9 +110,9 @@ def test_aliases_and_unknown_schemes():
 @pytest.mark.parametrize("tag", ["", "B", "B-", "-PER", "X-PER", "o", "BPER", "PER-B", "B PER"])
 def test_what_is_no_tag(tag):
     assert not is_tag(tag)
-    with pytest.raises(ValueError, match="is no tag"):
+    with pytest.raises(ValueError, match="is not a tag"):
         split_tag(tag)
-    with pytest.raises(IllegalTagError, match=r"tag 1: .* is no tag"):
+    with pytest.raises(IllegalTagError, match=r"tag 1: .* is not a tag"):
         tags_to_spans(["O", tag])
 
 
@@ -123,7 +123,7 @@ def test_strict_names_the_tag_and_survives_pickling():
     assert (again.index, str(again)) == (1, str(caught.value))
     assert illegal_tags(["B-X", "M-X"], "BMES") == [(1, "M-X at the end of a sentence is not allowed in BMES")]
     assert illegal_tags(["I-X"], "BIO")[0][1] == "I-X after the start of a sentence is not allowed in BIO"
-    assert illegal_tags(["E-X"], "BIO") == [(0, "E-X is no tag of the scheme BIO")]
+    assert illegal_tags(["E-X"], "BIO") == [(0, "E-X is not a tag of the scheme BIO")]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_strict_names_the_tag_and_survives_pickling():
         ("O I-X", "BIO", "strict", "I-X after O is not allowed in BIO"),
         ("B-X O", "BIOES", "repair", "O after B-X is not allowed in BIOES: the entity ends there"),
         ("B-X", "BIOES", "repair", "B-X at the end of a sentence is not allowed in BIOES: the entity ends there"),
-        ("B-X E-X", "BIO", "repair", "E-X is no tag of the scheme BIO: read as a part of the entity before it"),
+        ("B-X E-X", "BIO", "repair", "E-X is not a tag of the scheme BIO: read as a part of the entity before it"),
     ],
 )
 def test_the_words_say_what_becomes_of_an_illegal_tag(tags, scheme, rule, outcome):
@@ -148,7 +148,7 @@ def test_the_first_letter_that_fits_no_scheme():
 
 @pytest.mark.parametrize("span", [(0, 0, "A"), (-1, 1, "A"), (1, 3, "A"), (0, 1, "")])
 def test_spans_that_cannot_be_written(span):
-    with pytest.raises(NerError, match="is no entity of 2 tokens"):
+    with pytest.raises(NerError, match="is not a span of a sentence of 2 tokens"):
         spans_to_tags([span], 2)
 
 

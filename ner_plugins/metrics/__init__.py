@@ -1,6 +1,6 @@
 """
 Metrics over entities: `seqeval` (strict, flat), `cluener` (the official scorer of CLUENER2020) and `typed_span_f1`
-(nested entities allowed), and a table of what they measured.
+(nested entities allowed). `format_table` prints their figures.
 """
 
 from ner_plugins.metrics.cluener_metric import CluenerMetric

@@ -1,15 +1,15 @@
-"""Which prediction answers which gold entity, and the confusion matrix of types that follows."""
+"""Alignment of predictions with gold entities, and the confusion matrix of types."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from typing import Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from ner_plugins.entities import Entity
 
 CORRECT, TYPE, BOUNDARY, BOUNDARY_AND_TYPE = "correct", "type", "boundary", "boundary_and_type"
 MISSED, SPURIOUS = "missed", "spurious"
 
-# Every gold entity has one of the first five, every prediction one of all but `missed`.
+# A gold entity has one of the first five kinds, a prediction any kind but `missed`.
 KINDS: Mapping[str, str] = {
     CORRECT: "the span and the type of a gold entity",
     TYPE: "the span of a gold entity, another type",
@@ -21,31 +21,31 @@ KINDS: Mapping[str, str] = {
 
 
 class Pair(NamedTuple):
-    """A gold entity and the prediction that is assigned to it; one of the two may be missing. `kind` as in `KINDS`."""
+    """A gold entity and the prediction assigned to it, or one of the two alone. `kind` is a key of `KINDS`."""
 
     gold: Optional[Entity]
     predicted: Optional[Entity]
     kind: str
 
 
-def assign(predicted: Sequence[Entity], gold: Sequence[Entity]) -> List[Pair]:
+def assign(predicted: Sequence[Entity], gold: Sequence[Entity]) -> list[Pair]:
     """
     Assign the predictions of a sentence to its gold entities, one to one.
 
-    Of all pairs of a prediction and a gold entity that share a character, the closest is taken first, and both are
-    used up by it: first pairs of one span and type (`correct`), then those of one span (`type`), then those of one type
-    (`boundary`), then the others (`boundary_and_type`); among these those that share more characters, then the earlier
-    gold entity, then the earlier prediction. Gold entities that are left are `missed`, predictions `spurious`: so an
-    entity of which a prediction was used up by another (one prediction over two of them) is missed too.
+    Pairs of a prediction and a gold entity that share a character are taken in this order, each entity at most once:
+    the same span and type (`correct`), the same span (`type`), the same type (`boundary`), the others
+    (`boundary_and_type`). Ties are broken by the number of shared characters, then by the earlier gold entity, then by
+    the earlier prediction. Remaining gold entities are `missed`, remaining predictions `spurious`. So of two gold
+    entities under one prediction, one is missed.
 
     # Parameters
 
     predicted, gold : `Sequence[Entity]`
-        In characters; one that is repeated counts once.
+        In characters; repeated ones count once.
 
     # Returns
 
-    `List[Pair]`
+    `list[Pair]`
         Each gold entity and each prediction once, in order of position.
     """
     golds, predictions = sorted(set(gold)), sorted(set(predicted))
@@ -63,8 +63,8 @@ def assign(predicted: Sequence[Entity], gold: Sequence[Entity]) -> List[Pair]:
 
 def _overlapping_pairs(
     gold: Sequence[Entity], predicted: Sequence[Entity]
-) -> Iterator[Tuple[Tuple[int, int], Entity, Entity]]:
-    """How close each overlapping pair is (the smaller, the closer), and the pair."""
+) -> Iterator[tuple[tuple[int, int], Entity, Entity]]:
+    """The overlapping pairs, each after its sort key: closer pairs have smaller keys."""
     starts = [entity.start for entity in predicted]
     widest = max((entity.width for entity in predicted), default=0)
     for entity in gold:
@@ -84,23 +84,23 @@ class ConfusionMatrix:
     """Counts of pairs by gold type, predicted type and kind."""
 
     def __init__(self) -> None:
-        self.counts: Counter[Tuple[Optional[str], Optional[str], str]] = Counter()
+        self.counts: Counter[tuple[Optional[str], Optional[str], str]] = Counter()
 
     def add(self, pairs: Iterable[Pair]) -> None:
         """Count the pairs of some sentences."""
         self.counts.update((_type_of(pair.gold), _type_of(pair.predicted), pair.kind) for pair in pairs)
 
     @property
-    def types(self) -> List[str]:
+    def types(self) -> list[str]:
         """The types in gold or predictions, sorted."""
         return sorted({type_ for gold, predicted, _ in self.counts for type_ in (gold, predicted) if type_ is not None})
 
     def of_gold(self, type_: str) -> Counter[str]:
-        """How many gold entities of a type there are of each kind."""
+        """The number of gold entities of a type, by kind."""
         return self._by_kind(0, type_)
 
     def of_predicted(self, type_: str) -> Counter[str]:
-        """How many predictions of a type there are of each kind."""
+        """The number of predictions of a type, by kind."""
         return self._by_kind(1, type_)
 
     def _by_kind(self, side: int, type_: str) -> Counter[str]:
@@ -110,16 +110,15 @@ class ConfusionMatrix:
                 kinds[key[2]] += count
         return kinds
 
-    def cells(self) -> Tuple[List[str], List[str], List[List[int]]]:
+    def cells(self) -> tuple[list[str], list[str], list[list[int]]]:
         """
-        The matrix. A row is a gold type, a column a predicted type: entities with the right span, on the diagonal with
-        the right type too. Entities with wrong edges are counted in two cells: in their gold type's row, and in their
-        predicted type's column. So a gold type's row sums up to its gold entities, and a predicted type's column to its
-        predictions.
+        The matrix. Cells of a gold type (row) and a predicted type (column) count entities with the right span, on the
+        diagonal also with the right type. Entities with wrong boundaries count twice: in the row of their gold type and
+        in the column of their predicted type. So a type's row sums to its gold entities, its column to its predictions.
 
         # Returns
 
-        `Tuple[List[str], List[str], List[List[int]]]`
+        `tuple[list[str], list[str], list[list[int]]]`
             Names of the rows (types, then `boundary`, `boundary_and_type`, `spurious`), names of the columns (types,
             then `boundary`, `boundary_and_type`, `missed`), and the counts by row.
         """

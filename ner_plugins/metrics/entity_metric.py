@@ -1,7 +1,8 @@
-"""The base of every metric over entities: integer counts per type, summed over ranks when they are reset."""
+"""The base of all metrics over entities: integer counts per type, summed over ranks on reset."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import AbstractSet, Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import AbstractSet, Any, ClassVar, Iterable, Mapping, Optional, Sequence
 
 import numpy
 from allennlp.training.metrics import Metric
@@ -16,16 +17,16 @@ LABELLED_DATA = "Evaluation needs labelled data: give a file with gold entities,
 @dataclass(slots=True)
 class TypeCounts:
     """
-    What was counted of one entity type.
+    The counts of one entity type.
 
     # Parameters
 
     true_positives : `int`
-        Predictions that the gold has too.
+        Predictions that are gold entities.
     predicted : `int`
         All predictions.
     gold : `int`
-        All gold entities, whether or not a model can represent them.
+        All gold entities, including those that the model cannot represent.
     """
 
     true_positives: int = 0
@@ -44,9 +45,9 @@ class TypeCounts:
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of precision and recall; 0 where both are."""
+        """The harmonic mean of precision and recall; 0 where both are 0."""
         precision, recall = self.precision, self.recall
-        # In the order in which seqeval computes it, so that the two agree to the last bit.
+        # In the order of operations in seqeval, so that both give the same bits.
         return 2.0 * precision * recall / (precision + recall) if precision + recall else 0.0
 
     def add(self, other: "TypeCounts") -> None:
@@ -56,24 +57,24 @@ class TypeCounts:
         self.gold += other.gold
 
 
-class EntityMetric(Metric):
+class EntityMetric(Metric, ABC):
     """
     A metric over the entities of sentences.
 
-    Call it with the predictions and the raw gold of a batch. It keeps integer counts per type, so what `get_metric`
-    costs between resets grows with the number of types, never with the number of sentences. Entities count once
-    however often a sentence repeats them, in predictions and in gold: both are sets of (start, end, type).
+    Call it with the predictions and the raw gold of a batch. It keeps integer counts per type, so the cost of
+    `get_metric` between resets grows with the number of types, not of sentences. Predictions and gold are sets of
+    (start, end, type): an entity repeated in a sentence counts once.
 
-    Subclasses say in `_add_sentence` what is counted.
+    Subclasses define in `_add_sentence` what counts.
     """
 
     supports_distributed = True
 
     name: ClassVar[str]
-    """The name it is registered under, with which a model prefixes its figures."""
+    """The registered name, which is the prefix of its figures in a model."""
 
     def __init__(self) -> None:
-        self._counts: Dict[str, TypeCounts] = {}
+        self._counts: dict[str, TypeCounts] = {}
 
     def __call__(
         self,
@@ -82,22 +83,21 @@ class EntityMetric(Metric):
         texts: Optional[Sequence[str]] = None,
     ) -> None:
         """
-        Count one batch. A batch that is refused leaves the counts as they were.
+        Count one batch. If it raises, the counts do not change.
 
         # Parameters
 
         predicted : `Sequence[Sequence[Entity]]`
             The predicted entities of each sentence, in characters.
         gold : `Sequence[Sequence[Entity]]`
-            The raw gold entities of the same sentences. `None`, for all or for one of them, means unlabelled, and is
-            refused; an empty sequence means that the sentence has no entities.
+            The raw gold entities of the same sentences. `None`, for all or for one, means unlabelled and raises an
+            error; an empty sequence means that the sentence has no entities.
         texts : `Optional[Sequence[str]]`
-            The texts of the same sentences, for metrics that compare surfaces; offsets are checked against them.
+            The texts of the same sentences, for metrics that compare surface strings; offsets are checked against them.
 
         # Raises
 
-        `DataError` where the gold is missing, or an offset is not one of the text; `NerError` where the numbers of
-        sentences differ.
+        `DataError` if gold is missing or an offset is outside the text; `NerError` if the numbers of sentences differ.
         """
         labelled = _require_gold(gold)
         if len(predicted) != len(labelled):
@@ -112,19 +112,19 @@ class EntityMetric(Metric):
         for sentence_predicted, sentence_gold, text in sentences:
             self._add_sentence(frozenset(sentence_predicted), frozenset(sentence_gold), text)
 
-    def counts(self) -> Dict[str, TypeCounts]:
-        """The counts of this rank since the last reset: type to `TypeCounts`, sorted by type."""
+    def counts(self) -> dict[str, TypeCounts]:
+        """The counts of this rank since the last reset, by type in sorted order."""
         return {type_: TypeCounts(c.true_positives, c.predicted, c.gold) for type_, c in sorted(self._counts.items())}
 
-    def get_metric(self, reset: bool = False) -> Dict[str, float]:
+    def get_metric(self, reset: bool = False) -> dict[str, float]:
         """
-        The figures so far, under keys without the metric's own name.
+        The figures so far; keys do not have the metric's name.
 
         # Parameters
 
         reset : `bool`
-            `False`: the summary figures of this rank, without any communication. `True`: the final figures, per type
-            too, of all ranks together (so each rank has to call it), after which the counts are 0.
+            `False`: the summary figures of this rank, without communication. `True`: the final figures of all ranks
+            together, also per type, and then a reset. All ranks have to call it.
         """
         if not reset:
             return self._summary()
@@ -134,23 +134,23 @@ class EntityMetric(Metric):
         return figures
 
     def reset(self) -> None:
-        """Forget everything counted, on this rank."""
+        """Set the counts of this rank to 0."""
         self._counts = {}
 
+    @abstractmethod
     def _add_sentence(self, predicted: AbstractSet[Entity], gold: AbstractSet[Entity], text: Optional[str]) -> None:
         """Count one sentence."""
-        raise NotImplementedError
 
-    def _summary(self) -> Dict[str, float]:
-        """The figures that are there at any time. Costs O(types)."""
+    def _summary(self) -> dict[str, float]:
+        """The figures between resets, in O(types)."""
         return micro_figures(self._counts) | macro_figures(self._counts)
 
-    def _final_figures(self) -> Dict[str, float]:
-        """The figures of a finished evaluation; the counts are those of all ranks by then."""
+    def _final_figures(self) -> dict[str, float]:
+        """The figures on reset, from the counts of all ranks."""
         return self._summary() | type_figures(self._counts)
 
     def _tally(self, predicted: Iterable[str], gold: Iterable[str], matched: Iterable[str]) -> None:
-        """Count predictions, gold and true positives, each given by its type."""
+        """Count predictions, gold entities and true positives, given their types."""
         for type_ in predicted:
             self._counts.setdefault(type_, TypeCounts()).predicted += 1
         for type_ in gold:
@@ -158,36 +158,36 @@ class EntityMetric(Metric):
         for type_ in matched:
             self._counts[type_].true_positives += 1
 
-    def _state(self) -> Dict[str, Any]:
-        """What this rank has to tell the others; picklable."""
+    def _state(self) -> dict[str, Any]:
+        """The counts of this rank for the others; picklable."""
         return {"counts": self._counts}
 
     def _add_state(self, state: Mapping[str, Any]) -> None:
-        """Add what another rank told."""
+        """Add the `_state` of a rank."""
         for type_, counts in state["counts"].items():
             self._counts.setdefault(type_, TypeCounts()).add(counts)
 
     def _sum_over_ranks(self) -> None:
         if world_size() == 1:
             return
-        # Objects rather than tensors of counts: a rank may have met types that another has not.
+        # Objects rather than tensors of counts, since ranks may have counted different types.
         states = gather_objects(self._state())
         self.reset()
         for state in states:
             self._add_state(state)
 
 
-def micro_figures(counts: Mapping[str, TypeCounts]) -> Dict[str, float]:
-    """`micro_precision`, `micro_recall`, `micro_f1`: of the sums of all types' counts."""
+def micro_figures(counts: Mapping[str, TypeCounts]) -> dict[str, float]:
+    """`micro_precision`, `micro_recall`, `micro_f1`: from the sums of all types' counts."""
     total = TypeCounts()
     for type_counts in counts.values():
         total.add(type_counts)
     return {"micro_precision": total.precision, "micro_recall": total.recall, "micro_f1": total.f1}
 
 
-def macro_figures(counts: Mapping[str, TypeCounts]) -> Dict[str, float]:
-    """`macro_precision`, `macro_recall`, `macro_f1`: unweighted means over the types; 0 where there is no type."""
-    # Sorted and averaged by numpy as in seqeval, so that the two agree to the last bit.
+def macro_figures(counts: Mapping[str, TypeCounts]) -> dict[str, float]:
+    """`macro_precision`, `macro_recall`, `macro_f1`: unweighted means over the types; 0 without any type."""
+    # Sorted, and averaged by numpy, as in seqeval, so that both give the same bits.
     ordered = [counts[type_] for type_ in sorted(counts)]
     return {
         "macro_precision": _mean([c.precision for c in ordered]),
@@ -196,9 +196,9 @@ def macro_figures(counts: Mapping[str, TypeCounts]) -> Dict[str, float]:
     }
 
 
-def type_figures(counts: Mapping[str, TypeCounts]) -> Dict[str, float]:
-    """`<TYPE>/precision`, `<TYPE>/recall`, `<TYPE>/f1` and `<TYPE>/support` (number of gold), sorted by type."""
-    figures: Dict[str, float] = {}
+def type_figures(counts: Mapping[str, TypeCounts]) -> dict[str, float]:
+    """`<TYPE>/precision`, `<TYPE>/recall`, `<TYPE>/f1` and `<TYPE>/support` (gold entities), sorted by type."""
+    figures: dict[str, float] = {}
     for type_ in sorted(counts):
         c = counts[type_]
         figures[f"{type_}/precision"] = c.precision
@@ -212,13 +212,13 @@ def _mean(values: Sequence[float]) -> float:
     return float(numpy.average(values)) if values else 0.0
 
 
-def _require_gold(gold: Optional[Sequence[Optional[Sequence[Entity]]]]) -> List[Sequence[Entity]]:
+def _require_gold(gold: Optional[Sequence[Optional[Sequence[Entity]]]]) -> list[Sequence[Entity]]:
     if gold is None:
         raise DataError("the sentences have no gold entities", remedy=LABELLED_DATA)
     labelled = [entities for entities in gold if entities is not None]
     if len(labelled) != len(gold):
         missing = [index for index, entities in enumerate(gold) if entities is None]
-        problem = f"{len(missing)} of {len(gold)} sentences have no gold entities, first that at position {missing[0]}"
+        problem = f"{len(missing)} of {len(gold)} sentences have no gold entities, the first at position {missing[0]}"
         raise DataError(problem, remedy=LABELLED_DATA)
     return labelled
 

@@ -1,7 +1,7 @@
-"""A model's final metrics as a table that people can read."""
+"""A model's final metrics as a readable table."""
 
 import unicodedata
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Mapping, Optional, Sequence
 
 FIGURES = ("precision", "recall", "f1", "support")
 HEADER = ("type", "precision", "recall", "F1", "support")
@@ -10,10 +10,10 @@ RATES = ("precision", "recall", "f1", "loss", "accuracy")
 
 def format_table(metrics: Mapping[str, float], prefix: str = "seqeval") -> str:
     """
-    A table of one metric's figures: a row per type, then micro and macro. Below it, after an empty line, one line for
-    each other figure, and, where `unreachable_gold` and `gold` are among them, `unreachable gold: n of m`.
+    A table of one metric's figures: a row per type, then micro and macro. After an empty line follow the other figures,
+    one per line, and `unreachable gold: n of m` if the metrics have `unreachable_gold` and `gold`.
 
-    Per-type figures of other metrics are left out; call it again with their prefix to see them.
+    Per-type figures of other metrics are left out; for those, call it with their prefix.
 
     # Parameters
 
@@ -26,12 +26,12 @@ def format_table(metrics: Mapping[str, float], prefix: str = "seqeval") -> str:
     # Returns
 
     `str`
-        Lines of equal columns on a terminal, where a Chinese or Korean character is two columns wide. No newline at
-        the end.
+        Lines whose columns align on a terminal, where a Chinese or Korean character is two columns wide. There is no
+        newline at the end.
     """
-    types: Dict[str, Dict[str, float]] = {}
-    averages: Dict[str, Dict[str, float]] = {}
-    others: Dict[str, float] = {}
+    types: dict[str, dict[str, float]] = {}
+    averages: dict[str, dict[str, float]] = {}
+    others: dict[str, float] = {}
     for key, value in metrics.items():
         place = _place_in_table(key, prefix)
         if place is not None:
@@ -44,8 +44,8 @@ def format_table(metrics: Mapping[str, float], prefix: str = "seqeval") -> str:
     return "\n".join([*table, *([""] if table and below else []), *below])
 
 
-def _place_in_table(key: str, prefix: str) -> Optional[Tuple[bool, str, str]]:
-    """Whether the row is a type's, the row and the figure, if `key` belongs into the table."""
+def _place_in_table(key: str, prefix: str) -> Optional[tuple[bool, str, str]]:
+    """(Whether the row is a type, the row, the figure), or `None` if `key` is not in the table."""
     if not key.startswith(f"{prefix}/"):
         return None
     row, separator, figure = key[len(prefix) + 1 :].rpartition("/")
@@ -58,27 +58,27 @@ def _place_in_table(key: str, prefix: str) -> Optional[Tuple[bool, str, str]]:
 
 
 def _is_type_figure(key: str) -> bool:
-    # `<metric>/<TYPE>/<figure>`; a figure of the model's own, such as `encoder/f1`, has one slash at most.
+    # `<metric>/<TYPE>/<figure>`; the model's own figures, such as `encoder/f1`, have at most one slash.
     return key.count("/") >= 2 and key.rpartition("/")[2] in FIGURES
 
 
-def _table_lines(types: Mapping[str, Mapping[str, float]], averages: Mapping[str, Mapping[str, float]]) -> List[str]:
+def _table_lines(types: Mapping[str, Mapping[str, float]], averages: Mapping[str, Mapping[str, float]]) -> list[str]:
     support = sum(figures.get("support", 0.0) for figures in types.values())
     type_rows = [(_printable(type_), *_cells(types[type_])) for type_ in sorted(types)]
     total = {"support": support} if types else {}
     average_rows = [(row, *_cells({**total, **averages[row]})) for row in ("micro", "macro") if row in averages]
-    rows: List[Sequence[str]] = [HEADER, *type_rows, *average_rows]
+    rows: list[Sequence[str]] = [HEADER, *type_rows, *average_rows]
     widths = [max(display_width(row[column]) for row in rows) for column in range(len(HEADER))]
     lines = [_join(row, widths) for row in rows]
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     groups = (lines[:1], lines[1 : 1 + len(type_rows)], lines[1 + len(type_rows) :])
-    separated: List[str] = []
+    separated: list[str] = []
     for group in groups:
         separated += [rule, *group] if separated and group else group
     return separated
 
 
-def _cells(figures: Mapping[str, float]) -> Tuple[str, ...]:
+def _cells(figures: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(_number(figure, figures[figure]) if figure in figures else "" for figure in FIGURES)
 
 
@@ -88,8 +88,8 @@ def _join(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def _other_lines(others: Dict[str, float]) -> List[str]:
-    reachable: List[str] = []
+def _other_lines(others: dict[str, float]) -> list[str]:
+    reachable: list[str] = []
     if "unreachable_gold" in others and "gold" in others:
         unreachable, gold = others.pop("unreachable_gold"), others.pop("gold")
         reachable = [f"unreachable gold: {_number('', unreachable)} of {_number('', gold)}"]
@@ -109,18 +109,18 @@ def _number(key: str, value: float) -> str:
 
 
 def _printable(name: str) -> str:
-    """The name with what would break a line, or not show, escaped."""
+    """The name with unprintable characters escaped, since they would break the line."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
     return shown or "''"
 
 
 def display_width(text: str) -> int:
-    """Columns of `text` on a terminal: 2 for a wide character, 0 for one that joins the one before it, else 1."""
+    """The columns of `text` on a terminal: 2 for a wide character, 0 for a combining one, else 1."""
     return sum(_character_width(character) for character in text)
 
 
 def _character_width(character: str) -> int:
-    # Vowels and finals of decomposed Hangul join the (wide) initial, though Unicode does not call them combining.
+    # Vowels and finals of decomposed Hangul combine with the (wide) initial; Unicode does not class them as combining.
     if unicodedata.category(character) in ("Mn", "Me") or "\u1160" <= character <= "\u11ff":
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

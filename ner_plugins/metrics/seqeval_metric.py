@@ -1,7 +1,7 @@
-"""Entity-level figures as the seqeval library computes them, in strict mode."""
+"""Entity-level figures of the seqeval library in strict mode."""
 
 import logging
-from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Any, Iterable, Mapping, Optional
 
 from allennlp.training.metrics import Metric
 
@@ -11,29 +11,29 @@ from ner_plugins.metrics.entity_metric import EntityMetric
 
 logger = logging.getLogger(__name__)
 
-Span = Tuple[int, int, str]
+Span = tuple[int, int, str]
 """Start, end (exclusive) and type."""
 
-Row = Tuple[Tuple[Span, ...], Tuple[Span, ...]]
+Row = tuple[tuple[Span, ...], tuple[Span, ...]]
 """The gold and the predicted spans of one tag sequence."""
 
 
 @Metric.register("seqeval")
 class SeqevalMetric(EntityMetric):
     """
-    Precision, recall and F1 of the seqeval library (github.com/chakki-works/seqeval) in strict mode, with the scheme
-    IOB2 over characters. The final figures come from the library itself, which runs once, on reset; those between
-    resets come from integer counts, and are the same numbers.
+    Precision, recall and F1 of the seqeval library (github.com/chakki-works/seqeval) in strict mode, with IOB2 tags of
+    characters. The library computes the final figures once, on reset; between resets the same numbers come from integer
+    counts.
 
-    Where entities of a sentence overlap, tags can hold only some: the longest, then the leftmost
-    (`ner_plugins.entities.resolve_overlaps`). The others still count. Each is given to the library as a sentence of
-    its own, a gold entity without a prediction (a miss) or a prediction without gold (spurious), so that precision
-    divides by all predictions and recall by all gold. `typed_span_f1` is the metric for nested entities.
+    Tags can represent only some of the entities that overlap: the longest, then the leftmost
+    (`ner_plugins.entities.resolve_overlaps`). The library gets each of the others as a sentence of its own, with a gold
+    entity and no prediction (missed) or a prediction and no gold (spurious), so that precision divides by all
+    predictions and recall by all gold entities. For nested entities use `typed_span_f1`.
 
     Keys: `micro_precision`, `micro_recall`, `micro_f1`, `macro_precision`, `macro_recall`, `macro_f1` (macro: the
     unweighted mean over the types in gold or predictions) and `overlapping_gold` (number of gold entities that tags
-    could not hold); on reset also `<TYPE>/precision`, `<TYPE>/recall`, `<TYPE>/f1`, `<TYPE>/support`. A figure whose
-    denominator is 0 is 0.
+    cannot represent); on reset also `<TYPE>/precision`, `<TYPE>/recall`, `<TYPE>/f1`, `<TYPE>/support`. A figure with
+    denominator 0 is 0.
 
     Registered as a `Metric` with name "seqeval".
     """
@@ -42,12 +42,12 @@ class SeqevalMetric(EntityMetric):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rows: List[Row] = []
+        self._rows: list[Row] = []
         self._overlapping_gold = 0
         self._overlapping_predicted = 0
 
     def reset(self) -> None:
-        """Forget everything counted, on this rank."""
+        """Set the counts of this rank to 0."""
         super().reset()
         self._rows = []
         self._overlapping_gold = 0
@@ -69,21 +69,21 @@ class SeqevalMetric(EntityMetric):
             (entity.type for entity in set(flat_predicted).intersection(flat_gold)),
         )
 
-    def _summary(self) -> Dict[str, float]:
+    def _summary(self) -> dict[str, float]:
         return super()._summary() | {"overlapping_gold": float(self._overlapping_gold)}
 
-    def _final_figures(self) -> Dict[str, float]:
+    def _final_figures(self) -> dict[str, float]:
         if (self._overlapping_gold or self._overlapping_predicted) and is_first_rank():
             logger.warning(
-                "seqeval: tags cannot hold entities that overlap a longer one; %d such gold entities count as missed, "
-                "%d such predictions as spurious. `typed_span_f1` scores nested entities.",
+                "seqeval: tags cannot represent entities that overlap a longer one: %d such gold entities count as "
+                "missed, %d such predictions as spurious. For nested entities use `typed_span_f1`.",
                 self._overlapping_gold, self._overlapping_predicted,
             )
         figures = self._summary()
-        # The library warns, and returns NaN, where there is no entity at all.
+        # Without any entity the library warns and returns NaN.
         return figures | _library_figures(self._rows) if self._rows else figures
 
-    def _state(self) -> Dict[str, Any]:
+    def _state(self) -> dict[str, Any]:
         overlapping = (self._overlapping_gold, self._overlapping_predicted)
         return super()._state() | {"rows": self._rows, "overlapping": overlapping}
 
@@ -95,17 +95,17 @@ class SeqevalMetric(EntityMetric):
         self._overlapping_predicted += predicted
 
 
-def _spans(entities: Iterable[Entity]) -> Tuple[Span, ...]:
+def _spans(entities: Iterable[Entity]) -> tuple[Span, ...]:
     return tuple((entity.start, entity.end, entity.type) for entity in entities)
 
 
-def _library_figures(rows: List[Row]) -> Dict[str, float]:
-    """The library's micro, macro and per-type figures of one or more rows, none of them empty on both sides."""
+def _library_figures(rows: list[Row]) -> dict[str, float]:
+    """The library's micro, macro and per-type figures of rows (at least one) that have gold or predicted spans."""
     from seqeval.metrics.v1 import precision_recall_fscore_support
     from seqeval.scheme import IOB2, Entities
 
     types = sorted({type_ for row in rows for side in row for _, _, type_ in side})
-    # The library splits tags at hyphens and strips them, so types go in as numbers; zeros in front keep their order.
+    # The library splits tags at hyphens and strips them, so pass types as numbers; leading zeros keep their order.
     labels = {type_: f"T{index:06d}" for index, type_ in enumerate(types)}
     gold_tags, predicted_tags = [], []
     for gold, predicted in rows:
@@ -114,7 +114,7 @@ def _library_figures(rows: List[Row]) -> Dict[str, float]:
         predicted_tags.append(_tags(predicted, places, labels))
     parsed = {"entities_true": Entities(gold_tags, IOB2), "entities_pred": Entities(predicted_tags, IOB2)}
 
-    figures: Dict[str, float] = {}
+    figures: dict[str, float] = {}
     for average in ("micro", "macro"):
         scores = precision_recall_fscore_support(
             gold_tags, predicted_tags, average=average, zero_division=0, scheme=IOB2, **parsed
@@ -130,16 +130,16 @@ def _library_figures(rows: List[Row]) -> Dict[str, float]:
     return figures
 
 
-def _boundaries(gold: Iterable[Span], predicted: Iterable[Span]) -> List[int]:
+def _boundaries(gold: Iterable[Span], predicted: Iterable[Span]) -> list[int]:
     return sorted({offset for side in (gold, predicted) for start, end, _ in side for offset in (start, end)})
 
 
-def _tags(spans: Iterable[Span], places: Mapping[int, int], labels: Mapping[str, str]) -> List[str]:
+def _tags(spans: Iterable[Span], places: Mapping[int, int], labels: Mapping[str, str]) -> list[str]:
     """
-    IOB2 tags of spans that do not overlap, one per stretch of characters between two boundaries of the row.
+    IOB2 tags of spans that do not overlap, one for each segment of characters between two boundaries of the row.
 
-    All the characters of a stretch have the same tag but for B and I, so one stands for them all: which spans are
-    equal stays the same, and a text of a million characters costs no more than one of ten.
+    The characters of a segment have the same tag apart from B and I, so one tag is enough: equal spans stay equal, and
+    the cost does not depend on the length of the text.
     """
     tags = ["O"] * (len(places) - 1)
     for start, end, type_ in spans:

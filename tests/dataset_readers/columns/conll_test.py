@@ -144,8 +144,8 @@ BAD_LINES = {
     "one column": ("a\tO\nb\nc\tO\n", r":2: 1 columns in 'b' \(expected 2\)"),
     "three columns": ("a\tO\nb\tx\tO\nc\tO\n", r":2: 3 columns in 'b\\tx\\tO' \(expected 2\)"),
     "no token": ("a\tO\nc\tO\n\tO\n", r":3: no token in '\\tO'"),
-    "no tag": ("a\tO\nc\tO\n" * 30 + "c\tX\n", r":61: 'X' is no tag, such as O or B-PER"),
-    "bare tag": ("a\tO\nc\tO\n" * 30 + "c\tB\n", r":61: 'B' is no tag"),
+    "no tag": ("a\tO\nc\tO\n" * 30 + "c\tX\n", r":61: 'X' is not a tag such as O or B-PER"),
+    "bare tag": ("a\tO\nc\tO\n" * 30 + "c\tB\n", r":61: 'B' is not a tag"),
     "mixed schemes": ("a\tB-X\nb\tI-X\n\nc\tB-X\nd\tM-X\n", r":5: 'M-X': no tag scheme has all of the letters B, I, M"),
 }
 
@@ -161,7 +161,7 @@ def test_skip_leaves_out_the_sentence_and_counts(tmp_path, caplog):
     reader, found = read(tmp_path, "a\tO\nb\n\nc\tO\n\nd\tX-Y\n\ne\tB-Y\n", on_error="skip", columns=2, tag_columns=[1])
     assert found == [("c", ()), ("e", (Entity(0, 1, "Y"),))]
     assert reader.counts["skipped"] == 2 and "2 of 4 records skipped" in caplog.text
-    assert "data.txt:2: 1 columns" in caplog.text and "data.txt:6: 'X-Y' is no tag" in caplog.text
+    assert "data.txt:2: 1 columns" in caplog.text and "data.txt:6: 'X-Y' is not a tag" in caplog.text
 
 
 def test_encoding_errors_name_byte_and_line(tmp_path):

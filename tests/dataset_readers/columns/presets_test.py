@@ -137,7 +137,7 @@ def test_ccks_address(tmp_path):
         ("1\x01雾港\x01O", ":2: 1 tags for 2 characters"),
         ("雾港", ":2: 1 fields"),
         ("1\x01雾\x01O\x01O", ":2: 4 fields"),
-        ("1\x01雾\x01Q", ":2: 'Q' is no tag"),
+        ("1\x01雾\x01Q", ":2: 'Q' is not a tag"),
         ("1\x01雾港\x01O I-city", ":2: I-city after O"),
     ],
 )

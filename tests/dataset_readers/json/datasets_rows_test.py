@@ -135,7 +135,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "empty token": ({"tokens": ["a", ""]}, "token 1 is empty"),
     "tags a string": ({"tokens": ["a"], "ner_tags": "O"}, '"ner_tags" is a JSON string'),
     "tag a boolean": ({"tokens": ["a"], "ner_tags": [True]}, "at index 0 a JSON boolean"),
-    "tag no tag": ({"tokens": ["a"], "ner_tags": ["PER"]}, "tag 0: 'PER' is no tag"),
+    "tag no tag": ({"tokens": ["a"], "ner_tags": ["PER"]}, "tag 0: 'PER' is not a tag"),
     "too few tags": ({"tokens": ["a", "b"], "tags": ["O"]}, "1 tags, but 2 tokens"),
     "tags without tokens": ({"text": "ab", "ner_tags": ["O", "O"]}, "2 tags, but no tokens"),
     "token not in the text": ({"text": "a b", "tokens": ["a", "c"]}, r"token 1 is 'c' .*goes on with ' b' at 1"),
