@@ -138,16 +138,16 @@ def _choose(
 
 
 def _files_by_split(class_: type[NerDatasetReader], names: Sequence[str]) -> dict[str, str]:
-    """Each split that a reader finds among file names, and its first file."""
+    """The splits that a reader finds among file names, each with its first file."""
     found: dict[str, str] = {}
     try:
         reader = class_()
-    except TypeError:  # a reader of somebody else's whose options have no defaults
+    except TypeError:  # a user's reader with required options
         return found
     for split in SPLITS:
         try:
             chosen = reader._choose_files(names, split)
-        except DataError:  # the same names in several folders: opening them says so
+        except DataError:  # the same names in several folders, which is reported when they are opened
             continue
         if chosen:
             found[split] = chosen[0]
@@ -165,7 +165,7 @@ def _splits_beside(place: DataPath, class_: type[NerDatasetReader]) -> list[str]
 
 
 def archives_among(place: DataPath, names: Sequence[str]) -> Optional[str]:
-    """What to do where the only files of a folder that may hold sentences are archives; `None` where others may."""
+    """The remedy if a folder holds archives and no other data files, else `None`."""
     archives = [name for name in sorted(names) if name.lower().endswith(_ARCHIVES)]
     others = [name for name in names if name not in archives and not _NO_DATA.match(name)]
     if not archives or others or not os.path.isdir(place.path):

@@ -1,4 +1,4 @@
-"""Why a file's first bytes are none of the notations that there are readers for."""
+"""Explaining why no reader recognises a file."""
 
 import json
 from collections import Counter
@@ -8,18 +8,18 @@ from ner_plugins.errors import shown
 from ner_plugins.files.encodings import conversion, likely_encoding
 from ner_plugins.tag_schemes import is_tag
 
-_START = 30  # characters that are shown of it
+_START = 30  # characters of the text in messages
 
 
 class Cause(NamedTuple):
     """
-    What may be wrong.
+    The likely problem of a file.
 
     # Parameters
 
     problem : `str`
     remedy : `Optional[str]`
-        What to do; `None`: name a reader.
+        What to do; `None` means to name a reader.
     """
 
     problem: str
@@ -27,7 +27,7 @@ class Cause(NamedTuple):
 
 
 def unrecognised(head: bytes) -> Cause:
-    """The likeliest cause, from the first bytes of a file that `sniff` does not recognise."""
+    """The likeliest cause, from the first bytes of a file that no reader recognises."""
     if not head.strip(b"\xef\xbb\xbf \t\r\n"):
         what = "has nothing but white space" if head.strip(b"\xef\xbb\xbf") else "is empty"
         return Cause(f"the file {what}", "Check that it is the right one, and complete")
@@ -41,7 +41,7 @@ def unrecognised(head: bytes) -> Cause:
 
 
 def _looks_like_utf_16(head: bytes) -> bool:
-    """By its mark, or since every other byte is zero in much of it."""
+    """Whether it has UTF-16's byte order mark, or zero in much of every other byte."""
     zeros = max(head[0::2].count(0), head[1::2].count(0))
     return head[:2] in (b"\xff\xfe", b"\xfe\xff") or (zeros > 8 and 4 * zeros > len(head) and head.count(0) == zeros)
 
@@ -70,7 +70,7 @@ def _json_cause(text: str) -> Optional[Cause]:
 
 
 def _separated_cause(text: str) -> Optional[Cause]:
-    """Tags after another separator than white space."""
+    """Columns with another separator than white space."""
     lines = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
     counts: Counter[str] = Counter()
     for separator in ",;|":
@@ -79,7 +79,7 @@ def _separated_cause(text: str) -> Optional[Cause]:
     if 2 * count < len(lines):
         return None
     reader = json.dumps({"type": "conll_ner", "separator": separator})
-    return Cause(f"columns with {separator!r} between them", f"Name their reader: --reader '{reader}'")
+    return Cause(f"columns separated by {separator!r}", f"Name their reader: --reader '{reader}'")
 
 
 def _text_cause(text: str) -> Cause:

@@ -1,4 +1,4 @@
-"""Fields: what an instance holds besides AllenNLP's own."""
+"""Fields of instances besides those of AllenNLP."""
 
 from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.fields.lattice_field import LatticeField

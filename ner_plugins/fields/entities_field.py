@@ -1,4 +1,4 @@
-"""The gold of one text as a tensor of spans."""
+"""The gold entities of a text as a tensor of spans."""
 
 import logging
 from typing import Any, ClassVar, Sequence
@@ -19,8 +19,9 @@ class EntitiesField(Field[torch.Tensor]):
     The entities of a text as rows (token start, token end exclusive, type id).
 
     One instance becomes an int64 tensor of shape (entities, 3); a batch is padded with rows of −1 to
-    (batch, max_entities, 3), where `max_entities` is 0 when no text of the batch has an entity. A type that the
-    vocabulary lacks has no row (and is said once): it stays in the metadata's gold, where metrics count it as missed.
+    (batch, max_entities, 3), where `max_entities` is 0 if no text of the batch has an entity. Entities whose type is
+    not in the vocabulary have no row (this is logged once). They stay in the metadata's gold, and metrics count them
+    as missed.
 
     # Parameters
 
@@ -33,12 +34,12 @@ class EntitiesField(Field[torch.Tensor]):
 
     # Raises
 
-    `ConfigurationError` for a span that is empty or leaves the sequence.
+    `ConfigurationError` if a span is empty or extends past the sequence.
     """
 
     __slots__ = ["_label_namespace", "_rows", "entities", "sequence_field"]
 
-    # Types already reported as unknown, so that a corpus does not repeat itself 3,000 times.
+    # Unknown types that were already logged, so that each is logged once.
     _reported: ClassVar[set[tuple[str, str]]] = set()
 
     def __init__(
@@ -57,12 +58,12 @@ class EntitiesField(Field[torch.Tensor]):
                 raise ConfigurationError(f"the entity ({start}, {end}, {type_!r}) is no span of {length} tokens")
 
     def count_vocab_items(self, counter: dict[str, dict[str, int]]) -> None:
-        """Counts each entity's type."""
+        """Count the type of each entity."""
         for _, _, type_ in self.entities:
             counter[self._label_namespace][type_] += 1
 
     def index(self, vocab: Vocabulary) -> None:
-        """Looks the types up; those that `vocab` lacks are left out of the tensor."""
+        """Look up the types; unknown ones are left out of the tensor."""
         ids = vocab.get_token_to_index_vocabulary(self._label_namespace)
         self._rows = []
         for start, end, type_ in self.entities:
@@ -89,7 +90,7 @@ class EntitiesField(Field[torch.Tensor]):
         return EntitiesField([], self.sequence_field.empty_field(), self._label_namespace)
 
     def human_readable_repr(self) -> list[tuple[int, int, str]]:
-        """The spans with the types' names."""
+        """The spans with the names of their types."""
         return list(self.entities)
 
     def __len__(self) -> int:

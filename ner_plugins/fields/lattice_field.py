@@ -1,7 +1,7 @@
-"""The words of a lexicon in one text, as tensors."""
+"""The words of a lexicon in a text as tensors."""
 
 from array import array
-from typing import TYPE_CHECKING, Iterator, Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
 import numpy as np
 import torch
@@ -10,27 +10,25 @@ from allennlp.data.vocabulary import Vocabulary
 from allennlp.nn.util import batch_tensor_dicts
 
 from ner_plugins.errors import ConfigError
-
-if TYPE_CHECKING:  # a reader imports both
-    from ner_plugins.lexicon.lexicon import Lexicon
+from ner_plugins.lexicon.lexicon import Lexicon
 
 LATTICE_NAMESPACE = "lattice_words"
 
 
 class LatticeField(Field[dict[str, torch.Tensor]]):
     """
-    Where the words of a lexicon stand in a text, in order of start, then of length.
+    The occurrences of a lexicon's words in a text, ordered by start, then by length.
 
     A batch becomes a dict of `words`, `heads` and `tails` (int64) and `mask` (bool), each of shape (batch, max_words),
     where `max_words` may be 0. `heads` and `tails` are the words' first and last tokens; padding is 0, and false in
-    the mask. A word that does not begin and end with a token is left out.
+    the mask. Words that do not begin and end at token boundaries are left out.
 
-    Of V words in the vocabulary (padding and unknown included), the ids are 0 to V - 1; a word of the lexicon that the
-    vocabulary lacks has the id V + its place in the lexicon (see `WordEmbedding`), or, if the lexicon is of words that
-    were seen (`only_seen`), is left out.
+    The V words of the vocabulary (including padding and unknown) have the ids 0 to V - 1. A word of the lexicon that is
+    not in the vocabulary has the id V + its index in the lexicon (see `WordEmbedding`); with `only_seen` it is left
+    out.
 
-    The reader attaches the lexicon when it attaches the token indexers, so that it does not travel between processes.
-    The text is matched when it is counted, and again when it is indexed, which is quicker than keeping the words.
+    The reader attaches the lexicon together with the token indexers, so that it is never sent between processes. The
+    text is matched when it is counted and again when it is indexed, which is faster than storing the words.
 
     # Parameters
 
@@ -39,9 +37,9 @@ class LatticeField(Field[dict[str, torch.Tensor]]):
     offsets : `Sequence[tuple[int, int]]`
         The half-open characters of each token.
     lexicon : `Optional[Lexicon]`
-        It may be attached later.
-    namespace : `str`, optional (default = `"lattice_words"`)
-        The vocabulary namespace of the words; it is padded.
+        Can be attached later.
+    namespace : `str`, optional (default=`"lattice_words"`)
+        The vocabulary namespace of the words; it has padding.
     """
 
     __slots__ = ["_namespace", "_rows", "lexicon", "offsets", "text"]
@@ -50,7 +48,7 @@ class LatticeField(Field[dict[str, torch.Tensor]]):
         self,
         text: str,
         offsets: Sequence[tuple[int, int]],
-        lexicon: Optional["Lexicon"] = None,
+        lexicon: Optional[Lexicon] = None,
         namespace: str = LATTICE_NAMESPACE,
     ) -> None:
         self.text = text
@@ -66,7 +64,7 @@ class LatticeField(Field[dict[str, torch.Tensor]]):
         # Returns
 
         `Iterator[tuple[int, int, int]]`
-            First token, last token, and place in the lexicon.
+            First token, last token, and index in the lexicon.
 
         # Raises
 
@@ -86,13 +84,13 @@ class LatticeField(Field[dict[str, torch.Tensor]]):
                 yield head, tail, word
 
     def count_vocab_items(self, counter: dict[str, dict[str, int]]) -> None:
-        """Counts each word."""
+        """Count each word."""
         count = counter[self._namespace]
         for _, _, word in self.words():
             count[self._lexicon_words[word]] += 1
 
     def index(self, vocab: Vocabulary) -> None:
-        """Finds the words and their ids."""
+        """Find the words and their ids."""
         known = vocab.get_token_to_index_vocabulary(self._namespace)
         size = vocab.get_vocab_size(self._namespace)
         ids, heads, tails = array("i"), array("i"), array("i")
@@ -128,7 +126,7 @@ class LatticeField(Field[dict[str, torch.Tensor]]):
         return {"words": words, "heads": heads, "tails": tails, "mask": mask, "lexicon": digest}
 
     def batch_tensors(self, tensor_list: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """Those of several texts, of shape (batch, max_words); `lexicon` of shape (batch,)."""
+        """Batch the tensors of several texts: shape (batch, max_words), and (batch,) for `lexicon`."""
         tensors: dict[str, torch.Tensor] = batch_tensor_dicts(tensor_list)
         return tensors
 
@@ -143,7 +141,7 @@ class LatticeField(Field[dict[str, torch.Tensor]]):
         return field
 
     def human_readable_repr(self) -> list[tuple[int, int, str]]:
-        """First token, last token and word of each; nothing before the lexicon is attached."""
+        """The first token, last token and text of each word; empty until the lexicon is attached."""
         if self.lexicon is None:
             return []
         return [(head, tail, self._lexicon_words[word]) for head, tail, word in self.words()]

@@ -1,4 +1,4 @@
-"""The tokens of a text, for indexers that look at more than one of them."""
+"""The tokens of a text, for indexers that need several tokens at once."""
 
 from copy import deepcopy
 
@@ -7,14 +7,14 @@ from allennlp.data.fields import TextField
 
 class TokensField(TextField):
     """
-    AllenNLP's `TextField`, but for counting: an indexer with a method `count_text(tokens, counter)` is given all tokens
-    of the text at once, instead of one after the other. For parameters see `TextField`.
+    AllenNLP's `TextField`, except for counting: an indexer with a method `count_text(tokens, counter)` gets all tokens
+    of the text at once instead of one by one. For parameters see `TextField`.
     """
 
     __slots__: list[str] = []
 
     def count_vocab_items(self, counter: dict[str, dict[str, int]]) -> None:
-        """Counts what each indexer wants to have in the vocabulary."""
+        """Let each indexer count what it needs in the vocabulary."""
         for indexer in self.token_indexers.values():
             count_text = getattr(indexer, "count_text", None)
             if count_text is not None:

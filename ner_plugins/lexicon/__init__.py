@@ -1,4 +1,4 @@
-"""Lexicons: words from files, and where they stand in texts."""
+"""Lexicons: words from files, and their occurrences in texts."""
 
 from ner_plugins.lexicon.lexicon import Lexicon, Match
 from ner_plugins.lexicon.normalisation import Normalisation

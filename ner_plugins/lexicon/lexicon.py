@@ -1,4 +1,4 @@
-"""What a lexicon is to readers, fields and models."""
+"""The interface of a lexicon to readers, fields and models."""
 
 import zlib
 from abc import abstractmethod
@@ -7,19 +7,19 @@ from typing import Sequence
 
 from allennlp.common import Registrable
 
-# Start and end (exclusive) in characters, and the word's place in `Lexicon.words`.
+# Start and end (exclusive) in characters, and the word's index in `Lexicon.words`.
 Match = tuple[int, int, int]
 
 
 class Lexicon(Registrable):
     """
-    Words, and where they stand in a text. Made once by a dataset reader (`dataset_reader.lexicon`), which gives it to
-    the `LatticeField` of its instances.
+    A set of words that are looked up in texts. A dataset reader makes it once (`dataset_reader.lexicon`), and attaches
+    it to the `LatticeField` of its instances.
 
     # Attributes
 
     only_seen : `bool`
-        Whether words that the vocabulary lacks are left out of the lattice.
+        Whether words missing from the vocabulary are left out of the lattice.
     """
 
     default_implementation = "ner_lexicon"
@@ -29,21 +29,21 @@ class Lexicon(Registrable):
     @property
     @abstractmethod
     def words(self) -> Sequence[str]:
-        """The words, each once, as `match` compares them with the normalised text."""
+        """The normalised words, without duplicates."""
 
     @cached_property
     def digest(self) -> int:
-        """A check sum of `words` and their order, by which models know the lexicon again; never 0."""
+        """A check sum of `words` and their order, by which models recognise the lexicon; never 0."""
         return digest_of(self.words)
 
     @abstractmethod
     def normalize(self, text: str) -> str:
-        """A text, or a word of another file, as it is compared with the words; as long as before."""
+        """Normalise a text, or a word of another file, for comparison with the words. The length stays the same."""
 
     @abstractmethod
     def match(self, text: str) -> list[Match]:
         """
-        Every place of every word in a text; they may overlap.
+        Find every occurrence of every word in a text; they may overlap.
 
         # Parameters
 
@@ -52,7 +52,7 @@ class Lexicon(Registrable):
         # Returns
 
         `list[Match]`
-            Half-open characters of `text` and the word's place in `words`, in order of start, then of length.
+            Half-open characters of `text` and the word's index in `words`, ordered by start, then by length.
         """
 
 

@@ -1,4 +1,4 @@
-"""Characters that are taken for the same."""
+"""Normalisation of characters that count as equal."""
 
 import re
 import sys
@@ -14,13 +14,13 @@ _TO_HALF_WIDTH = ord("A") - ord("Ａ")
 @dataclass(frozen=True)
 class Normalisation:
     """
-    Puts one character for another, so that a text keeps its length and its offsets.
+    Replaces characters one by one, so that a text keeps its length and its offsets.
 
     # Parameters
 
     kinds : `tuple[str, ...]`
-        `full_width`: full-width letters and digits become those of ASCII. `digits`: every digit (`str.isdigit`)
-        becomes `0`, as FLAT and Lattice LSTM have it (Zhang and Yang 2018, their `number_normalized`).
+        `full_width`: full-width letters and digits become ASCII. `digits`: every digit (`str.isdigit`) becomes `0`, as
+        in FLAT and Lattice LSTM (Zhang and Yang 2018, `number_normalized`).
     """
 
     kinds: tuple[str, ...] = ()
@@ -32,14 +32,14 @@ class Normalisation:
 
     def __call__(self, text: str) -> str:
         """`text` with its characters replaced."""
-        if not self.kinds or _replaced(self.kinds).search(text) is None:  # most texts: ten times as quick
+        if not self.kinds or _replaced(self.kinds).search(text) is None:  # most texts; ten times as fast
             return text
         return text.translate(_table(self.kinds))
 
 
 @cache
 def _replaced(kinds: tuple[str, ...]) -> "re.Pattern[str]":
-    """Finds the characters that are replaced."""
+    """A pattern for the characters that are replaced."""
     return re.compile(f"[{''.join(map(chr, _table(kinds)))}]")
 
 

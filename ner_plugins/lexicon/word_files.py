@@ -1,4 +1,4 @@
-"""Files of words, with or without vectors: word lists, jieba's dictionary, word2vec text and binary, compressed."""
+"""Files of words, with or without vectors: word lists, jieba dictionaries, word2vec text and binary."""
 
 import re
 from contextlib import closing, contextmanager
@@ -16,7 +16,7 @@ from ner_plugins.lexicon.word_layout import HEAD, WordFormat, layout_of
 from ner_plugins.lexicon.word_tally import WordTally
 
 FloatArray = npt.NDArray[np.float32]
-# Line or, in a binary file, number of the word, both from 1; the word; its vector if it was asked for.
+# The line or, in a binary file, the number of the word, from 1; the word; its vector if it is wanted.
 Entry = tuple[int, str, Optional[FloatArray]]
 
 _JIEBA = re.compile(r"(.+?)(?:[ \t]+[0-9]+)?(?:[ \t]+[A-Za-z]+)?")
@@ -38,11 +38,11 @@ class WordFile:
     # Attributes
 
     format : `str`
-        Its format.
+        The given or detected format.
     width : `Optional[int]`
-        How many numbers a vector has; `None` where the format has none.
+        The number of components of a vector; `None` if the format has no vectors.
     tally : `WordTally`
-        What `entries` had to leave out; it logs that when it comes to the end.
+        The words that `entries` left out; they are logged after the last word.
 
     # Raises
 
@@ -61,16 +61,16 @@ class WordFile:
 
     def entries(self, keep: Callable[[str], bool] = lambda word: False) -> Iterator[Entry]:
         """
-        The words in order, as they stand in the file, however often they do.
+        The words in the order of the file, with duplicates.
 
         # Parameters
 
         keep : `Callable[[str], bool]`
-            Whether a word's vector is wanted; it is asked for each, just before the word is yielded.
+            Whether a word's vector is wanted; called for each word, just before it is yielded.
 
         # Raises
 
-        `DataError` for a file that is cut off, is not UTF-8, or holds a wanted vector that is not of finite numbers.
+        `DataError` if the file is truncated or not UTF-8, or if a wanted vector has infinite numbers or NaN.
         """
         self.tally.clear()
         with self._stream() as stream:
@@ -92,25 +92,25 @@ class WordFile:
                 continue
             seen += 1
             if undecodable:
-                self._say_undecodable(undecodable.pop(), number, line)
+                self._skip_undecodable(undecodable.pop(), number, line)
             elif self.format == "words":
                 yield number, line.strip(), None
             elif self.format == "jieba":
                 found = _JIEBA.fullmatch(line.strip())
-                assert found is not None  # the line is not blank
+                assert found is not None  # because the line is not blank
                 yield number, found[1], None
             elif (fields := self._fields(line, number)) is not None:
                 word = fields[0]
                 yield number, word, self._vector(word, fields[1:], number) if keep(word) else None
         if self._declared not in (None, seen):
-            self.tally.note(f"{seen:,} words, but its first line says {self._declared:,}: it may be cut off")
+            self.tally.note(f"{seen:,} words, but its first line declares {self._declared:,}: it may be truncated")
 
     def _fields(self, line: str, number: int) -> Optional[list[str]]:
-        """The word (there may be spaces in it) and the numbers of a line; `None` where these are too few or many."""
+        """The word of a line, which may have spaces, and its numbers; `None` if these are too few or too many."""
         assert self.width is not None
         fields = line.replace("\t", " ").rstrip().rsplit(" ", self.width)
         if len(fields) <= self.width or (" " in fields[0] and _is_number(fields[0].rpartition(" ")[2])):
-            self.tally.add(f"with a vector of other than {self.width} numbers", number, line.partition(" ")[0])
+            self.tally.add(f"whose vector has other than {self.width} numbers", number, line.partition(" ")[0])
             return None
         if not fields[0]:
             self.tally.add("without a letter", number, line)
@@ -127,14 +127,14 @@ class WordFile:
         return self._finite(vector, word, f"line {number}")
 
     def _finite(self, vector: npt.NDArray[Any], word: str, place: str) -> FloatArray:
-        # What float32 cannot hold is as bad.
+        # Numbers too large for float32 are errors too.
         if not np.all(np.abs(vector) <= np.finfo(np.float32).max):
-            problem = f"{place}: the vector of {shown(word)} holds infinite numbers, or what is no number"
-            raise DataError(problem, path=self.path, remedy="Correct the file, or make it again")
+            problem = f"{place}: the vector of {shown(word)} has infinite numbers or NaN"
+            raise DataError(problem, path=self.path, remedy="Correct the file, or write it again")
         return vector.astype(np.float32)
 
-    def _say_undecodable(self, error: DataError, number: int, line: str) -> None:
-        """An error; but word2vec cuts long words in the middle of a character, so of its lines one is left out."""
+    def _skip_undecodable(self, error: DataError, number: int, line: str) -> None:
+        """Leave out a line of word2vec, which cuts long words inside a character; raise the error for other files."""
         looks_like = error.remedy if (error.remedy or "").startswith(_LOOKS_LIKE) else None
         if looks_like is None and self.format == "word2vec_text":
             self.tally.add("not in UTF-8", number, line.partition(" ")[0])
@@ -150,12 +150,12 @@ class WordFile:
         buffer, position = b"", 0
         for number in range(self._declared + 1):
             end = b"\n" if number == 0 else b" "
-            while True:  # until all of the word and its vector is in the buffer
+            while True:  # until the buffer holds the whole word and its vector
                 cut = buffer.find(end, position)
                 if cut >= 0 and (number == 0 or len(buffer) > cut + size):
                     break
                 if cut < 0 and len(buffer) - position > _LONGEST_WORD:
-                    problem = f"where word {number:,} should be there are {_LONGEST_WORD:,} bytes without a space"
+                    problem = f"{_LONGEST_WORD:,} bytes without a space instead of word {number:,}"
                     raise self._broken(problem)
                 with readable(self.path):
                     block = stream.read(BLOCK_SIZE)
@@ -173,10 +173,10 @@ class WordFile:
         with readable(self.path):
             more = (buffer[position:] + stream.read(BLOCK_SIZE)).strip()
         if more:
-            self.tally.note(f"more bytes after the {self._declared:,} words that its first line says")
+            self.tally.note(f"more bytes after the {self._declared:,} words that its first line declares")
 
     def _decoded(self, letters: bytes, number: int) -> Optional[str]:
-        """The word; some writers put an LF after each vector, which thus stands before the next word."""
+        """The decoded word. Some programs write an LF after each vector, so it may begin with one."""
         letters = letters.lstrip(b"\n")
         try:
             word = letters.decode("utf-8")
@@ -189,7 +189,7 @@ class WordFile:
         return word
 
     def _broken(self, problem: str) -> DataError:
-        return DataError(problem, path=self.path, remedy="It is damaged or was cut off: fetch or write it again")
+        return DataError(problem, path=self.path, remedy="It is damaged or truncated: fetch or write it again")
 
 
 def _is_number(field: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which of the formats a file of words is in, by its first bytes."""
+"""Detecting the format of a file of words from its first bytes."""
 
 import re
 from typing import Literal, NamedTuple, Optional
@@ -6,26 +6,26 @@ from typing import Literal, NamedTuple, Optional
 from ner_plugins.errors import DataError
 
 WordFormat = Literal["words", "jieba", "word2vec_text", "word2vec_binary"]
-HEAD = 1 << 16  # bytes that are looked at
+HEAD = 1 << 16  # bytes that are examined
 MAX_WIDTH = 100_000
 
 _HEADER = re.compile(rb"([0-9]+)[ \t]+([0-9]+)[ \t]*\r?")
 _JIEBA_LINE = re.compile(r".*\S[ \t]+[0-9]+([ \t]+[A-Za-z]+)?\s*")
-_SAMPLE, _BYTES = 20, 4096  # lines, and bytes, that are looked at
-_FEWEST_NUMBERS = 3  # of a vector in a file without a header
+_SAMPLE, _BYTES = 20, 4096  # lines, and bytes, that are examined
+_MIN_WIDTH = 3  # of vectors in a file without a header
 
 
 class Layout(NamedTuple):
     """
-    How a file of words is to be read.
+    How to read a file of words.
 
     # Parameters
 
     format : `WordFormat`
     width : `Optional[int]`
-        How many numbers a vector has; `None` where there are none.
+        The number of components of a vector; `None` if there are no vectors.
     declared : `Optional[int]`
-        How many words its header says it has; `None` without a header.
+        The number of words in the header; `None` without a header.
     """
 
     format: WordFormat
@@ -35,16 +35,16 @@ class Layout(NamedTuple):
 
 def layout_of(head: bytes, path: str, format: Optional[WordFormat] = None) -> Layout:
     """
-    The layout of a file.
+    Detect the layout of a file.
 
-    A first line of two whole numbers is word2vec's header where numbers or bytes follow it as it says. Without one,
-    a line of a word and at least three numbers makes word2vec text, lines of a word, a number and perhaps a part of
-    speech make a dictionary as jieba has it, and anything else is a list of words.
+    A first line of two whole numbers is a word2vec header if matching numbers or bytes follow. Without a header, a line
+    of a word and at least three numbers means word2vec text; lines of a word, a number and perhaps a part of speech are
+    a jieba dictionary; anything else is a list of words.
 
     # Parameters
 
     head : `bytes`
-        The file's first `HEAD` bytes, decompressed.
+        The first `HEAD` bytes of the file, decompressed.
     path : `str`
         For messages.
     format : `Optional[WordFormat]`, optional (default=`None`)
@@ -80,12 +80,12 @@ def _whole_lines(head: bytes) -> list[bytes]:
 
 
 def _vector_layout(head: bytes, lines: list[bytes], path: str) -> Optional[Layout]:
-    """The layout of a file that has vectors."""
+    """The layout if the file has vectors, else `None`."""
     header = _HEADER.fullmatch(lines[0])
     if header is None:
         first = next((line for line in lines if line.strip()), b"")
         width = _numbers(first)
-        return Layout("word2vec_text", width) if width >= _FEWEST_NUMBERS else None
+        return Layout("word2vec_text", width) if width >= _MIN_WIDTH else None
     declared, width = int(header[1]), int(header[2])
     second = next((line for line in lines[1:] if line.strip()), b"")
     numbers = _numbers(second)
@@ -101,19 +101,19 @@ def _text_layout(lines: list[bytes], path: str, found: Optional[Layout]) -> Layo
         return found
     width = _numbers(next((line for line in lines if line.strip()), b""))
     if not width:
-        raise DataError("no vector", path=path, line=1, expected="a word and the numbers of its vector, by spaces")
+        raise DataError("no vector", path=path, line=1, expected="a word and its numbers, separated by spaces")
     return Layout("word2vec_text", width)
 
 
 def _checked_width(width: int, path: str) -> int:
     if not 0 < width <= MAX_WIDTH:
         expected = f"1 to {MAX_WIDTH:,}"
-        raise DataError(f"the header says vectors of {width} numbers", path=path, line=1, expected=expected)
+        raise DataError(f"the header declares vectors of {width} numbers", path=path, line=1, expected=expected)
     return width
 
 
 def _numbers(line: bytes) -> int:
-    """How many numbers a line ends with, after its word."""
+    """The number of numbers at the end of a line, after its word."""
     number = 0
     for field in reversed(line.split()[1:]):
         try:
@@ -125,12 +125,12 @@ def _numbers(line: bytes) -> int:
 
 
 def _is_binary(data: bytes) -> bool:
-    """Whether it has what text has not: control characters, or bytes that are not UTF-8."""
+    """Whether the data is no text: it has control characters, or bytes that are not UTF-8."""
     sample = data[:_BYTES]
     try:
         text = sample.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < _BYTES - 3:  # rather than a character that was cut here
+        if error.start < _BYTES - 3:  # not merely a character cut at the end
             return True
         text = sample[: error.start].decode("utf-8")
     return any(character < " " and character not in "\t\r\n" for character in text)

@@ -1,4 +1,4 @@
-"""The lexicon `ner_lexicon`: the words of a file, found by an Aho-Corasick automaton."""
+"""The lexicon `ner_lexicon`: the words of a file, matched by an Aho-Corasick automaton."""
 
 import json
 import os
@@ -27,14 +27,13 @@ Folder = Union[str, "os.PathLike[str]"]
 @Lexicon.register("ner_lexicon")
 class WordLexicon(Lexicon):
     """
-    The words of a file: a word list (one a line), jieba's dictionary (`word freq pos`), or the words of word2vec's
-    vectors, text or binary; each may be compressed. Blank lines are passed over, and of words that stand there twice
-    (which is said) the first counts.
+    The words of a file: a word list (one per line), a jieba dictionary (`word freq pos`), or the words of word2vec
+    vectors, text or binary; each may be compressed. Blank lines are skipped. Duplicates are dropped, and logged.
 
-    In training it is saved to `ner_assets/`, so that an archive carries it. When a trained model is loaded it comes
-    from there, and `path` is only its label.
+    In training the lexicon is saved to `ner_assets/`, so that archives contain it. When a trained model is loaded, the
+    lexicon is read from there, and `path` is only its label.
 
-    Words that neither stand in the vocabulary nor have a pretrained vector mean nothing to a model: see
+    A model learns nothing from words that are neither in the vocabulary nor have a pretrained vector: see
     `WordEmbedding`.
 
     Registered as a `Lexicon` with name "ner_lexicon", the default.
@@ -43,25 +42,25 @@ class WordLexicon(Lexicon):
 
     path : `str`
         `PATH[!MEMBER]`: a file, one in an archive, or a URL.
-    format : `Optional[str]`
-        `words`, `jieba`, `word2vec_text` or `word2vec_binary`. Left out: by the file's beginning (see `layout_of`).
-    min_length : `int`
-        Shorter words, in characters, are left out. 2 as published, since single characters are tokens anyway.
-    max_length : `Optional[int]`
+    format : `Optional[WordFormat]`, optional (default=`None`)
+        `words`, `jieba`, `word2vec_text` or `word2vec_binary`. `None`: detected from the file (see `layout_of`).
+    min_length : `int`, optional (default=`2`)
+        Shorter words, in characters, are left out. 2 as published, because single characters are tokens anyway.
+    max_length : `Optional[int]`, optional (default=`None`)
         Longer words are left out.
-    normalize : `Optional[list[str]]`
-        `full_width` and `digits`, in words and texts: see `Normalisation`. Left out: `["full_width"]`.
-    only_seen : `bool`
-        Leave words out that the vocabulary lacks. For the words of the training set alone the vocabulary has to be
-        built from it alone: `datasets_for_vocab_creation: ["train"]`.
-    serialization_dir : `Optional[str]`
+    normalize : `Optional[list[NormalisationKind]]`, optional (default=`["full_width"]`)
+        `full_width` and `digits`, applied to words and texts: see `Normalisation`.
+    only_seen : `bool`, optional (default=`False`)
+        Leave out words that are not in the vocabulary. To restrict the lexicon to words of the training set, build the
+        vocabulary from that alone: `datasets_for_vocab_creation: ["train"]`.
+    serialization_dir : `Optional[str]`, optional (default=`None`)
         Supplied by AllenNLP.
 
     # Raises
 
-    `DataError` for a file that cannot be read or holds no word of such a length. `ConfigError` for wrong settings, and
-    if the run's directory holds another lexicon. `ArchiveError` if a trained model is being loaded and its archive
-    does not carry this lexicon.
+    `DataError` if the file cannot be read or has no word of such a length. `ConfigError` for wrong options, and if the
+    run's directory holds another lexicon. `ArchiveError` if a trained model is being loaded and its archive does not
+    contain this lexicon.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class WordLexicon(Lexicon):
     ) -> None:
         if min_length < 1 or (max_length is not None and max_length < min_length):
             raise ConfigError(
-                f"{_KEY}: min_length {min_length} and max_length {max_length} leave no word: use 1 <= min_length <= "
+                f"{_KEY}: min_length {min_length} and max_length {max_length} allow no word: use 1 <= min_length <= "
                 "max_length"
             )
         self._normalisation = Normalisation.of(["full_width"] if normalize is None else normalize)
@@ -100,16 +99,16 @@ class WordLexicon(Lexicon):
 
     @property
     def words(self) -> Sequence[str]:
-        """The words in the order of the file, normalised."""
+        """The normalised words in the order of the file."""
         return self._words
 
     def normalize(self, text: str) -> str:
-        """A text, or a word of another file, as it is compared with the words; as long as before."""
+        """Normalise a text, or a word of another file, for comparison with the words. The length stays the same."""
         return self._normalisation(text)
 
     def match(self, text: str) -> list[Match]:
         """
-        Every place of every word in a text, by one pass over it (Aho and Corasick 1975).
+        Find every occurrence of every word in a text, in one pass over it (Aho and Corasick 1975).
 
         # Parameters
 
@@ -118,13 +117,13 @@ class WordLexicon(Lexicon):
         # Returns
 
         `list[Match]`
-            Half-open characters of `text` and the word's place in `words`, in order of start, then of length.
+            Half-open characters of `text` and the word's index in `words`, ordered by start, then by length.
         """
         automaton, lengths = self._automaton, self._lengths
         if automaton is None:
             automaton, lengths = self._build()
         letters = _letters(self._normalisation(text))
-        # Both bytes of a character, so a match that ends with the first of them is none.
+        # A character is two bytes, so a match that ends at the first of them is spurious.
         found = [(last // 2 + 1, word) for last, word in automaton.iter(letters) if last % 2]
         if len(letters) != 2 * len(text):
             ends = _ends(text)
@@ -135,7 +134,7 @@ class WordLexicon(Lexicon):
         return len(self._words)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker makes its own when it needs one; most never do.
+        # Workers build the automaton when they need it; most never do.
         return {**self.__dict__, "_automaton": None, "_lengths": array("i"), "_words": "\n".join(self._words)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -178,30 +177,30 @@ class WordLexicon(Lexicon):
 
 def _letters(text: str) -> str:
     """
-    What the automaton reads: the bytes of a text in UTF-16. It looks a node's successors through one by one, and of
-    characters the first node would have thousands.
+    The bytes of a text in UTF-16, which the automaton reads. It searches a node's successors one by one, and with
+    characters the root would have thousands of them.
     """
     try:
         return text.encode("utf-16-be").decode("latin-1")
-    except UnicodeEncodeError:  # a lone surrogate, which no word has
+    except UnicodeEncodeError:  # a lone surrogate, which occurs in no word
         return _SURROGATE.sub("\uffff", text).encode("utf-16-be").decode("latin-1")
 
 
 def _ends(text: str) -> list[int]:
-    """The character that each unit of UTF-16 is in, plus 1."""
+    """For each UTF-16 code unit the index of its character, plus 1."""
     return [end for end, character in enumerate(text, 1) for _ in range(2 if character > "\uffff" else 1)]
 
 
 class SavedLexicon(NamedTuple):
     """
-    What a run's directory holds of its lexicon.
+    The lexicon that is saved in a run's directory.
 
     # Parameters
 
     words : `list[str]`
         The words in the order of their ids.
     normalize : `Callable[[str], str]`
-        What words and texts go through.
+        The normalisation of words and texts.
     only_seen : `bool`
         See `WordLexicon`.
     """
@@ -212,7 +211,7 @@ class SavedLexicon(NamedTuple):
 
 
 def saved_lexicon(serialization_dir: Folder) -> Optional[SavedLexicon]:
-    """The lexicon of a run, which its dataset reader saved; `None` if it has none."""
+    """The lexicon that the dataset reader of a run saved; `None` if there is none."""
     assets = Assets(serialization_dir)
     if not assets.folder(ASSET).is_dir():
         return None
@@ -229,13 +228,13 @@ def _save(assets: Assets, words: list[str], settings: dict[str, Any]) -> None:
         (folder / _SETTINGS).write_text(json.dumps(settings, ensure_ascii=False, indent=1), encoding="utf-8")
 
     if assets.folder(ASSET).is_dir():
-        # Ids are places in the lexicon: another one would give every word another's vector.
+        # Ids are indices into the lexicon: with another lexicon, words would get the vectors of other words.
         _, saved = _load(assets)
         changed = [key for key in settings if saved.get(key) != settings[key]]
         if changed:
             raise ConfigError(
                 f"{_KEY}: {assets.folder(ASSET)} holds another lexicon (they differ in {', '.join(changed)}). A "
-                "run has one lexicon, the same in all its readers: use another -s, or the lexicon that it began with"
+                "run has one lexicon, the same in all its readers: use another -s, or the lexicon of the first run"
             )
     assets.save_folder(ASSET, write)
 
@@ -263,7 +262,7 @@ def _load(assets: Assets) -> tuple[list[str], dict[str, Any]]:
         settings = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
         text = (folder / _WORDS).read_bytes()
         if zlib.crc32(text) != settings["crc32"]:
-            raise ValueError("its words are not those that were saved")
+            raise ValueError("its words are not the saved ones")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(f"{folder}: the lexicon is damaged ({error}). Copy the archive again, or retrain") from error
     return text.decode("utf-8").split("\n"), settings

@@ -1,4 +1,4 @@
-"""What of a file of words was left out."""
+"""Counting and reporting the words of a file that are left out."""
 
 import logging
 
@@ -10,19 +10,19 @@ logger = logging.getLogger(__name__)
 
 class WordTally:
     """
-    Counts words that were left out, by reason, and keeps the first of each.
+    Counts the words that are left out by reason, and keeps the first word of each.
 
     # Parameters
 
     path : `str`
         The file.
     unit : `str`
-        What its places count: `line` or `word`.
+        What a place counts: `line` or `word`.
 
     # Attributes
 
     counts : `dict[str, int]`
-        How many words each reason cost.
+        The number of words left out by reason.
     """
 
     def __init__(self, path: str, unit: str) -> None:
@@ -32,21 +32,21 @@ class WordTally:
         self._notes: list[str] = []
 
     def clear(self) -> None:
-        """Begin again."""
+        """Reset all counts."""
         self.counts.clear()
         self._first.clear()
         self._notes.clear()
 
     def add(self, reason: str, place: int, word: str) -> None:
         """
-        One more.
+        Count a word.
 
         # Parameters
 
         reason : `str`
-            What they are, such as "not in UTF-8".
+            Such as "not in UTF-8".
         place : `int`
-            The line or the number of the word.
+            The line, or the number of the word.
         word : `str`
             The word.
         """
@@ -54,22 +54,22 @@ class WordTally:
         self._first.setdefault(reason, (place, word))
 
     def note(self, problem: str) -> None:
-        """Something about the file as a whole."""
+        """Add a remark about the whole file."""
         self._notes.append(problem)
 
     def remarks(self) -> list[Remark]:
-        """All of it, for the user."""
-        said = []
+        """The remarks for the user."""
+        remarks = []
         for reason, count in self.counts.items():
             place, word = self._first[reason]
             where = "" if self._unit == "line" else f"word {place:,}: "
             words = "1 word" if count == 1 else f"{count:,} words"
             problem = f"{where}{words} {reason} left out, the first of them {shown(word)}"
-            said.append(Remark(problem, path=self._path, line=place if self._unit == "line" else None))
-        return said + [Remark(problem, path=self._path) for problem in self._notes]
+            remarks.append(Remark(problem, path=self._path, line=place if self._unit == "line" else None))
+        return remarks + [Remark(problem, path=self._path) for problem in self._notes]
 
     def log(self) -> None:
-        """Say it, in distributed training once."""
+        """Log the remarks, once in distributed training."""
         if is_first_rank():
             for remark in self.remarks():
                 logger.warning("%s", remark)

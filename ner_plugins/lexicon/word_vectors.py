@@ -1,4 +1,4 @@
-"""Pretrained vectors of some words, as they come in files, and the table that training begins with."""
+"""Pretrained word vectors from files, and the initial table of an embedding."""
 
 import logging
 import math
@@ -32,24 +32,24 @@ def vector_width(
     serialization_dir: Optional[Union[str, "os.PathLike[str]"]],
 ) -> int:
     """
-    How many numbers the vectors of an embedding have: as said, or as in its file, or else `DEFAULT_WIDTH`.
+    The width of an embedding's vectors: the configured one, or that of the file, or `DEFAULT_WIDTH`.
 
-    A trained model is loaded without its file, so what was read from there is kept in the run's directory.
+    A trained model is loaded without the file, so the width read from it is saved in the run's directory.
 
     # Parameters
 
     width : `Optional[int]`
-        What the configuration says.
+        The configured width.
     path, format : `Optional[str]`
-        The file of pretrained vectors, and its format where it is known.
+        The file of pretrained vectors, and its format if it is known.
     namespace : `str`
         The vocabulary namespace of the embedding.
     serialization_dir : `Optional[str]`
-        The run's directory, or that of the extracted archive.
+        The run's directory, or the folder of the extracted archive.
 
     # Raises
 
-    `ConfigError` if `width` is not positive, or if two embeddings of a namespace differ. `DataError` as `WordFile`.
+    `ConfigError` if `width` is not positive, or if two embeddings of a namespace differ. `DataError` as in `WordFile`.
     """
     if width is not None:
         if width < 1:
@@ -65,8 +65,8 @@ def vector_width(
     width = _width_of(WordFile(path, format))
     if saved not in (None, width):
         raise ConfigError(
-            f"two embeddings of {namespace} have vectors of {saved} and of {width} numbers: say so for each of them, "
-            "as its embedding_dim (or dim)"
+            f"two embeddings of {namespace} have vectors of {saved} and of {width} numbers: set the embedding_dim (or "
+            "dim) of each"
         )
     if assets is not None:
         assets.save_json(name, width)
@@ -82,10 +82,10 @@ def read_vectors(
     normalize: Callable[[str], str] = _HALF_WIDTH,
 ) -> tuple[Tensor, Tensor]:
     """
-    The vectors that a file has of some words.
+    Read the vectors of the given words from a file.
 
-    A word gets the first vector of its own form, else of its form with half-width letters and digits, else of that in
-    lower case (the last as Lattice LSTM has it).
+    A word gets the first vector of the word itself, else of the word with half-width letters and digits, else of that
+    in lower case (as in Lattice LSTM).
 
     # Parameters
 
@@ -94,30 +94,29 @@ def read_vectors(
     words : `Sequence[str]`
         The words.
     width : `int`
-        How many numbers a vector is to have.
+        The expected number of components of a vector.
     key : `str`
-        The setting that says `width`, for messages.
+        The config key of `width`, for messages.
     format : `Optional[str]`
-        `word2vec_text` or `word2vec_binary`, where it is not to be found out.
+        `word2vec_text` or `word2vec_binary`; detected if `None`.
     normalize : `Callable[[str], str]`
-        What `words` have gone through: a word of the file serves as it stands and in this form.
+        The normalisation of `words`: a word of the file matches as it is and in this form.
 
     # Returns
 
     `tuple[Tensor, Tensor]`
-        The vectors, 0 where there is none, shape (words, width); and for which words there is one, shape (words,).
+        The vectors, zero for words without one, shape (words, width); and which words have one, shape (words,).
 
     # Raises
 
-    `ConfigError` if the file's vectors have another width. `DataError` for a file that cannot be read or that has no
-    vectors.
+    `ConfigError` if the file's vectors have another width. `DataError` if the file cannot be read or has no vectors.
     """
     file = WordFile(path, format)
     if _width_of(file) != width:
         raise ConfigError(f"{key} is {width}, but the vectors of {path} have {file.width} numbers: set it to that")
     forms = [_forms(word) for word in words]
     wanted = {form for of_word in forms for form in of_word}
-    # By form of a word of the file; its own form goes before what it is normalised to.
+    # By the file's words as they are, and normalised; the former take precedence.
     exact: dict[str, FloatArray] = {}
     normal: dict[str, FloatArray] = {}
     for _, word, vector in file.entries(lambda word: word in wanted or normalize(word) in wanted):
@@ -135,26 +134,26 @@ def read_vectors(
     return torch.from_numpy(table), torch.from_numpy(found)
 
 
-def say_found(path: str, unit: str, met: Tensor, others: Optional[Tensor] = None) -> None:
+def log_coverage(path: str, unit: str, met: Tensor, others: Optional[Tensor] = None) -> None:
     """
-    Tell for how many words a file has a vector; if for none, as a warning.
+    Log how many words have a vector in a file; a warning if none has.
 
     # Parameters
 
     path : `str`
         The file.
     unit : `str`
-        What `met` are: `words` or `tokens`.
+        What is counted: `words` or `tokens`.
     met : `Tensor`
-        Which words of the data have one; padding and the unknown word may be left out. Shape: (words,)
+        Which words of the data have a vector; padding and the unknown word may be left out. Shape: (words,)
     others : `Optional[Tensor]`
-        Which of the lexicon's other words have one. Shape: (words,)
+        Which other words of the lexicon have one. Shape: (words,)
     """
     if not is_first_rank():
         return
     found, more = int(met.sum()), 0 if others is None else int(others.sum())
     if not found and not more:
-        logger.warning("%s", Remark(f"a vector of none of the {len(met):,} {unit} of the data", path=path))
+        logger.warning("%s", Remark(f"none of the {len(met):,} {unit} of the data has a vector in it", path=path))
         return
     further = f", and of {more:,} of the lexicon's {len(others):,} others" if others is not None else ""
     logger.info("%s", f"{path}: vectors of {found:,} of the {len(met):,} different {unit} of the data{further}")
@@ -162,9 +161,9 @@ def say_found(path: str, unit: str, met: Tensor, others: Optional[Tensor] = None
 
 def initial_table(vectors: Tensor, found: Tensor, normalize: bool) -> Tensor:
     """
-    The table that training begins with: words without a vector get a random one, and then all are divided by their
-    length. They are drawn from the normal distribution that has the mean and standard deviation of the vectors found,
-    in each dimension; where none was found, uniformly from ±sqrt(3 / width), which makes lengths of about 1. (FLAT,
+    The initial table of an embedding: words without a vector get a random one, then all vectors are divided by their
+    length. Random vectors are drawn from the normal distribution with the mean and standard deviation of the vectors
+    found, in each dimension; if none was found, uniformly from ±sqrt(3 / width), which gives lengths of about 1. (FLAT,
     Li et al. 2020, as released.)
 
     # Parameters
@@ -172,7 +171,7 @@ def initial_table(vectors: Tensor, found: Tensor, normalize: bool) -> Tensor:
     vectors : `Tensor`
         Shape: (words, width)
     found : `Tensor`
-        Which rows of `vectors` count. Shape: (words,)
+        Which rows of `vectors` are pretrained. Shape: (words,)
     normalize : `bool`
         Whether to divide by the length.
 
@@ -193,7 +192,7 @@ def initial_table(vectors: Tensor, found: Tensor, normalize: bool) -> Tensor:
 
 def _width_of(file: WordFile) -> int:
     if file.width is None:
-        problem = f"no vectors in it (it was read as {file.format})"
+        problem = f"the file has no vectors (it was read as {file.format})"
         raise DataError(problem, path=file.path, expected="word2vec's format, text or binary")
     return file.width
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.lexicon.word_layout import WordFormat
-from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, say_found, vector_width
+from ner_plugins.lexicon.word_vectors import initial_table, log_coverage, read_vectors, vector_width
 from ner_plugins.modules.token_dropout import drop_tokens
 
 
@@ -96,7 +96,7 @@ class NerEmbedding(Embedding):
                 pretrained_file, names, width, "ner_embedding.embedding_dim", pretrained_format
             )
             special = 2 if vocab.is_padded(vocab_namespace) else 0  # padding and the unknown token
-            say_found(pretrained_file, f"tokens ({vocab_namespace})", found[special:])
+            log_coverage(pretrained_file, f"tokens ({vocab_namespace})", found[special:])
         super().__init__(
             width,
             projection_dim=projection_dim,

@@ -1,4 +1,4 @@
-"""Tokenizers whose tokens know their characters: `ner_characters`, `ner_words` and `ner_subwords`."""
+"""Tokenizers with exact character offsets: `ner_characters`, `ner_words` and `ner_subwords`."""
 
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
 from ner_plugins.tokenizers.ner_subwords import NerSubwordTokenizer

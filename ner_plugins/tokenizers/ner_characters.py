@@ -1,4 +1,4 @@
-"""One token for each character."""
+"""A tokenizer with one token per character."""
 
 import sys
 from typing import Any
@@ -11,14 +11,14 @@ from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer, replace_surrogate
 @Tokenizer.register("ner_characters")
 class NerCharacterTokenizer(NerTokenizer):
     """
-    Splits a text into its code points; spaces, control characters and combining marks are tokens of their own, so
-    that token i is character i. AllenNLP's own `character` tokenizer gives its tokens no end.
+    Splits a text into its code points. Spaces, control characters and combining marks are tokens too, so that token i
+    is character i. (The tokens of AllenNLP's own `character` tokenizer have no end.)
     """
 
     def tokenize(self, text: str) -> list[Token]:
-        """One token for each code point."""
+        """One token per code point."""
         length = len(text)
-        # Interned: a corpus of millions of tokens has a few thousand different ones. `map`: half of a loop's time.
+        # Interned: a corpus of millions of tokens has a few thousand different ones. `map`: half the time of a loop.
         characters = map(sys.intern, replace_surrogates(text))
         return list(map(Token, characters, range(length), range(1, length + 1)))
 

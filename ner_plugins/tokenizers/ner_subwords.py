@@ -1,4 +1,4 @@
-"""The pieces of a pretrained tokenizer, with offsets in the text as it was given."""
+"""The sub-word pieces of a pretrained tokenizer, with offsets in the original text."""
 
 import unicodedata
 from typing import Any, Callable, Iterable, Optional, Sequence
@@ -10,7 +10,7 @@ from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer, replace_surrogate
 
 class SubwordToken(Token):
     """
-    A token of several pieces.
+    A token that consists of several pieces.
 
     # Parameters
 
@@ -18,7 +18,7 @@ class SubwordToken(Token):
     start, end : `int`
         Half-open characters.
     piece_ids : `Sequence[int]`
-        The ids of its pieces, as the tokenizer gave them in the whole text.
+        The ids of its pieces in the whole text.
     """
 
     __slots__ = ("piece_ids",)
@@ -31,28 +31,28 @@ class SubwordToken(Token):
 @Tokenizer.register("ner_subwords")
 class NerSubwordTokenizer(NerTokenizer):
     """
-    Splits a text into the sub-word pieces of a fast Hugging Face tokenizer, special tokens left out.
+    Splits a text into the sub-word pieces of a fast Hugging Face tokenizer, without special tokens.
 
-    Offsets refer to the text as given, whatever the tokenizer normalises (composition and decomposition, lower-casing,
-    characters it removes):
+    Offsets refer to the original text, whatever the tokenizer normalises (composition and decomposition, lower-casing,
+    removed characters):
 
-    - Pieces that share a character (the bytes of a byte-level BPE, the parts of a decomposed syllable) make one token,
-      a `SubwordToken`, which has their ids. A token of one piece has its id as `text_id`.
-    - White space at the edges of a piece is no part of the token, nor what the tokenizer makes white space of
-      (SentencePiece: U+200B, U+FEFF, U+FFFD) or removes. A piece of nothing else belongs to the token that follows it
-      at once, and is dropped if there is none.
-    - A character that yields no piece belongs to the token it continues, if it does (the vowel of a syllable that the
-      tokenizer composes, an accent that it strips), or else to none (U+00AD or a control character that it removes).
+    - Pieces that share a character (the bytes of a byte-level BPE, the parts of a decomposed syllable) form one token,
+      a `SubwordToken` with their ids. A token of one piece has its id as `text_id`.
+    - A token is trimmed of white space, and of characters that the tokenizer converts to white space (SentencePiece:
+      U+200B, U+FEFF, U+FFFD) or removes. A piece of such characters alone belongs to the token directly after it, or is
+      dropped if there is none.
+    - A character that yields no piece belongs to the token that it continues (the vowel of a syllable that the
+      tokenizer composes, an accent that it strips), or to none (U+00AD or a control character that it removes).
 
     # Parameters
 
     model_name : `str`
-        The tokenizer: a name on the model hub, or a folder.
+        The tokenizer: a name on the model hub or a folder.
     lowercase : `Optional[bool]`, optional (default=`None`)
-        Whether to lower-case the text first, character by character (one whose lower case is longer is kept), for
-        tokenizers that do not do it by themselves. `None` does so where the vocabulary has no upper-case letter.
+        Whether to lower-case the text first, for tokenizers that do not do so themselves. Characters whose lower case
+        is longer are kept. `None`: if the vocabulary has no upper-case letter.
     serialization_dir : `Optional[str]`, optional (default=`None`)
-        The training directory or extracted archive, which has the tokenizer's files. AllenNLP's commands set it.
+        The training directory or extracted archive with the tokenizer's files. Set by AllenNLP's commands.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class NerSubwordTokenizer(NerTokenizer):
         self._blanks: dict[str, bool] = {}
 
     def tokenize(self, text: str) -> list[Token]:
-        """The pieces of `text` as tokens."""
+        """Tokenize `text`."""
         return self.batch_tokenize([text])[0]
 
     def batch_tokenize(self, texts: list[str]) -> list[list[Token]]:
-        """As `tokenize`, for many texts in one call."""
+        """Tokenize many texts in one call."""
         if not texts:
             return []
         safe = [replace_surrogates(text) for text in texts]
-        # SentencePiece's normaliser misplaces the first character after those that it removes at the start.
+        # SentencePiece's normaliser misplaces the first character after any that it removes at the start.
         removed = [self._removed_at_start(text) for text in safe]
         given = [text[start:] for text, start in zip(safe, removed, strict=True)] if any(removed) else safe
         encoding = self._tokenizer(
@@ -105,7 +105,7 @@ class NerSubwordTokenizer(NerTokenizer):
         return character if normalizer is None else str(normalizer.normalize_str(character))
 
     def _is_blank(self, character: str) -> bool:
-        """Whether a character by itself is white space to the tokenizer, or nothing."""
+        """Whether the tokenizer converts a single character to white space, or removes it."""
         known = self._blanks.get(character)
         if known is None:
             known = self._blanks[character] = character.isspace() or not self._normal_form(character).strip()
@@ -116,7 +116,7 @@ class NerSubwordTokenizer(NerTokenizer):
 
 
 def lower_characters(text: str) -> str:
-    """`text` lower-cased one character for one: a character whose lower case has more (U+0130) stays."""
+    """Lower-case `text` one character at a time; a character with a longer lower case (U+0130) is kept."""
     lowered = text.lower()
     if len(lowered) == len(text):
         return lowered
@@ -130,21 +130,21 @@ def merge_pieces(
     is_blank: Callable[[str], bool] = str.isspace,
 ) -> list[Token]:
     """
-    Tokens from pieces: trimmed of blanks, those that overlap joined, each with the characters that continue it.
+    Make tokens of pieces: trim blanks, join overlapping pieces, and add the characters that continue a token.
 
     # Parameters
 
     text : `str`
-        What the offsets refer to; without lone surrogates.
+        The text of the offsets, without lone surrogates.
     ids, offsets : `Iterable[int]`, `Iterable[tuple[int, int]]`
-        Each piece's id and its half-open characters.
+        The id and the half-open characters of each piece.
     is_blank : `Callable[[str], bool]`, optional (default=`str.isspace`)
-        Tells which characters are trimmed.
+        Which characters are trimmed.
 
     # Returns
 
     `list[Token]`
-        In order, without overlap; none is empty. Those of several pieces are `SubwordToken`s.
+        In order, without overlap, none empty. Tokens of several pieces are `SubwordToken`s.
     """
     tokens: list[Token] = []
     last_start = last_end = 0
@@ -158,7 +158,7 @@ def merge_pieces(
         while start < end and is_blank(text[end - 1]):
             end -= 1
         if start >= end:
-            blank_ids = [*blank_ids, piece_id] if piece_start < blank_end else [piece_id]  # bytes of one blank
+            blank_ids = [*blank_ids, piece_id] if piece_start < blank_end else [piece_id]  # the bytes of one blank
             blank_end = piece_end
         elif start < last_end:
             last_end = max(last_end, end)
@@ -192,8 +192,8 @@ def _continued(text: str, end: int, limit: int) -> int:
 
 def continues(character: str) -> bool:
     """
-    Whether a character belongs to the one before it: a combining mark or variation selector, or what normal forms
-    compose with it (vowels and finals of Hangul, the voicing marks of half-width katakana).
+    Whether a character belongs to the one before it: a combining mark, a variation selector, or a character that
+    normal forms compose with it (vowels and finals of Hangul, voicing marks of half-width katakana).
     """
     if character < "\u0300":
         return False

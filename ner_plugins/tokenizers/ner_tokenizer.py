@@ -1,4 +1,4 @@
-"""What every tokenizer of this package promises."""
+"""The base of all tokenizers."""
 
 import re
 
@@ -11,10 +11,10 @@ class NerTokenizer(Tokenizer):
     """
     A tokenizer with exact character offsets.
 
-    Each token has `idx` and `idx_end`, half-open code points of the text it was given; they increase from token to
-    token and never overlap, and no token is empty. `Token.text` is `text[idx:idx_end]`, where each lone surrogate is
-    replaced by U+FFFD, since tokens go into vocabulary files and neither UTF-8 nor a Rust tokenizer can take one.
-    Characters may belong to no token. Register a subclass with `Tokenizer.register`.
+    Each token has `idx` and `idx_end`, half-open code points of the original text. Tokens are in order, do not overlap,
+    and are not empty; some characters may belong to none. `Token.text` is `text[idx:idx_end]`, with U+FFFD for each
+    lone surrogate, because neither vocabulary files in UTF-8 nor Rust tokenizers accept them. Register a subclass with
+    `Tokenizer.register`.
     """
 
     def tokenize(self, text: str) -> list[Token]:
@@ -23,5 +23,5 @@ class NerTokenizer(Tokenizer):
 
 
 def replace_surrogates(text: str) -> str:
-    """`text` with each lone surrogate replaced by U+FFFD, one for one: offsets stay as they are."""
+    """Replace each lone surrogate by U+FFFD; offsets do not change."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)

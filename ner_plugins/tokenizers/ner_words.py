@@ -1,4 +1,4 @@
-"""One token for each word."""
+"""A tokenizer with one token per word."""
 
 import re
 import sys
@@ -16,14 +16,14 @@ _JOINER = "\u200d"
 @Tokenizer.register("ner_words")
 class NerWordTokenizer(NerTokenizer):
     """
-    Splits a text at its white space, as Unicode has it: no-break and ideographic spaces split too, U+200B, U+00AD and
-    U+FEFF do not. Tokens are the words of English or German, the eojeol of Korean; white space belongs to none.
+    Splits a text at Unicode white space: no-break and ideographic spaces split too; U+200B, U+00AD and U+FEFF do not.
+    Tokens are words in English or German, and eojeol in Korean; white space belongs to no token.
 
     # Parameters
 
     split_punctuation : `bool`, optional (default=`False`)
-        Whether each punctuation mark and symbol is a token of its own, wherever in the word it stands. What belongs to
-        one stays with it: combining marks, variation selectors, the parts of a joined emoji.
+        Whether each punctuation mark and symbol is a separate token, anywhere in a word. Combining marks, variation
+        selectors and the parts of a joined emoji stay with their symbol.
     """
 
     def __init__(self, split_punctuation: bool = False) -> None:
@@ -47,7 +47,7 @@ class NerWordTokenizer(NerTokenizer):
 
 
 def _parts(word: str) -> Iterator[tuple[int, int]]:
-    """The offsets of a word's punctuation marks, and of what stands between them."""
+    """The offsets of the punctuation marks in a word, and of the parts between them."""
     start, in_symbol, previous = 0, False, ""
     for place, character in enumerate(word):
         category = unicodedata.category(character)

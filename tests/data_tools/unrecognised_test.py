@@ -22,7 +22,7 @@ CAUSES = {
     "array": (json.dumps([RECORD]).encode(), "it is a JSON array. Write one JSON object per line"),
     "pretty": (json.dumps(RECORD, indent=2).encode(), "its JSON is not one object on each line"),
     "keys": (b'{"sentence": "a", "spans": []}\n', "JSON lines with the keys ['sentence', 'spans'], none of which"),
-    "csv": ("青,B-ORG\n禾,I-ORG\n\n,,O\n".encode(), "columns with ',' between them. Name their reader"),
+    "csv": ("青,B-ORG\n禾,I-ORG\n\n,,O\n".encode(), "columns separated by ','. Name their reader"),
     "semicolon": ("青;B-ORG\n禾;O\n".encode(), '{"type": "conll_ner", "separator": ";"}'),
     "text": ("青禾银行的林晓彤\n".encode(), "it seems to be plain text without labels; it starts with '青禾银行"),
     "binary": (b"\x7fELF\x02\x03\x04", "no reader fits: it starts with"),

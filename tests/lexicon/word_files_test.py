@@ -165,7 +165,7 @@ def test_words_of_another_width(tmp_path, caplog):
     path = written(tmp_path, data)
     words, said = remarks(path, caplog)
     assert words == ["a", "d"]
-    assert said == [f"{path}:3: 2 words with a vector of other than 3 numbers left out, the first of them 'b'"]
+    assert said == [f"{path}:3: 2 words whose vector has other than 3 numbers left out, the first of them 'b'"]
 
 
 @pytest.mark.parametrize("format, place", [("text", ":3: "), ("binary", ": word 2: ")])
@@ -180,14 +180,14 @@ def test_words_that_were_cut_inside_a_character(tmp_path, caplog, format, place)
 def test_header_that_promises_more(tmp_path, caplog):
     path = written(tmp_path, b"9 2\na 1 2\nb 1 2\n")
     words, said = remarks(path, caplog)
-    assert words == ["a", "b"] and said == [f"{path}: 2 words, but its first line says 9: it may be cut off"]
+    assert words == ["a", "b"] and said == [f"{path}: 2 words, but its first line declares 9: it may be truncated"]
 
 
 def test_bytes_after_the_last_word(tmp_path, caplog):
     path = written(tmp_path, binary_of(VECTORS, number=2))
     words, said = remarks(path, caplog)
     assert words == list(VECTORS)[:2]
-    assert said == [f"{path}: more bytes after the 2 words that its first line says"]
+    assert said == [f"{path}: more bytes after the 2 words that its first line declares"]
 
 
 def test_empty_words(tmp_path, caplog):
@@ -207,7 +207,7 @@ def test_truncated_binary(tmp_path, feed):
     for cut in (start, start + 1, start + 6, start + 12, len(data) - len(feed) - 1):
         path = written(tmp_path, data[:cut])
         number = 3 if cut > start + 13 else 2
-        with pytest.raises(DataError, match=rf"file: it ends in the middle of word {number} of 3.*cut off"):
+        with pytest.raises(DataError, match=rf"file: it ends in the middle of word {number} of 3.*truncated"):
             list(WordFile(path, "word2vec_binary").entries())
 
 
@@ -238,8 +238,8 @@ def test_a_bad_byte_in_a_word_list(tmp_path):
     "number, message",
     [
         ("x", r"file:3: 'x' in the vector of 'b' \(expected a number\)"),
-        ("nan", "file: line 3: the vector of 'b' holds infinite numbers"),
-        ("1e39", "file: line 3: the vector of 'b' holds infinite numbers"),
+        ("nan", "file: line 3: the vector of 'b' has infinite numbers"),
+        ("1e39", "file: line 3: the vector of 'b' has infinite numbers"),
     ],
 )
 def test_vectors_that_are_no_numbers(tmp_path, number, message):
@@ -251,7 +251,7 @@ def test_vectors_that_are_no_numbers(tmp_path, number, message):
 
 def test_infinite_numbers_in_binary(tmp_path):
     path = written(tmp_path, binary_of({"a": [1.0, 2.0], "b": [1.0, float("inf")]}))
-    with pytest.raises(DataError, match="word 2: the vector of 'b' holds infinite"):
+    with pytest.raises(DataError, match="word 2: the vector of 'b' has infinite"):
         list(WordFile(path).entries(lambda word: True))
 
 
@@ -261,8 +261,8 @@ def test_infinite_numbers_in_binary(tmp_path):
         (b"PK\0\1\0\2", None, "neither text nor word2vec's binary format"),
         (b"a\nb\n", "word2vec_text", "file:1: no vector"),
         (b"a\nb\n", "word2vec_binary", r"file:1: no header \(expected NUMBER_OF_WORDS"),
-        (b"3 0\na 1 2\n", None, "file:1: the header says vectors of 0 numbers"),
-        (b"1 2\n" + b"\0" * 40_000, None, "where word 1 should be there are 16,384 bytes without a space"),
+        (b"3 0\na 1 2\n", None, "file:1: the header declares vectors of 0 numbers"),
+        (b"1 2\n" + b"\0" * 40_000, None, "16,384 bytes without a space instead of word 1"),
         (b"a\rb\r", None, "CR"),
     ],
 )

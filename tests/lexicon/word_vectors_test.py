@@ -6,7 +6,7 @@ import torch
 
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.lexicon import Normalisation
-from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, say_found
+from ner_plugins.lexicon.word_vectors import initial_table, log_coverage, read_vectors
 
 
 def vectors_of(tmp_path, words, content, **options):
@@ -50,20 +50,20 @@ def test_errors(tmp_path):
     with pytest.raises(ConfigError, match=r"model\.dim is 4, but .*v\.txt have 3 numbers: set it to that"):
         read_vectors(str(path), ["a"], 4, "model.dim")
     path.write_text("a\nb\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"no vectors in it \(it was read as words\)"):
+    with pytest.raises(DataError, match=r"the file has no vectors \(it was read as words\)"):
         read_vectors(str(path), ["a"], 3, "model.dim")
 
 
 def test_what_was_found_is_told(caplog):
     none, some = torch.tensor([False] * 3), torch.tensor([True, False])
     with caplog.at_level(logging.INFO):
-        say_found("v.txt", "words", some, none)
-        say_found("v.txt", "tokens (characters)", some)
-        say_found("v.txt", "words", none)
+        log_coverage("v.txt", "words", some, none)
+        log_coverage("v.txt", "tokens (characters)", some)
+        log_coverage("v.txt", "words", none)
     assert caplog.messages == [
         "v.txt: vectors of 1 of the 2 different words of the data, and of 0 of the lexicon's 3 others",
         "v.txt: vectors of 1 of the 2 different tokens (characters) of the data",
-        "v.txt: a vector of none of the 3 words of the data",
+        "v.txt: none of the 3 words of the data has a vector in it",
     ]
     assert caplog.records[-1].levelname == "WARNING"
 

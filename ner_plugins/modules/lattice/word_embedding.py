@@ -20,7 +20,7 @@ from ner_plugins.lexicon.lexicon import Lexicon, digest_of
 from ner_plugins.lexicon.normalisation import Normalisation
 from ner_plugins.lexicon.word_layout import WordFormat
 from ner_plugins.lexicon.word_lexicon import SavedLexicon, saved_lexicon
-from ner_plugins.lexicon.word_vectors import initial_table, read_vectors, say_found, vector_width
+from ner_plugins.lexicon.word_vectors import initial_table, log_coverage, read_vectors, vector_width
 from ner_plugins.modules.token_dropout import drop_tokens
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class WordEmbedding(nn.Module, FromParams):
             vectors, found = read_vectors(
                 pretrained_file, [*known, *others], dim, "the words' dim", pretrained_format, saved.normalize
             )
-            say_found(pretrained_file, "words", found[_SPECIAL : len(known)], _of_others(found, known, others))
+            log_coverage(pretrained_file, "words", found[_SPECIAL : len(known)], _of_others(found, known, others))
         _warn_if_no_word(known)
         table = initial_table(vectors[: len(known)], found[: len(known)], normalize)
         # AllenNLP's `Embedding` grows with the vocabulary in transfer learning.
