@@ -10,6 +10,7 @@ import ner_plugins  # noqa: F401  (AllenNLP imports on these libraries only afte
 MODULES = [
     "modules.crf.crf",
     "modules.crf.tagging",
+    "heads.decoding",
 ]
 
 

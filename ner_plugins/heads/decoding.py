@@ -1,4 +1,4 @@
-"""From the scores of a band of typed spans to entities: batched, on the device, with one copy to the host."""
+"""Decodes the scores of a band of typed spans to entities: batched, on the device, with one copy to the host."""
 
 import math
 from dataclasses import dataclass
@@ -13,35 +13,31 @@ from ner_plugins.errors import ConfigError, NerError
 MODES = ("flat_greedy", "flat_optimal", "nested")
 SCORES = ("margin", "logit", "probability")
 
-# Cells whose classes are gathered at a time; bounds the memory that an untrained model's candidates need.
-_CELLS_AT_A_TIME = 1 << 18
-# Chunks that the greedy search takes from the ranking together, so that no step looks at all of a long ranking.
-_CHUNKS_AT_A_TIME = 32
-# Sentences that a message names.
-_NAMED = 10
-# Stands for the margin over a class that is impossible: sums of it over a text stay finite.
-_LARGE = 1e30
+_CELLS_AT_A_TIME = 1 << 18  # cells gathered at once; bounds the memory of an untrained model's many candidates
+_CHUNKS_AT_A_TIME = 32  # chunks that the greedy search takes at once; bounds the work of each step
+_NAMED = 10  # sentences that a message names
+_LARGE = 1e30  # replaces an infinite margin, so that sums over a text stay finite
 
 
 @dataclass
 class DecodedSpans:
     """
-    Typed spans of a batch in flat tensors, in order of sentence, then start, then end.
+    Typed spans of a batch in flat tensors, ordered by sentence, start and end.
 
     # Parameters
 
     sentence : `torch.LongTensor`
-        The sentence's place in the batch. Shape of this and the next five: (spans,)
+        Index of the sentence in the batch. Shape of this and the next five: (spans,)
     start, end : `torch.LongTensor`
         First token, and last token + 1.
     type : `torch.LongTensor`
         Type id, from 0.
     score : `torch.Tensor`
-        By how much the type's logit exceeds that of "not an entity".
+        The type's logit minus that of "not an entity".
     probability : `torch.Tensor`
         The type's softmax probability.
     invalid : `torch.LongTensor`
-        The sentences, by place in the batch, that have scores which are not numbers. Shape: (invalid,)
+        Indices of the sentences with scores that are not finite. Shape: (invalid,)
     """
 
     sentence: Tensor
@@ -56,7 +52,7 @@ class DecodedSpans:
         return len(self.sentence)
 
     def select(self, index: Tensor) -> "DecodedSpans":
-        """The spans at `index` (positions, or one boolean each), with `invalid` as it is."""
+        """The spans at `index` (positions or a boolean mask), with the same `invalid`."""
         return DecodedSpans(
             self.sentence[index],
             self.start[index],
@@ -69,17 +65,17 @@ class DecodedSpans:
 
     def to_host(self, names: Optional[Sequence[str]] = None) -> "DecodedSpans":
         """
-        The same on the CPU, in one copy.
+        The spans on the CPU, in one copy.
 
         # Parameters
 
-        names : `Optional[Sequence[str]]`
-            What messages call each sentence; its place in the batch by default.
+        names : `Optional[Sequence[str]]`, optional (default=`None`)
+            Names of the sentences for messages; by default their indices in the batch.
 
         # Raises
 
-        `NerError`, naming the sentences, where scores were not numbers. It is raised here and not in `decode_spans`,
-        which would have to wait for the device to know.
+        `NerError` with the sentences in `invalid`. `decode_spans` does not raise it, since it would have to wait for
+        the device.
         """
         tensors = (self.sentence, self.start, self.end, self.type, self.score, self.probability, self.invalid)
         # float32 holds token offsets exactly up to 2 ** 24. Shape: (6 * spans + invalid,)
@@ -95,23 +91,23 @@ class DecodedSpans:
         self, batch_size: int, names: Optional[Sequence[str]] = None
     ) -> list[list[tuple[int, int, int, float]]]:
         """
-        Each sentence's entities on the host, after one copy.
+        The entities of each sentence, after one copy to the host.
 
         # Parameters
 
         batch_size : `int`
             Number of sentences.
-        names : `Optional[Sequence[str]]`
-            What messages call each sentence; its place in the batch by default.
+        names : `Optional[Sequence[str]]`, optional (default=`None`)
+            As in `to_host`.
 
         # Returns
 
-        `List[List[Tuple[int, int, int, float]]]`
-            (first token, last token + 1, type id, probability) per entity, in order of start, then end.
+        `list[list[tuple[int, int, int, float]]]`
+            (first token, last token + 1, type id, probability) of each entity, ordered by start and end.
 
         # Raises
 
-        `NerError` as `to_host` does.
+        `NerError` as in `to_host`.
         """
         host = self.to_host(names)
         entities: list[list[tuple[int, int, int, float]]] = [[] for _ in range(batch_size)]
@@ -123,7 +119,7 @@ class DecodedSpans:
 
 
 def not_numbers(sentences: Sequence[int], names: Optional[Sequence[str]] = None) -> NerError:
-    """The error to raise where a model's scores of `sentences`, places in a batch, are not numbers."""
+    """The error for `sentences`, indices in a batch, whose scores are not finite."""
     shown = [names[place] if names else str(place) for place in sentences[:_NAMED]]
     more = f" and {len(sentences) - _NAMED} more" if len(sentences) > _NAMED else ""
     where = f"{', '.join(shown)}{more}" if names else f"{', '.join(shown)}{more} of the batch, counted from 0"
@@ -143,47 +139,58 @@ def decode_spans(
     chunk_size: int = 256,
 ) -> DecodedSpans:
     """
-    The entities that a band of scores says there are.
+    The entities of a band of scores.
 
-    Candidates are the valid cells whose best class is a type (a tie with class 0 is not one) and whose probability
-    reaches that type's threshold. Of these the modes keep:
-    - `flat_greedy`: from the best to the worst, each that shares no token with one already kept;
-    - `nested`: the same, but each that *crosses* none already kept; it may contain one or lie in one (Yu et al. 2020);
-    - `flat_optimal`: of all sets of spans that share no token, the one with the largest sum of margins (weighted
-      interval scheduling), where a token may always be passed over; of equal sums the one with the earlier start,
-      then the earlier end, at the first place where they differ.
+    Candidates are the valid cells whose best class is a type (on a tie with class 0 it is not) and whose probability
+    reaches the type's threshold. The modes choose among them:
+    - `flat_greedy`: from best to worst, keep each span that shares no token with one already kept;
+    - `nested`: the same, but keep each span that *crosses* none already kept; spans may contain each other (Yu et al.
+      2020);
+    - `flat_optimal`: among all sets of spans that share no token, keep the one with the largest sum of margins
+      (weighted interval scheduling). On a tie, the set whose first differing span starts, then ends, earlier.
+
+        >>> logits = torch.zeros(1, 3, 3, 2)  # one sentence with 3 tokens, spans of up to 3 tokens, one type
+        >>> logits[0, 0, 0, 1] = 2.0  # token 0
+        >>> logits[0, 1, 1, 1] = 2.0  # tokens 1 and 2
+        >>> logits[0, 0, 2, 1] = 3.0  # all tokens
+        >>> valid = torch.tensor([[[True, True, True], [True, True, False], [True, False, False]]])
+        >>> for mode in ("flat_greedy", "nested", "flat_optimal"):
+        ...     spans = decode_spans(logits, valid, mode)
+        ...     print(mode, [(start, end) for start, end, _, _ in spans.to_entities(1)[0]])
+        flat_greedy [(0, 3)]
+        nested [(0, 1), (0, 3), (1, 3)]
+        flat_optimal [(0, 1), (1, 3)]
 
     # Parameters
 
     logits : `torch.Tensor`
-        Cell [b, i, w] is the span of tokens i..i + w inclusive; class 0 is "not an entity", class t + 1 the type t.
-        Shape: (batch, length, width, classes); on a CPU it takes half the time if classes are not innermost in memory.
+        Cell [b, i, w] is the span of tokens i..i + w inclusive; class 0 is "not an entity", class t + 1 is type t.
+        Shape: (batch, length, width, classes). On a CPU it takes half the time if classes are not innermost in memory.
     valid : `torch.BoolTensor`
         The cells that are spans of the text. Shape: (batch, length, width)
-    mode : `str`, optional (default = `"flat_greedy"`)
+    mode : `str`, optional (default=`"flat_greedy"`)
         As above.
-    threshold : `Optional[torch.Tensor]`, optional (default = `None`)
-        The least probability of each type. Shape: (classes - 1,)
-    score : `str`, optional (default = `"margin"`)
-        What ranks the candidates of the greedy modes: `margin`, by how much the type's logit exceeds class 0's;
-        `logit`, the type's alone, as published; `probability`. Among equals the earlier start, then the earlier end,
-        comes first.
-    chunk_size : `int`, optional (default = `256`)
-        How many candidates the greedy modes compare with each other at once. Of no effect on the result.
+    threshold : `Optional[torch.Tensor]`, optional (default=`None`)
+        The minimum probability of each type. Shape: (classes - 1,)
+    score : `str`, optional (default=`"margin"`)
+        Ranks the candidates of the greedy modes: `margin`, the type's logit minus that of class 0; `logit`, the type's
+        logit, as published; `probability`. Ties go to the earlier start, then the earlier end.
+    chunk_size : `int`, optional (default=`256`)
+        Number of candidates that the greedy modes compare at once. It does not change the result.
 
     # Returns
 
     `DecodedSpans`
-        On the device of `logits`. Where a logit is NaN or plus infinity the sentence is in `invalid`, and copying to
+        On the device of `logits`. A sentence with a logit that is NaN or plus infinity is in `invalid`, and copying to
         the host raises `NerError`.
 
     # Raises
 
-    `ConfigError` when `mode` or `score` is another word.
+    `ConfigError` for another `mode` or `score`.
     """
-    for setting, word, words in (("decoding", mode, MODES), ("decoding score", score, SCORES)):
+    for setting, word, words in (("decoding", mode, MODES), ("decoding_score", score, SCORES)):
         if word not in words:
-            raise ConfigError(f"Unknown {setting} {word!r} (expected one of {', '.join(words)})")
+            raise ConfigError(f"{setting} must be one of {', '.join(words)}, got {word!r}")
     spans, winning = _candidates(logits, valid, threshold)
     batch, length = valid.shape[:2]
     if mode == "flat_optimal":
@@ -194,7 +201,7 @@ def decode_spans(
 
 
 def _candidates(logits: Tensor, valid: Tensor, threshold: Optional[Tensor]) -> tuple[DecodedSpans, Tensor]:
-    """The valid cells whose best class is a type that reaches its threshold, and the logits of those types."""
+    """The candidates, and the logits of their types. Shape of the latter: (candidates,)"""
     sentence, start, offset = _types_win(logits, valid).nonzero(as_tuple=True)  # Shape of each: (candidates,)
     pieces = []
     for first in range(0, max(len(sentence), 1), _CELLS_AT_A_TIME):
@@ -202,12 +209,12 @@ def _candidates(logits: Tensor, valid: Tensor, threshold: Optional[Tensor]) -> t
         classes = logits[sentence[piece], start[piece], offset[piece]]  # Shape: (cells, classes)
         if classes.dtype in (torch.float16, torch.bfloat16):
             classes = classes.float()
-        best, type_id = classes[:, 1:].max(-1)
+        best, type_id = classes[:, 1:].max(-1)  # Shape of these and the next: (cells,)
         margin, probability = best - classes[:, 0], (best - classes.logsumexp(-1)).exp()
-        # Only an infinite class 0 exceeds the best class of a candidate.
+        # A candidate's margin is only negative if class 0 is infinite.
         pieces.append((type_id, best, margin, probability.masked_fill(margin < 0, math.nan)))
     type_id, best, margin, probability = (torch.cat(column) for column in zip(*pieces, strict=True))
-    broken = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
+    broken = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)  # Shape: (batch,)
     broken.index_add_(0, sentence, probability.isnan().long())
     invalid = broken.nonzero().flatten()
     spans = DecodedSpans(sentence, start, start + offset + 1, type_id, margin, probability, invalid)
@@ -219,10 +226,9 @@ def _candidates(logits: Tensor, valid: Tensor, threshold: Optional[Tensor]) -> t
 
 
 def _types_win(logits: Tensor, valid: Tensor) -> Tensor:
-    """Which valid cells have a type that beats "not an entity", or no number. Shape: (batch, length, width)"""
+    """Valid cells whose best class is a type, or with a score that is not finite. Shape: (batch, length, width)"""
     best = logits[..., 1:].amax(-1)
-    # A NaN is every maximum it takes part in and no comparison holds for it, so it ends up among the candidates; so
-    # does an infinity, of a type or of class 0.
+    # NaN propagates through the maximum and fails every comparison, so it stays a candidate, as does plus infinity.
     return valid & ~((best <= logits[..., 0]) & (logits[..., 0] < math.inf))
 
 
@@ -230,10 +236,10 @@ def _greedy(
     spans: DecodedSpans, ranked: Tensor, shape: tuple[int, int], nested: bool, chunk_size: int
 ) -> Tensor:
     """
-    Positions, in ascending order, of the spans that a walk down the ranking keeps.
+    Positions, in ascending order, of the spans kept by going down the ranking.
 
-    A chunk of the best spans left is settled at once, by comparing all its pairs; then what these rule out leaves the
-    ranking. No more than `_CHUNKS_AT_A_TIME` chunks are looked at together, which bounds the work for any scores.
+    Each step decides a chunk of the best spans left by comparing all its pairs, then removes the spans that conflict
+    with those kept. At most `_CHUNKS_AT_A_TIME` chunks are in memory, which bounds the work for any scores.
 
     # Parameters
 
@@ -241,10 +247,10 @@ def _greedy(
         The candidates.
     ranked : `torch.LongTensor`
         Their positions, best first. Shape: (spans,)
-    shape : `Tuple[int, int]`
+    shape : `tuple[int, int]`
         (batch, length)
     nested : `bool`
-        Whether only crossing spans exclude each other.
+        Whether only crossing spans are in conflict.
     chunk_size : `int`
         Spans per chunk.
     """
@@ -264,18 +270,18 @@ def _greedy(
 
 def _first_of_conflicts(spans: DecodedSpans, nested: bool) -> Tensor:
     """
-    Which of some spans, ranked best first, are kept: those in conflict with no better one that is kept. Shape: (spans,)
+    Which of the spans, ranked best first, are kept: those in conflict with no better span that is kept. Shape: (spans,)
     """
     start, end = spans.start, spans.end
-    # [p, q]: p and q cannot both be kept, and q is the better one. Shape of these: (spans, spans)
+    # [p, q]: p and q are in conflict. Shape of these: (spans, spans)
     before = start.unsqueeze(1) < start  # p starts before q
     conflict = (start.unsqueeze(1) < end) & (start < end.unsqueeze(1))
     if nested:
         shorter = end.unsqueeze(1) < end  # p ends before q
         conflict &= (before & shorter) | (before.t() & shorter.t())
     conflict &= spans.sentence.unsqueeze(1) == spans.sentence
-    worse_by = conflict.tril(-1).float()
-    # The answer is the one fixed point, and each step settles at least one more link of every chain of conflicts.
+    worse_by = conflict.tril(-1).float()  # [p, q]: in conflict, and q is better
+    # The result is the only fixed point. Each step settles at least one more link of every chain of conflicts.
     kept = torch.ones(len(spans), device=start.device)
     while True:
         settled = (torch.mv(worse_by, kept) == 0).float()
@@ -285,28 +291,28 @@ def _first_of_conflicts(spans: DecodedSpans, nested: bool) -> Tensor:
 
 
 def _overlapping(spans: DecodedSpans, kept: Tensor, others: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Which of the spans at `others` share a token with one at `kept`, itself free of overlaps. Shape: (others,)"""
+    """Which spans at `others` share a token with one at `kept`, which do not overlap. Shape: (others,)"""
     batch, length = shape
-    # +1 where a kept span starts and -1 after its end sum up to 1 inside.
+    # The cumulative sum of +1 at each kept start and -1 at each kept end is 1 inside kept spans.
     edges = torch.zeros(batch, length + 1, dtype=torch.int64, device=kept.device)
     one = torch.ones_like(kept)
     edges.index_put_((spans.sentence[kept], spans.start[kept]), one, accumulate=True)
     edges.index_put_((spans.sentence[kept], spans.end[kept]), -one, accumulate=True)
-    taken = F.pad(edges.cumsum(1).cumsum(1), (1, 0))  # tokens taken before each position
+    taken = F.pad(edges.cumsum(1).cumsum(1), (1, 0))  # kept tokens before each position. Shape: (batch, length + 2)
     sentence = spans.sentence[others]
     return taken[sentence, spans.end[others]] > taken[sentence, spans.start[others]]
 
 
 def _crossing(spans: DecodedSpans, kept: Tensor, others: Tensor, shape: tuple[int, int]) -> Tensor:
     """
-    Which of the spans at `others` cross one at `kept`. Shape: (others,)
+    Which spans at `others` cross one at `kept`. Shape: (others,)
 
-    A span is crossed when, at a position strictly inside it, a kept span starts that ends after it, or one ends that
-    started before it: two range maxima, each over two powers of two that cover the range.
+    A kept span crosses a span if it starts strictly inside the span and ends after it, or ends strictly inside it and
+    starts before it. These are two range maxima, each over two powers of two that cover the range.
     """
     batch, length = shape
     start, end = spans.start[kept], spans.end[kept]
-    # What starts at each position, by its farthest end, and what ends there, by minus its first start.
+    # The farthest end of the kept spans that start at each position, and minus the first start of those that end there.
     reach = torch.full((2, batch, length + 1), -length - 1, device=kept.device)
     sentence = spans.sentence[kept]
     reach.view(-1).scatter_reduce_(0, sentence * (length + 1) + start, end, "amax")
@@ -321,7 +327,7 @@ def _crossing(spans: DecodedSpans, kept: Tensor, others: Tensor, shape: tuple[in
 
     sentence, start, end = spans.sentence[others], spans.start[others], spans.end[others]
     inside = end - start - 1
-    level = (inside.clamp(min=1).float().frexp().exponent - 1).long()  # the logarithm to base 2, rounded down
+    level = (inside.clamp(min=1).float().frexp().exponent - 1).long()  # floor(log2(inside))
     left, right = start + 1, end - 2 ** level
     farthest = torch.maximum(maxima[level, 0, sentence, left], maxima[level, 0, sentence, right])
     earliest = torch.maximum(maxima[level, 1, sentence, left], maxima[level, 1, sentence, right])
@@ -330,16 +336,17 @@ def _crossing(spans: DecodedSpans, kept: Tensor, others: Tensor, shape: tuple[in
 
 def _flat_optimal(spans: DecodedSpans, batch: int, length: int) -> Tensor:
     """
-    Which spans, given in order of sentence, start and end, make the largest sum of scores without sharing a token.
+    Which spans, ordered by sentence, start and end, have the largest sum of scores without sharing a token.
 
     best[p] = max(best[p + 1], max over spans s that start at p of score(s) + best[first start at or after end(s)]),
-    where p counts the positions of a sentence at which some candidate starts. Shape: (spans,)
+    where p counts the positions of a sentence at which a candidate starts. Shape: (spans,)
     """
     if len(spans) == 0:
         return torch.zeros(0, dtype=torch.bool, device=spans.start.device)
     place, alternative, following = _by_start(spans, batch, length)
     places, alternatives = (torch.stack((place.max(), alternative.max())) + 1).tolist()
     cells = (spans.sentence, place, alternative)
+    # Shape of this and the next: (batch, places, alternatives)
     gain = spans.score.new_full((batch, places, alternatives), -torch.inf)
     gain[cells] = spans.score.clamp(max=_LARGE)
     after = torch.zeros_like(gain, dtype=torch.int64)
@@ -347,25 +354,26 @@ def _flat_optimal(spans: DecodedSpans, batch: int, length: int) -> Tensor:
 
     best = gain.new_zeros(batch, places + 1)
     for p in range(places - 1, -1, -1):
-        with_span = (gain[:, p] + best.gather(1, after[:, p])).amax(1)
+        with_span = (gain[:, p] + best.gather(1, after[:, p])).amax(1)  # Shape: (batch,)
         best[:, p] = torch.maximum(with_span, best[:, p + 1])
 
-    # What was chosen at each place is computed again, for all at once. Shape of these: (batch, places)
+    # Recompute the choices of all places at once. Shape of these: (batch, places)
     value, choice = (gain + best.gather(1, after.flatten(1)).view_as(gain)).max(-1)
     taken = value >= best[:, 1:]
-    passed_over = torch.arange(1, places + 1, device=gain.device)
-    successor = torch.where(taken, after.gather(2, choice.unsqueeze(2)).squeeze(2), passed_over)
+    next_place = torch.arange(1, places + 1, device=gain.device)
+    successor = torch.where(taken, after.gather(2, choice.unsqueeze(2)).squeeze(2), next_place)
     visited = _reached_from_first(F.pad(successor, (0, 1), value=places))[:, :-1] & taken
     return visited[spans.sentence, place] & (choice[spans.sentence, place] == alternative)
 
 
 def _by_start(spans: DecodedSpans, batch: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
     """
-    For each span the place of its start among the distinct starts of its sentence, its own place among the spans that
-    start there, and the place of the first start at or after its end. Shape of each: (spans,)
+    For each span, the index of its start among the distinct starts of its sentence, its index among the spans that
+    start there, and the index of the first start at or after its end. Shape of each: (spans,)
     """
     sentence, start = spans.sentence, spans.start
     key = sentence * (length + 1) + start
+    # Shapes: (starts,), (spans,), (starts,)
     starts, group, sizes = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
     starts_per_sentence = torch.bincount(starts // (length + 1), minlength=batch)
     first_group = (starts_per_sentence.cumsum(0) - starts_per_sentence)[sentence]
@@ -376,8 +384,8 @@ def _by_start(spans: DecodedSpans, batch: int, length: int) -> tuple[Tensor, Ten
 
 def _reached_from_first(successor: Tensor) -> Tensor:
     """
-    Which places a walk from place 0 visits, by pointer doubling; the last place is its own successor. Shape of both:
-    (batch, places)
+    Which places a walk from place 0 visits, by pointer doubling. The last place is its own successor.
+    Shape of argument and result: (batch, places)
     """
     reached = torch.zeros_like(successor)
     reached[:, 0] = 1

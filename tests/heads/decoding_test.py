@@ -343,7 +343,7 @@ def test_one_copy_to_the_host(monkeypatch):
 
 def test_unknown_settings_are_named():
     logits, valid = random_band((1, 4, 4, 3), 0)
-    with pytest.raises(ConfigError, match=r"Unknown decoding 'best'.*flat_greedy, flat_optimal, nested"):
+    with pytest.raises(ConfigError, match=r"decoding must be one of flat_greedy, flat_optimal, nested, got 'best'"):
         decode_spans(logits, valid, "best")
-    with pytest.raises(ConfigError, match=r"Unknown decoding score 'p'.*margin, logit, probability"):
+    with pytest.raises(ConfigError, match=r"decoding_score must be one of margin, logit, probability, got 'p'"):
         decode_spans(logits, valid, score="p")
