@@ -9,8 +9,8 @@ import torch
 from tiny_encoders import make_encoder
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.pretrained import encoder as pretrained
 from ner_plugins.pretrained.encoder import build_encoder, encoder_folder, read_config, read_encoder
-from ner_plugins.pretrained.encoder import encoder as pretrained
 
 
 @pytest.fixture(scope="module")

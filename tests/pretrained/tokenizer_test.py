@@ -11,7 +11,7 @@ from tiny_encoders import FAMILIES, HANGUL, make_encoder, vocabulary
 
 from ner_plugins.archives.assets import asset_name, loading
 from ner_plugins.errors import ArchiveError, ConfigError
-from ner_plugins.pretrained.encoder import tokenizer as pretrained_tokenizer
+from ner_plugins.pretrained import tokenizer as pretrained_tokenizer
 from ner_plugins.pretrained.tokenizer import (
     length_limit,
     load_config,
