@@ -1,4 +1,4 @@
-"""Token embedders: from token ids, or an encoder's pieces, to a vector per token."""
+"""Token embedders: one vector per token, from token ids or the pieces of an encoder."""
 
 from ner_plugins.token_embedders.ner_embedding import NerEmbedding
 from ner_plugins.token_embedders.transformer_embedder import TransformerEmbedder

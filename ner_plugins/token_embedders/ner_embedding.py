@@ -1,4 +1,4 @@
-"""Embeddings of characters and bigrams, with pretrained vectors as FLAT uses them."""
+"""Embeddings of characters and bigrams, with pretrained vectors as in FLAT."""
 
 import os
 from typing import Optional, Union
@@ -18,57 +18,56 @@ from ner_plugins.modules.token_dropout import drop_tokens
 @TokenEmbedder.register("ner_embedding")
 class NerEmbedding(Embedding):
     """
-    AllenNLP's `embedding`, with vectors in every format of `WordFile`, divided by their length before training, and
-    with dropout of whole tokens (FLAT, Li et al. 2020, as released).
+    AllenNLP's `embedding` with vectors in every format of `WordFile`, scaled to length 1 before training, and with
+    dropout of whole tokens (FLAT, Li et al. 2020, as released).
 
-    A token of the vocabulary that the file lacks takes the vector of its form in half-width letters and digits, then
-    of that in lower case, or else begins at random (see `initial_table`).
+    A token of the vocabulary that is not in the file takes the vector of its half-width form, then of that form in
+    lower case; otherwise it starts at random (see `initial_table`).
 
-    Only tokens of the vocabulary have vectors. For all characters of a vector file in text format to be known, also
-    those that the training data lack, the vocabulary has to be told:
+    Only tokens of the vocabulary have vectors. To include all characters of a vector file in text format, also those
+    outside the training data, extend the vocabulary:
 
     ```jsonnet
     dataset_reader+: { token_indexers: { characters: { type: 'single_id', namespace: 'characters' } } },
     vocabulary: {
       pretrained_files: { characters: 'characters.vec.gz' },
-      min_pretrained_embeddings: { characters: -1 },  // all of them
+      min_pretrained_embeddings: { characters: -1 },  // all
     },
     model+: { text_field_embedder: { token_embedders: { characters: {
       type: 'ner_embedding', vocab_namespace: 'characters', pretrained_file: 'characters.vec.gz',
     } } } },
     ```
 
-    Registered as a `TokenEmbedder` with name "ner_embedding"; to be used with the indexers "single_id" and
-    "ner_bigrams".
+    Registered as a `TokenEmbedder` with name "ner_embedding". Use it with the indexers "single_id" and "ner_bigrams".
 
     # Parameters
 
     vocab : `Vocabulary`
         Supplied by AllenNLP.
-    embedding_dim : `Optional[int]`
-        How many numbers a vector has. Left out: as many as in the `pretrained_file`, or 50 as published.
-    vocab_namespace : `str`, optional (default = `"tokens"`)
-        The indexer's.
-    pretrained_file : `Optional[str]`
+    embedding_dim : `Optional[int]`, optional (default=`None`)
+        Size of the vectors; by default as in the `pretrained_file`, or 50 as published.
+    vocab_namespace : `str`, optional (default=`"tokens"`)
+        The indexer's namespace.
+    pretrained_file : `Optional[str]`, optional (default=`None`)
         Vectors in word2vec's format, text or binary, compressed or not. AllenNLP drops the key when it loads a
-        trained model, whose weights hold them.
-    pretrained_format : `Optional[str]`
-        `word2vec_text` or `word2vec_binary`; left out, it is found out.
-    normalize : `bool`
-        Divide each vector by its length, before training.
-    token_dropout : `float`
-        In training, the probability of a token to become the unknown one; 0.01 as published.
-    trainable : `bool`
+        trained model, whose weights include them.
+    pretrained_format : `Optional[str]`, optional (default=`None`)
+        `word2vec_text` or `word2vec_binary`; detected by default.
+    normalize : `bool`, optional (default=`True`)
+        Whether to scale each vector to length 1 before training.
+    token_dropout : `float`, optional (default=`0.01`)
+        The probability of replacing a token by the unknown token in training; the default as published.
+    trainable : `bool`, optional (default=`True`)
         Whether the vectors are trained.
-    projection_dim : `Optional[int]`
-        If given, the vectors are projected to so many numbers.
+    projection_dim : `Optional[int]`, optional (default=`None`)
+        If given, the vectors are projected to this size.
     serialization_dir : `Optional[str]`
         Supplied by AllenNLP.
 
     # Raises
 
-    `ConfigError` if the file's vectors do not have `embedding_dim` numbers, or for a `token_dropout` that is no
-    probability. `DataError` for a file that cannot be read.
+    `ConfigError` if the file's vectors are not of size `embedding_dim`, or `token_dropout` is outside [0, 1).
+    `DataError` for a file that cannot be read.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class NerEmbedding(Embedding):
         serialization_dir: Optional[Union[str, "os.PathLike[str]"]] = None,
     ) -> None:
         if not 0.0 <= token_dropout < 1.0:
-            raise ConfigError(f"ner_embedding.token_dropout is {token_dropout}, but must be at least 0 and less than 1")
+            raise ConfigError(f"ner_embedding.token_dropout must be in [0, 1), got {token_dropout}")
         width = vector_width(embedding_dim, pretrained_file, pretrained_format, vocab_namespace, serialization_dir)
         tokens = vocab.get_index_to_token_vocabulary(vocab_namespace)
         names = [tokens[index] for index in range(len(tokens))]
@@ -111,7 +110,7 @@ class NerEmbedding(Embedding):
         self._unknown = vocab.get_token_to_index_vocabulary(vocab_namespace).get(vocab._oov_token)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Vectors of token ids. Shape: (batch, tokens) to (batch, tokens, dim)."""
+        """The vectors of token ids. Shape: (batch, tokens) to (batch, tokens, dim)"""
         if self.training and self._unknown is not None:
             tokens = drop_tokens(tokens, self.token_dropout, self._unknown)
         vectors: Tensor = super().forward(tokens)
@@ -124,7 +123,7 @@ class NerEmbedding(Embedding):
         extension_pretrained_file: Optional[str] = None,
         model_path: Optional[str] = None,
     ) -> None:
-        """Adds rows for a larger vocabulary, as AllenNLP's does, and normalises these too."""
+        """Add rows for a larger vocabulary, as AllenNLP's `Embedding` does, and normalise them too."""
         number = self.weight.size(0)
         super().extend_vocab(extended_vocab, vocab_namespace, extension_pretrained_file, model_path)
         if self.normalize:

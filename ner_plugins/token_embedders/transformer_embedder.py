@@ -1,8 +1,8 @@
-"""One vector per token from a pretrained encoder, for texts of any length."""
+"""Embeds tokens with a pretrained encoder, in texts of any length."""
 
 import contextlib
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Union
+from typing import Any, Literal, NamedTuple, Optional, Union
 
 import numpy as np
 import torch
@@ -20,45 +20,46 @@ from ner_plugins.token_embedders.windows import WindowPlan, plan_windows
 @TokenEmbedder.register("ner_transformer")
 class TransformerEmbedder(TokenEmbedder):
     """
-    Encodes the pieces of each sentence and pools them to a vector per token.
+    Encodes the pieces of each sentence and pools them to one vector per token.
 
-    A text with more pieces than the encoder reads is encoded in overlapping windows; each piece gets its vector from
-    the window that gives it most context on its scarcer side, so nothing is cut off and offsets do not shift.
+    A text with more pieces than the encoder reads is encoded in overlapping windows. Each piece takes its vector from
+    the window with the most context on the piece's shorter side, so nothing is cut off and offsets do not shift.
 
-    Registered as a `TokenEmbedder` with name "ner_transformer"; reads what the `TokenIndexer` of that name makes.
+    Registered as a `TokenEmbedder` with name "ner_transformer". Use it with the `TokenIndexer` of that name.
 
     # Parameters
 
     model_name : `str`
-        The encoder's folder or hub name; the indexer's must be the same.
-    pooling : `str`
-        A token's vector is that of its "first" piece or the "mean" of its pieces. For single characters they are
-        mostly the same; SentencePiece vocabularies may put a piece for the word boundary first.
-    last_layer_only : `bool`
-        If false, the layers are mixed with learnt weights (`ScalarMix`; Peters et al. 2018, equation 1).
-    train_parameters : `bool`
-        If false the encoder is frozen: no gradient, and no dropout in training either.
-    gradient_checkpointing : `bool`
+        The encoder's folder or hub name; the same as the indexer's.
+    pooling : `str`, optional (default=`"mean"`)
+        A token's vector is that of its `first` piece or the `mean` of its pieces. They mostly agree for single
+        characters, but SentencePiece vocabularies may put a piece for the word boundary first.
+    last_layer_only : `bool`, optional (default=`True`)
+        Use only the last layer; otherwise mix all layers with trained weights (`ScalarMix`; Peters et al. 2018,
+        equation 1).
+    train_parameters : `bool`, optional (default=`True`)
+        Otherwise the encoder is frozen: no gradient, and no dropout in training.
+    gradient_checkpointing : `bool`, optional (default=`False`)
         Recompute activations in the backward pass: less memory, about a third more time.
-    max_length : `Optional[int]`
-        Pieces that the encoder reads at once, special ones included. Left out: the encoder's own limit.
-    window_overlap : `Optional[int]`
-        The fewest pieces that a window shares with the next. Left out: a quarter of a window.
-    max_windows_per_pass : `int`
-        How many windows are encoded at once where a text needs more than one.
+    max_length : `Optional[int]`, optional (default=`None`)
+        Pieces that the encoder reads at once, special pieces included; by default the encoder's own limit.
+    window_overlap : `Optional[int]`, optional (default=`None`)
+        The minimum number of pieces that a window shares with the next; by default a quarter of a window.
+    max_windows_per_pass : `int`, optional (default=`64`)
+        Windows encoded at once if texts need more than one.
     serialization_dir : `Optional[str]`
         Supplied by AllenNLP; see `load_tokenizer`.
 
     # Raises
 
-    `ConfigError` for an encoder that is not there or settings that it does not allow; `ArchiveError` as in
+    `ConfigError` if there is no such encoder, or it does not support the settings; `ArchiveError` as in
     `load_tokenizer`.
     """
 
     def __init__(
         self,
         model_name: str,
-        pooling: str = "mean",
+        pooling: Literal["first", "mean"] = "mean",
         last_layer_only: bool = True,
         train_parameters: bool = True,
         gradient_checkpointing: bool = False,
@@ -68,10 +69,8 @@ class TransformerEmbedder(TokenEmbedder):
         serialization_dir: Optional[Union[str, "os.PathLike[str]"]] = None,
     ) -> None:
         super().__init__()
-        if pooling not in ("first", "mean"):
-            raise ConfigError(f"pooling: {pooling!r} is unknown; use 'first' or 'mean'")
         if max_windows_per_pass < 1:
-            raise ConfigError(f"max_windows_per_pass: {max_windows_per_pass} is too few; use 1 or more")
+            raise ConfigError(f"ner_transformer.max_windows_per_pass must be >= 1, got {max_windows_per_pass}")
         tokenizer = load_tokenizer(model_name, serialization_dir)
         config = load_config(model_name, serialization_dir)
         _check_vocabulary(tokenizer, config, model_name)
@@ -88,7 +87,7 @@ class TransformerEmbedder(TokenEmbedder):
         return int(self.encoder.config.hidden_size)
 
     def train(self, mode: bool = True) -> "TransformerEmbedder":
-        """As in `torch.nn.Module`; a frozen encoder stays in evaluation mode."""
+        """As in `torch.nn.Module`, but a frozen encoder stays in evaluation mode."""
         super().train(mode)
         if not self.train_parameters:
             self.encoder.eval()
@@ -101,64 +100,66 @@ class TransformerEmbedder(TokenEmbedder):
         piece_ids : `Tensor`
             The pieces of each sentence, padded at the end. Shape: (batch, pieces)
         piece_counts : `Tensor`
-            How many of them each token has. Shape: (batch, tokens)
+            The number of pieces of each token. Shape: (batch, tokens)
         mask : `Tensor`
             Which tokens are real. Shape: (batch, tokens)
 
         # Returns
 
         `Tensor`
-            A vector for each token; zeros for padding and for tokens without pieces. Shape: (batch, tokens, dim)
+            One vector per token; zeros for padding and for tokens without pieces. Shape: (batch, tokens, dim)
         """
-        counts = piece_counts * mask
+        counts = piece_counts * mask  # Shape: (batch, tokens)
         if piece_ids.size(1) > self.window_size:
-            # The only copy to the host, and only where the batch may hold a text that does not fit.
+            # The only copy to the host, and only if a text may not fit in a window.
             lengths = counts.sum(dim=1).tolist()
             piece_ids = piece_ids[:, : max(lengths)]
         else:
             lengths = []
+        # Shape: (batch, pieces, dim)
         if piece_ids.size(1) > self.window_size:
             pieces = self._encode_windows(piece_ids, lengths)
         else:
             pieces = self._encode(piece_ids, counts.sum(dim=1))
         return _pool(pieces, counts, self.pooling)
 
-    def _encode_windows(self, piece_ids: Tensor, lengths: List[int]) -> Tensor:
-        """The vectors of pieces of sentences some of which do not fit. Shape: (batch, pieces, dim)"""
+    def _encode_windows(self, piece_ids: Tensor, lengths: list[int]) -> Tensor:
+        """The vectors of pieces of sentences that may not fit in one window. Shape: (batch, pieces, dim)"""
         plan = plan_windows(lengths, self.window_size, self.window_overlap)
         layout = _lay_out(plan, lengths, piece_ids.shape, self.max_windows_per_pass)
         device = piece_ids.device
         encoded = []
         for window_pieces, window_lengths in zip(layout.passes, layout.lengths, strict=True):
-            ids = piece_ids.reshape(-1)[torch.from_numpy(window_pieces).to(device)]
-            vectors = self._encode(ids, torch.from_numpy(window_lengths).to(device))
+            ids = piece_ids.reshape(-1)[torch.from_numpy(window_pieces).to(device)]  # Shape: (windows, width)
+            vectors = self._encode(ids, torch.from_numpy(window_lengths).to(device))  # Shape: (windows, width, dim)
             encoded.append(vectors.flatten(0, 1))
         return torch.cat(encoded)[torch.from_numpy(layout.sources).to(device)]
 
     def _encode(self, piece_ids: Tensor, lengths: Tensor) -> Tensor:
         """
-        The vectors of the pieces of sentences that all fit.
+        The vectors of the pieces of sentences that each fit in one window.
 
-        `piece_ids` has shape (batch, pieces), `lengths` (batch,); the result (batch, pieces, dim). What stands after a
-        sentence's end is of no meaning.
+        `piece_ids` has shape (batch, pieces), `lengths` (batch,), the result (batch, pieces, dim). Vectors after a
+        sentence's end are meaningless.
         """
         before, after = self.prefix_ids.numel(), self.suffix_ids.numel()
         batch, width = piece_ids.shape
-        position = torch.arange(before + width + after, device=piece_ids.device)
-        end = before + lengths.unsqueeze(1)
+        position = torch.arange(before + width + after, device=piece_ids.device)  # Shape: (positions,)
+        end = before + lengths.unsqueeze(1)  # Shape: (batch, 1)
+        # Shape: (batch, positions)
         ids = torch.nn.functional.pad(piece_ids, (before, after), value=self.padding_id)
         ids = ids.masked_fill(position >= end, self.padding_id)
         ids[:, :before] = self.prefix_ids
         # Shape: (batch, after)
         places = end + torch.arange(after, device=piece_ids.device)
         ids = ids.scatter(1, places, self.suffix_ids.expand(batch, after))
-        # One place at least is attended to, or the softmax over none would be undefined.
+        # Attend to at least one position: a softmax over none is undefined. Shape: (batch, positions)
         attended = position < (end + after).clamp(min=1)
         hidden = self._hidden(ids, attended.long())
         return hidden[:, before : before + width]
 
     def _hidden(self, ids: Tensor, attended: Tensor) -> Tensor:
-        """Run the encoder. Shapes: (batch, length) twice, to (batch, length, dim)."""
+        """Run the encoder on `ids` and `attended`, (batch, positions). Shape: (batch, positions, dim)"""
         with contextlib.nullcontext() if self.train_parameters else torch.no_grad():
             output = self.encoder(
                 input_ids=ids,
@@ -169,7 +170,7 @@ class TransformerEmbedder(TokenEmbedder):
         if self.scalar_mix is None:
             last: Tensor = output.last_hidden_state
             return last
-        # The first is the embedding layer's, which is not mixed.
+        # Do not mix the first, the output of the embedding layer.
         mixed: Tensor = self.scalar_mix(list(output.hidden_states[1:]))
         return mixed
 
@@ -180,33 +181,34 @@ class TransformerEmbedder(TokenEmbedder):
         self.padding_id = tokenizer.pad_token_id or 0
         limit = _limit(self.encoder, tokenizer)
         if max_length is not None and limit is not None and max_length > limit:
-            raise ConfigError(f"max_length: {max_length} is more than the {limit} pieces that this encoder reads")
+            raise ConfigError(f"ner_transformer.max_length must be <= {limit}, the encoder's limit, got {max_length}")
         length = max_length or limit or 512
         self.window_size = length - len(prefix) - len(suffix)
         if self.window_size < 1:
-            raise ConfigError(f"max_length: {length} leaves no room beside {len(prefix) + len(suffix)} special pieces")
+            special = len(prefix) + len(suffix)
+            raise ConfigError(f"ner_transformer.max_length must be > {special}, the special pieces, got {length}")
         self.window_overlap = self.window_size // 4 if overlap is None else overlap
         if not 0 <= self.window_overlap < self.window_size:
             raise ConfigError(
-                f"window_overlap: {overlap} does not fit windows of {self.window_size} pieces; "
-                f"use 0 to {self.window_size - 1}"
+                f"ner_transformer.window_overlap must be from 0 to {self.window_size - 1}, less than a window of "
+                f"{self.window_size} pieces, got {overlap}"
             )
 
     def _set_training(self, gradient_checkpointing: bool) -> None:
         if gradient_checkpointing and self.train_parameters:
             if not self.encoder.supports_gradient_checkpointing:
                 name = type(self.encoder).__name__
-                raise ConfigError(f"gradient_checkpointing: {name} does not support it; set it to false")
+                raise ConfigError(f"ner_transformer.gradient_checkpointing must be false: {name} does not support it")
             self.encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         self.encoder.requires_grad_(self.train_parameters)
-        # A pooler that the class cannot be built without would wait for gradients in vain in distributed training.
+        # Some classes have no option to leave the pooler out. Distributed training would wait for its gradients.
         for name, parameter in self.encoder.named_parameters():
             if name.startswith("pooler."):
                 parameter.requires_grad_(False)
         self.train(self.training)
 
-    def _load_from_state_dict(self, state_dict: Dict[str, Any], prefix: str, *arguments: Any) -> None:
-        # Tables that are computed, not learnt: whether they are saved depends on the version of transformers.
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        # Ignore computed tables, which only some versions of transformers save.
         computed = tuple(f"{prefix}encoder.embeddings.{name}" for name in ("position_ids", "token_type_ids"))
         for name in computed:
             state_dict.pop(name, None)
@@ -215,25 +217,25 @@ class TransformerEmbedder(TokenEmbedder):
 
 class _Layout(NamedTuple):
     """
-    Windows laid out for encoding: for each pass, the flat indices of its pieces, (windows, width), and its windows'
-    lengths, (windows,); and where in all passes' vectors, one after the other, each piece's is, (batch, pieces).
+    Windows laid out for encoding: the flat indices of the pieces of each pass, (windows, width), and the lengths of its
+    windows, (windows,); and the index of each piece in the concatenated vectors of all passes, (batch, pieces).
     """
 
-    passes: List[Any]
-    lengths: List[Any]
+    passes: list[Any]
+    lengths: list[Any]
     sources: Any
 
 
-def _lay_out(plan: WindowPlan, lengths: List[int], shape: torch.Size, most: int) -> _Layout:
+def _lay_out(plan: WindowPlan, lengths: list[int], shape: torch.Size, most: int) -> _Layout:
     """
-    Divide windows into passes of at most `most`, of windows of like length, so that a long text among short ones
-    does not make all of them long. `shape` is that of the piece ids.
+    Divide windows into passes of at most `most` windows of similar length, so that a long text does not pad all the
+    others. `shape` is that of the piece ids.
     """
     batch, width = shape
     order = np.argsort(-plan.length, kind="stable")
-    passes: List[Any] = []
-    pass_lengths: List[Any] = []
-    # Where each window's first vector is, among the vectors of all passes.
+    passes: list[Any] = []
+    pass_lengths: list[Any] = []
+    # Index of each window's first vector among the vectors of all passes.
     base = np.zeros(len(order), dtype=np.int64)
     first = total = 0
     while first < len(order):
@@ -242,7 +244,7 @@ def _lay_out(plan: WindowPlan, lengths: List[int], shape: torch.Size, most: int)
         members = members[plan.length[members] * 2 > longest]
         within = np.arange(longest)
         starts = plan.sentence[members] * width + plan.start[members]
-        # Past a window's end any index will do.
+        # Past a window's end any index is fine.
         passes.append(np.where(within < plan.length[members, None], starts[:, None] + within, 0))
         pass_lengths.append(plan.length[members])
         base[members] = total + np.arange(len(members)) * longest
@@ -257,22 +259,22 @@ def _lay_out(plan: WindowPlan, lengths: List[int], shape: torch.Size, most: int)
 
 
 def _pool(pieces: Tensor, counts: Tensor, pooling: str) -> Tensor:
-    """From vectors of pieces, (batch, pieces, dim), and counts, (batch, tokens), to (batch, tokens, dim)."""
+    """The tokens' vectors, from `pieces`, (batch, pieces, dim), and `counts`, (batch, tokens). (batch, tokens, dim)"""
     batch, width, dim = pieces.shape
     tokens = counts.size(1)
     if width == 0:
         return pieces.new_zeros(batch, tokens, dim) + pieces.sum()
-    ends = counts.cumsum(dim=1)
+    ends = counts.cumsum(dim=1)  # Shape: (batch, tokens)
     if pooling == "first":
         starts = (ends - counts).clamp(max=width - 1)
-        vectors = pieces.gather(1, starts.unsqueeze(-1).expand(batch, tokens, dim))
+        vectors = pieces.gather(1, starts.unsqueeze(-1).expand(batch, tokens, dim))  # Shape: (batch, tokens, dim)
         return vectors.masked_fill((counts == 0).unsqueeze(-1), 0.0)
     place = torch.arange(width, device=pieces.device).expand(batch, width).contiguous()
-    # The token of each piece; what comes after the last falls to one token too many. Shape: (batch, pieces)
+    # The token of each piece; pieces after the last token go to one extra token. Shape: (batch, pieces)
     owner = torch.searchsorted(ends, place, right=True)
     row = torch.arange(batch, device=pieces.device).unsqueeze(1) * (tokens + 1)
     sums = pieces.new_zeros(batch * (tokens + 1), dim)
-    sums = sums.index_add(0, (owner + row).reshape(-1), pieces.reshape(-1, dim))
+    sums = sums.index_add(0, (owner + row).reshape(-1), pieces.reshape(-1, dim))  # Shape: (batch * (tokens + 1), dim)
     return sums.view(batch, tokens + 1, dim)[:, :tokens] / counts.clamp(min=1).unsqueeze(-1)
 
 
@@ -280,13 +282,13 @@ def _check_vocabulary(tokenizer: Any, config: Any, model_name: str) -> None:
     highest = max(tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values())
     if highest >= config.vocab_size:
         raise ConfigError(
-            f"model_name: in {model_name!r} the tokenizer has ids up to {highest}, the encoder only below "
-            f"{config.vocab_size}. They do not belong together; take both from one place"
+            f"model_name: the tokenizer of {model_name!r} has ids up to {highest}, but its encoder has only "
+            f"{config.vocab_size} embeddings: they do not belong together. Take both from the same source"
         )
 
 
 def _limit(encoder: Any, tokenizer: Any) -> Optional[int]:
-    """How many pieces, special ones included, an encoder reads at once; `None` where neither part has a limit."""
+    """The number of pieces that an encoder reads at once, special pieces included; `None` if there is no limit."""
     positions = getattr(encoder.config, "max_position_embeddings", None) or 0
     for name, module in encoder.named_modules():
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:

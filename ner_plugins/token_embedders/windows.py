@@ -1,4 +1,4 @@
-"""Overlapping windows over texts that are longer than what an encoder reads at once."""
+"""Overlapping windows over texts that are too long for an encoder."""
 
 from dataclasses import dataclass
 from typing import Sequence
@@ -12,19 +12,19 @@ IntArray = npt.NDArray[np.int64]
 @dataclass(frozen=True)
 class WindowPlan:
     """
-    Which windows to encode, and which of them gives each piece its vector.
+    The windows to encode, and which of them each piece takes its vector from.
 
     # Parameters
 
     sentence : `IntArray`
         The sentence of each window, ascending. Shape: (windows,)
     start : `IntArray`
-        The first piece of each window, counted in its sentence; ascending in a sentence. Shape: (windows,)
+        The index of each window's first piece in its sentence; ascending in a sentence. Shape: (windows,)
     length : `IntArray`
-        How many pieces each window has. Shape: (windows,)
+        The number of pieces of each window. Shape: (windows,)
     owned : `IntArray`
-        How many pieces get their vector from each window. They are consecutive, and all windows' together are all
-        pieces of all sentences, in order. Shape: (windows,)
+        The number of pieces that take their vector from each window. They are consecutive, and those of all windows
+        together are the pieces of all sentences, in order. Shape: (windows,)
     """
 
     sentence: IntArray
@@ -39,33 +39,33 @@ class WindowPlan:
 
 def plan_windows(lengths: Sequence[int], size: int, overlap: int) -> WindowPlan:
     """
-    Cover sentences with windows, and assign each piece to the window that gives it most context on its scarcer side.
+    Cover sentences with windows, and assign each piece to the window with the most context on its shorter side.
 
-    A sentence that fits has one window, an empty one none. In a longer one all windows have the full size and are
-    spaced evenly, as far apart as `overlap` allows. Of windows of one size, the one that gives a piece most context on
-    its scarcer side is the one whose middle is nearest (of two, the earlier).
+    A sentence that fits has one window, an empty sentence none. In a longer sentence all windows have the full size and
+    are spaced evenly, as far apart as `overlap` allows. Since they have one size, the window with the most context on a
+    piece's shorter side is the one whose middle is nearest (the earlier on a tie).
 
     # Parameters
 
     lengths : `Sequence[int]`
-        Pieces in each sentence.
+        Number of pieces of each sentence.
     size : `int`
-        The most pieces in a window, special ones not counted.
+        The maximum number of pieces in a window, without special pieces.
     overlap : `int`
-        The fewest pieces that a window shares with the next.
+        The minimum number of pieces that a window shares with the next.
 
     # Raises
 
     `ValueError` unless 0 <= overlap < size.
     """
     if not 0 <= overlap < size:
-        raise ValueError(f"windows of {size} pieces cannot overlap by {overlap}")
-    pieces = np.asarray(lengths, dtype=np.int64).reshape(-1)
+        raise ValueError(f"overlap must be from 0 to {size - 1}, less than the size of a window, got {overlap}")
+    pieces = np.asarray(lengths, dtype=np.int64).reshape(-1)  # Shape of these: (sentences,)
     surplus = np.maximum(pieces - size, 0)
     steps = -(-surplus // (size - overlap))  # windows after the first
     counts = np.where(pieces > 0, steps + 1, 0)
     sentence = np.repeat(np.arange(len(pieces), dtype=np.int64), counts)
-    # The rank of each window among those of its sentence.
+    # The index of each window among those of its sentence. Shape of this and all below: (windows,)
     rank = np.arange(len(sentence), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
     start = rank * surplus[sentence] // np.maximum(steps[sentence], 1)
     length = np.minimum(pieces[sentence], size)

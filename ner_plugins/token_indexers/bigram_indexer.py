@@ -1,6 +1,6 @@
-"""Indexes each token together with the next."""
+"""Indexes bigrams of tokens."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from allennlp.data.token_indexers import TokenIndexer
 from allennlp.data.token_indexers.token_indexer import IndexedTokenList
@@ -17,22 +17,22 @@ BIGRAM_NAMESPACE = "bigrams"
 @TokenIndexer.register("ner_bigrams")
 class BigramIndexer(TokenIndexer):
     """
-    Gives token k the id of the bigram of tokens k and k + 1, and the last token that of itself and `<end>`, as FLAT
-    and Lattice LSTM have it (Zhang and Yang 2018, section 3.1). With characters as tokens: of 上海人 the bigrams
-    上海, 海人, 人<end>.
+    Indexes token k as the bigram of tokens k and k + 1, and the last token as the bigram of itself and `<end>`, as in
+    FLAT and Lattice LSTM (Zhang and Yang 2018, section 3.1). With characters as tokens, 上海人 has the bigrams 上海,
+    海人 and 人<end>.
 
-    It needs the tokens of a text together, which readers of this package give it (`TokensField`).
+    It needs all tokens of a text at once, which this package's readers pass to it (`TokensField`).
 
-    Registered as a `TokenIndexer` with name "ner_bigrams"; to be used with the `TokenEmbedder` "ner_embedding" or
+    Registered as a `TokenIndexer` with name "ner_bigrams". Use it with the `TokenEmbedder` "ner_embedding" or
     "embedding", with `vocab_namespace: "bigrams"`.
 
     # Parameters
 
-    namespace : `str`, optional (default = `"bigrams"`)
+    namespace : `str`, optional (default=`"bigrams"`)
         The vocabulary namespace.
-    normalize : `Optional[List[str]]`
-        `full_width` and `digits`: see `Normalisation`. Left out: neither, as published.
-    token_min_padding_length : `int`
+    normalize : `Optional[list[str]]`, optional (default=`None`)
+        `full_width` and `digits`: see `Normalisation`. Neither by default, as published.
+    token_min_padding_length : `int`, optional (default=`0`)
         See `TokenIndexer`.
     """
 
@@ -46,32 +46,32 @@ class BigramIndexer(TokenIndexer):
         self.namespace = namespace
         self.normalisation = Normalisation.of(normalize)
 
-    def count_text(self, tokens: Sequence[Token], counter: Dict[str, Dict[str, int]]) -> None:
-        """Counts the bigrams of a text's tokens; `TokensField` calls it."""
+    def count_text(self, tokens: Sequence[Token], counter: dict[str, dict[str, int]]) -> None:
+        """Count the bigrams of a text's tokens; `TokensField` calls it."""
         count = counter[self.namespace]
         for bigram in self._bigrams(tokens):
             count[bigram] += 1
 
-    def count_vocab_items(self, token: Token, counter: Dict[str, Dict[str, int]]) -> None:
-        """A token by itself has no bigram: see `count_text`."""
+    def count_vocab_items(self, token: Token, counter: dict[str, dict[str, int]]) -> None:
+        """Raises `ConfigError`: a single token has no bigram. See `count_text`."""
         raise ConfigError(
-            "ner_bigrams needs all tokens of a text at once: use a dataset reader of ner_plugins, or a TokensField in "
-            "place of the TextField"
+            "ner_bigrams needs all tokens of a text at once: use a dataset reader of ner_plugins, or a TokensField "
+            "instead of the TextField"
         )
 
-    def tokens_to_indices(self, tokens: List[Token], vocabulary: Vocabulary) -> IndexedTokenList:
-        """`{"tokens": ids}`, an id for each token."""
+    def tokens_to_indices(self, tokens: list[Token], vocabulary: Vocabulary) -> IndexedTokenList:
+        """`{"tokens": ids}`, with one id per token."""
         return {"tokens": [vocabulary.get_token_index(bigram, self.namespace) for bigram in self._bigrams(tokens)]}
 
     def get_empty_token_list(self) -> IndexedTokenList:
         """What `tokens_to_indices` returns for no tokens."""
         return {"tokens": []}
 
-    def _bigrams(self, tokens: Sequence[Token]) -> List[str]:
+    def _bigrams(self, tokens: Sequence[Token]) -> list[str]:
         texts = [self.normalisation(token.text or "") for token in tokens]
         return [first + second for first, second in zip(texts, [*texts[1:], END], strict=False)]
 
-    def _to_params(self) -> Dict[str, Any]:
+    def _to_params(self) -> dict[str, Any]:
         return {
             "type": "ner_bigrams",
             "namespace": self.namespace,

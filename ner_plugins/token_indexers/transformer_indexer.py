@@ -1,10 +1,10 @@
-"""Indexes tokens as the pieces of a pretrained encoder, whatever the tokens are: characters, words or sub-words."""
+"""Indexes tokens (characters, words or sub-words) as the pieces of a pretrained encoder."""
 
 import logging
 import os
 import re
 from itertools import chain
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Optional, Union
 
 import torch
 from allennlp.data.token_indexers import TokenIndexer
@@ -26,24 +26,24 @@ _logged_lowercase: set[str] = set()
 @TokenIndexer.register("ner_transformer")
 class TransformerIndexer(TokenIndexer):
     """
-    Turns each token into the pieces that a pretrained encoder's tokenizer makes of it.
+    Splits each token into the pieces of a pretrained encoder's tokenizer.
 
-    Every token is tokenised by itself, as `is_split_into_words=True` does, so that a character keeps its place
-    whatever stands beside it. All tokens of a sentence whose text was not seen before go to the tokenizer in one call,
-    and the rest are looked up. A token of which the tokenizer makes nothing (a space, a control character) becomes the
-    unknown piece; where the tokenizer has none it gets no piece, and a zero vector. A token from `ner_subwords` has
-    its pieces already (its `text_id`, or a `SubwordToken`'s). Special pieces such as [CLS] are the embedder's business.
+    Each token is tokenised on its own, as with `is_split_into_words=True`, so that its pieces do not depend on its
+    neighbours. The new texts of a sentence go to the tokenizer in one call; others are looked up. A token without
+    pieces (a space, a control character) becomes the unknown piece; if the tokenizer has none, the token gets no piece
+    and a zero vector. Tokens from `ner_subwords` already have pieces (`text_id`, or those of a `SubwordToken`). The
+    embedder adds special pieces such as [CLS].
 
-    Registered as a `TokenIndexer` with name "ner_transformer"; to be used with the `TokenEmbedder` of that name.
+    Registered as a `TokenIndexer` with name "ner_transformer". Use it with the `TokenEmbedder` of that name.
 
     # Parameters
 
     model_name : `str`
-        The encoder's folder or hub name; the embedder's must be the same.
-    lowercase : `Optional[bool]`
-        Whether to lower-case tokens first. Left out: only if the tokenizer knows lower-case Latin letters, does not
-        lower-case, and knows no upper-case ones, so that "A" would be unknown.
-    token_min_padding_length : `int`
+        The encoder's folder or hub name; the same as the embedder's.
+    lowercase : `Optional[bool]`, optional (default=`None`)
+        Whether to lower-case tokens first. By default only if upper-case Latin letters would be unknown: see
+        `needs_lowercase`.
+    token_min_padding_length : `int`, optional (default=`0`)
         See `TokenIndexer`.
     serialization_dir : `Optional[str]`
         Supplied by AllenNLP; the tokenizer is saved there for the archive.
@@ -67,23 +67,23 @@ class TransformerIndexer(TokenIndexer):
             lowercase = needs_lowercase(self.tokenizer)
             if lowercase and model_name not in _logged_lowercase:
                 _logged_lowercase.add(model_name)
-                logger.info("%s knows no upper-case letters: text is lower-cased before it", model_name)
+                logger.info("%s has no upper-case letters: lower-casing its input", model_name)
         self.lowercase = lowercase
         unknown, padding = self.tokenizer.unk_token_id, self.tokenizer.pad_token_id
         self._no_piece: tuple[int, ...] = () if unknown is None else (unknown,)
         self._padding_id: int = 0 if padding is None else padding
-        self._memo: Dict[Optional[str], tuple[int, ...]] = {}
+        self._memo: dict[Optional[str], tuple[int, ...]] = {}
 
-    def count_vocab_items(self, token: Token, counter: Dict[str, Dict[str, int]]) -> None:
-        """Nothing is counted: the pieces have their ids from the encoder."""
+    def count_vocab_items(self, token: Token, counter: dict[str, dict[str, int]]) -> None:
+        """Counts nothing, since the encoder defines the ids of pieces."""
 
-    def tokens_to_indices(self, tokens: List[Token], vocabulary: Vocabulary) -> IndexedTokenList:
+    def tokens_to_indices(self, tokens: list[Token], vocabulary: Vocabulary) -> IndexedTokenList:
         """
         # Returns
 
         `IndexedTokenList`
-            `piece_ids`: the pieces of all tokens, one after the other, without special pieces;
-            `piece_counts`: how many of them each token has; `mask`: `True` for each token.
+            `piece_ids`: the pieces of all tokens in order, without special pieces; `piece_counts`: the number of pieces
+            of each token; `mask`: `True` for each token.
         """
         given = [token.text_id for token in tokens]
         if given and None not in given:
@@ -100,8 +100,8 @@ class TransformerIndexer(TokenIndexer):
             "mask": [True] * len(pieces),
         }
 
-    def indices_to_tokens(self, indexed_tokens: IndexedTokenList, vocabulary: Vocabulary) -> List[Token]:
-        """The pieces (not the tokens, whose text is not kept) as tokens with `text_id`."""
+    def indices_to_tokens(self, indexed_tokens: IndexedTokenList, vocabulary: Vocabulary) -> list[Token]:
+        """The pieces as tokens with a `text_id`; the text of the original tokens is not stored."""
         ids = indexed_tokens["piece_ids"]
         texts = self.tokenizer.convert_ids_to_tokens(ids)
         return [Token(text, text_id=piece) for text, piece in zip(texts, ids, strict=True)]
@@ -111,12 +111,12 @@ class TransformerIndexer(TokenIndexer):
         return {"piece_ids": [], "piece_counts": [], "mask": []}
 
     def as_padded_tensor_dict(
-        self, tokens: IndexedTokenList, padding_lengths: Dict[str, int]
-    ) -> Dict[str, torch.Tensor]:
+        self, tokens: IndexedTokenList, padding_lengths: dict[str, int]
+    ) -> dict[str, torch.Tensor]:
         """
         # Returns
 
-        `Dict[str, torch.Tensor]`
+        `dict[str, torch.Tensor]`
             `piece_ids` (pieces,) padded with the encoder's padding piece, `piece_counts` (tokens,), `mask` (tokens,).
         """
         return {
@@ -130,17 +130,17 @@ class TransformerIndexer(TokenIndexer):
             return NotImplemented
         return (self.model_name, self.lowercase) == (other.model_name, other.lowercase)
 
-    def __getstate__(self) -> Dict[str, Any]:
-        # A data loader's worker learns the pieces of what it meets by itself.
+    def __getstate__(self) -> dict[str, Any]:
+        # Each data loader worker fills its own memo.
         return {**self.__dict__, "_memo": {}}
 
-    def _look_up(self, texts: List[Optional[str]]) -> List[tuple[int, ...]]:
+    def _look_up(self, texts: list[Optional[str]]) -> list[tuple[int, ...]]:
         try:
             return [self._memo[text] for text in texts]
         except KeyError:
-            return self._learn_and_look_up(texts)
+            return self._tokenize_and_look_up(texts)
 
-    def _learn_and_look_up(self, texts: List[Optional[str]]) -> List[tuple[int, ...]]:
+    def _tokenize_and_look_up(self, texts: list[Optional[str]]) -> list[tuple[int, ...]]:
         memo = self._memo
         unseen = [text for text in dict.fromkeys(texts) if text not in memo]
         if len(memo) + len(unseen) > MEMO_SIZE:
@@ -149,7 +149,7 @@ class TransformerIndexer(TokenIndexer):
         memo.update(zip(unseen, self._tokenize([text or "" for text in unseen]), strict=True))
         return [memo[text] for text in texts]
 
-    def _tokenize(self, words: List[str]) -> List[tuple[int, ...]]:
+    def _tokenize(self, words: list[str]) -> list[tuple[int, ...]]:
         """The pieces of each word, from one call of the tokenizer."""
         words = [_SURROGATES.sub("\ufffd", word) for word in words]
         if self.lowercase:
@@ -158,11 +158,11 @@ class TransformerIndexer(TokenIndexer):
 
 
 def _own_pieces(token: Token) -> tuple[int, ...]:
-    """The pieces that a token came with."""
+    """The pieces that a token already has; empty if it has none."""
     if isinstance(token, SubwordToken):
         return token.piece_ids
     return () if token.text_id is None else (token.text_id,)
 
 
-def _padded(values: List[Any], length: int, padding: Any, dtype: torch.dtype) -> torch.Tensor:
+def _padded(values: list[Any], length: int, padding: Any, dtype: torch.dtype) -> torch.Tensor:
     return torch.tensor(values[:length] + [padding] * (length - len(values)), dtype=dtype)

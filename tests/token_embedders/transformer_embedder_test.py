@@ -12,6 +12,7 @@ from allennlp.common import Params
 from allennlp.data import Vocabulary
 from allennlp.data.tokenizers import Token
 from allennlp.modules import TextFieldEmbedder
+from allennlp.modules.token_embedders import TokenEmbedder
 from tiny_encoders import FAMILIES, HAN, HANGUL, make_encoder
 
 from ner_plugins.errors import ConfigError
@@ -248,12 +249,11 @@ def test_limits(folders: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"max_length": POSITIONS + 1}, "max_length: 25 is more than the 24"),
-        ({"max_length": 2}, "max_length: 2 leaves no room"),
-        ({"window_overlap": 22}, "window_overlap: 22 .* use 0 to 21"),
-        ({"window_overlap": -1}, "window_overlap: -1"),
-        ({"pooling": "last"}, "pooling: 'last'"),
-        ({"max_windows_per_pass": 0}, "max_windows_per_pass: 0"),
+        ({"max_length": POSITIONS + 1}, r"ner_transformer.max_length must be <= 24, .* got 25"),
+        ({"max_length": 2}, "max_length must be > 2, the special pieces, got 2"),
+        ({"window_overlap": 22}, r"window_overlap must be from 0 to 21, .* 22 pieces, got 22"),
+        ({"window_overlap": -1}, r"window_overlap must be from 0 to 21, .* got -1"),
+        ({"max_windows_per_pass": 0}, "max_windows_per_pass must be >= 1, got 0"),
     ],
 )
 def test_settings_that_cannot_be(folders: dict[str, str], settings: dict[str, Any], message: str) -> None:
@@ -261,18 +261,24 @@ def test_settings_that_cannot_be(folders: dict[str, str], settings: dict[str, An
         TransformerEmbedder(folders["bert"], **settings)
 
 
+def test_an_unknown_pooling(folders: dict[str, str]) -> None:
+    params = Params({"type": "ner_transformer", "model_name": folders["bert"], "pooling": "last"})
+    with pytest.raises(ConfigError, match=r"pooling is .last.; it can be first or mean"):
+        TokenEmbedder.from_params(params)
+
+
 def test_a_tokenizer_that_is_anothers(folders: dict[str, str], tmp_path: Path) -> None:
     folder = Path(make_encoder(tmp_path / "mixed", "bert"))
     (folder / "tokenizer.json").write_bytes((Path(folders["roberta"]) / "tokenizer.json").read_bytes())
     (folder / "tokenizer_config.json").write_bytes((Path(folders["roberta"]) / "tokenizer_config.json").read_bytes())
-    with pytest.raises(ConfigError, match="tokenizer has ids up to 264, the encoder only below 178"):
+    with pytest.raises(ConfigError, match="has ids up to 264, but its encoder has only 178"):
         TransformerEmbedder(str(folder))
 
 
 def test_checkpointing_where_the_encoder_has_none(folders: dict[str, str]) -> None:
     if TransformerEmbedder(folders["albert"]).encoder.supports_gradient_checkpointing:
         pytest.skip("this version of transformers has it for all families")
-    with pytest.raises(ConfigError, match="gradient_checkpointing: AlbertModel"):
+    with pytest.raises(ConfigError, match="gradient_checkpointing must be false: AlbertModel"):
         TransformerEmbedder(folders["albert"], gradient_checkpointing=True)
 
 
