@@ -127,6 +127,18 @@ def check_choice(key: str, value: Any, annotation: Any) -> None:
             check_choice(f"{key}.{number}", one, item)
 
 
+def check_name(key: str, value: Any, names: Collection[str]) -> None:
+    """
+    Check a name against those there are, where they are not known to a type checker.
+
+    # Raises
+
+    `OptionError` with the names, and the closest of them, if `value` is none of `names`.
+    """
+    if not isinstance(value, str) or value not in names:
+        raise OptionError(_no_choice(key, value, tuple(names)))
+
+
 def _item_annotation(annotation: Any) -> Any:
     """The `Literal` of a `list[Literal[…]]`, `Sequence[Literal[…]]` or `tuple[Literal[…], ...]`, else `None`."""
     origin, items = get_origin(annotation), get_args(annotation)
@@ -136,7 +148,8 @@ def _item_annotation(annotation: Any) -> Any:
 
 
 def _no_choice(key: str, value: Any, choices: tuple[Any, ...]) -> str:
-    near = get_close_matches(str(value), map(str, choices), n=1)
+    names = [str(choice) for choice in choices]
+    near = get_close_matches(str(value), names, n=1) or get_close_matches(str(value).lower(), names, n=1)
     return f"{key} is {_written(value)}; it can be {_listed(choices)}" + (f". Did you mean {near[0]}?" if near else "")
 
 

@@ -11,7 +11,7 @@ from allennlp.models import Model
 from allennlp.training.optimizers import Optimizer
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.options import OptionError
+from ner_plugins.options import OptionError, check_name
 
 
 @pytest.mark.parametrize(
@@ -176,3 +176,21 @@ def test_nested_overrides_are_dotted_ones(nested: dict[str, Any], dotted: dict[s
 )
 def test_what_is_no_part_of_an_object_replaces_as_ever(overrides: dict[str, Any]) -> None:
     assert with_overrides(GIVEN, overrides) == {**GIVEN, **overrides}
+
+
+@pytest.mark.parametrize(
+    "value, message",
+    [
+        ("betta", 'letter is "betta"; it can be alpha or beta. Did you mean beta?'),
+        ("BETA", 'letter is "BETA"; it can be alpha or beta. Did you mean beta?'),
+        ("gamma ray", 'letter is "gamma ray"; it can be alpha or beta'),
+        ("", 'letter is ""; it can be alpha or beta'),
+        (None, "letter is null; it can be alpha or beta"),
+        (["beta"], 'letter is ["beta"]; it can be alpha or beta. Did you mean beta?'),
+    ],
+)
+def test_a_name_among_others(value: Any, message: str) -> None:
+    check_name("letter", "beta", {"alpha": 0, "beta": 1})
+    with pytest.raises(OptionError) as caught:
+        check_name("letter", value, ("alpha", "beta"))
+    assert str(caught.value) == message

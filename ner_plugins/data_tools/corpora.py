@@ -12,13 +12,13 @@ from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader
 
-from ner_plugins.data_tools.choices import check_choice
 from ner_plugins.data_tools.guess import archives_among, guess_reader, ner_readers
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import SPLITS, DataPath
 from ner_plugins.files.opening import names_in, splits_in
+from ner_plugins.options import check_name
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def make_reader(spec: ReaderSpec, path: str, **overrides: Any) -> NerDatasetRead
     options = _options(_guessed_name(path) if spec is None else spec)
     name = options.get("type")
     if not isinstance(name, str) or "." not in name:  # a dotted name is a class of the user
-        check_choice("--reader", name, ner_readers())
+        check_name("--reader", name, ner_readers())
     try:
         class_, _ = DatasetReader.resolve_class_name(str(name))
         if not issubclass(class_, NerDatasetReader):

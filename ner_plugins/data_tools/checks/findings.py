@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Iterable, Optional
 
-from ner_plugins.data_tools.choices import check_choice
 from ner_plugins.data_tools.problem_kinds import KINDS, SEVERITIES
 from ner_plugins.errors import ConfigError
+from ner_plugins.options import check_name
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Findings:
     def __init__(self, kinds: Optional[Iterable[str]] = None, limit: int = 10) -> None:
         self.kinds = list(KINDS) if kinds is None else list(dict.fromkeys(kinds))
         for kind in self.kinds or [""]:
-            check_choice("--kinds value", kind, KINDS)
+            check_name("--kinds", kind, KINDS)
         if limit < 0:
             raise ConfigError(f"--limit must be >= 0 (0 keeps all), got {limit}")
         self.limit = limit

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Optional
 
-from ner_plugins.data_tools.choices import check_choice
 from ner_plugins.errors import ConfigError
+from ner_plugins.options import check_name
 
 _CATALOGUE = Path(__file__).with_name("catalogue.json")
 _NAME = re.compile(r"[\w-][\w. -]*")
@@ -176,7 +176,7 @@ def choose_corpora(catalogue: Mapping[str, PublicCorpus], names: Iterable[str]) 
     """
     unique = list(dict.fromkeys(names))
     for name in unique:
-        check_choice("public corpus", name, catalogue)
+        check_name("the public corpus", name, catalogue)
     return [catalogue[name] for name in unique]
 
 

@@ -2,10 +2,10 @@
 
 from typing import Sequence
 
-from ner_plugins.data_tools.choices import check_choice
 from ner_plugins.data_tools.formats.base import SentenceFormat, cannot_hold, check_encodable, check_labelled
 from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START
 from ner_plugins.entities import Entity, Sentence
+from ner_plugins.options import check_name
 from ner_plugins.tag_schemes import Span, spans_to_tags, tag_scheme
 
 TOKENS = ("characters", "words")
@@ -30,7 +30,7 @@ class ColumnFormat(SentenceFormat):
     conflict = Entity.overlaps
 
     def __init__(self, scheme: str, tokens: str = "characters") -> None:
-        check_choice("tokens", tokens, TOKENS)
+        check_name("tokens", tokens, TOKENS)
         self._scheme, self._tokens = tag_scheme(scheme).name, tokens
 
     def encode(self, sentence: Sentence) -> bytes:

@@ -2,11 +2,11 @@
 
 from typing import Any, Optional
 
-from ner_plugins.data_tools.choices import check_choice
 from ner_plugins.data_tools.formats.base import SentenceFormat, cannot_hold, check_encodable
 from ner_plugins.data_tools.formats.columns import TOKENS, tokens_and_spans
 from ner_plugins.dataset_readers.docbin import SPANS_KEY, import_spacy
 from ner_plugins.entities import Sentence, resolve_overlaps
+from ner_plugins.options import check_name
 
 
 class DocBinFormat(SentenceFormat):
@@ -28,7 +28,7 @@ class DocBinFormat(SentenceFormat):
 
     def __init__(self, tokens: str = "characters") -> None:
         spacy = import_spacy()
-        check_choice("tokens", tokens, TOKENS)
+        check_name("tokens", tokens, TOKENS)
         self._tokens = tokens
         self._doc: Any = spacy.tokens.Doc
         self._span: Any = spacy.tokens.Span

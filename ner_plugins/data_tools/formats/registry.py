@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ner_plugins.data_tools.choices import check_choice
 from ner_plugins.data_tools.formats.base import SentenceFormat
 from ner_plugins.data_tools.formats.brackets import BracketsFormat
 from ner_plugins.data_tools.formats.cluener import CluenerFormat
@@ -13,6 +12,7 @@ from ner_plugins.data_tools.formats.datasets_rows import DatasetsFormat
 from ner_plugins.data_tools.formats.docbin import DocBinFormat
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.output_files import STDOUT, without_compression
+from ner_plugins.options import check_name
 
 DEFAULT_FORMAT = "cluener"
 
@@ -94,7 +94,7 @@ def reader_for(format: str, tokens: str = "characters") -> dict[str, Any]:
     `ConfigError` for an unknown format or kind of token.
     """
     reader = dict(corpus_format(format).reader)
-    check_choice("tokens", tokens, TOKENS)
+    check_name("tokens", tokens, TOKENS)
     if "join" in reader and tokens == "words":
         reader["join"] = " "
     return reader
@@ -107,5 +107,5 @@ def split_file(format: str, split: str) -> str:
 
 def corpus_format(name: str) -> CorpusFormat:
     """The format of this name; `ConfigError` if there is none."""
-    check_choice("format", name, FORMATS)
+    check_name("format", name, FORMATS)
     return _FORMATS[name]

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, Optional, Sequence, Union
 
-from ner_plugins.data_tools.choices import check_choice
 from ner_plugins.data_tools.formats.base import cannot_hold
 from ner_plugins.data_tools.formats.columns import TOKENS
 from ner_plugins.data_tools.formats.registry import corpus_format, format_of
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError, NerError
 from ner_plugins.files.output_files import open_output
+from ner_plugins.options import check_name
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +76,9 @@ class CorpusWriter:
     def __init__(
         self, stream: BinaryIO, path: str, format: Optional[str], tokens: str, overlaps: str, on_error: str
     ) -> None:
-        check_choice("tokens", tokens, TOKENS)
-        check_choice("overlaps", overlaps, OVERLAPS)
-        check_choice("on_error", on_error, ON_ERROR)
+        check_name("tokens", tokens, TOKENS)
+        check_name("overlaps", overlaps, OVERLAPS)
+        check_name("on_error", on_error, ON_ERROR)
         name = format or format_of(path)
         if tokens != TOKENS[0] and not corpus_format(name).has_tokens:
             raise ConfigError(f"--tokens {tokens}: {name} has no choice of tokens. Leave the option out")

@@ -31,7 +31,7 @@ def test_split_defaults_and_mistakes(tmp_path: Path) -> None:
         run("split", source, "-o", tmp_path / "out")
     with pytest.raises(ConfigError, match="the input itself"):
         run("split", f"{tmp_path}/out/train.json", "-o", tmp_path / "out", "--force")
-    with pytest.raises(NerError, match="unknown format 'xml'"):
+    with pytest.raises(NerError, match='format is "xml"; it can be'):
         run("split", source, "-o", tmp_path / "new", "--to", "xml")
     with pytest.raises(DataError, match="no such file"):
         run("split", tmp_path / "no", "-o", tmp_path / "new")

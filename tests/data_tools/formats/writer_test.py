@@ -263,11 +263,11 @@ def test_gold_and_none_do_not_mix(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name, options, message",
     [
-        ("o.json", {"format": "xml"}, "unknown format 'xml': it must be one of cluener, bio"),
+        ("o.json", {"format": "xml"}, 'format is "xml"; it can be cluener, bio'),
         ("o.txt", {}, r"o\.txt does not imply a format.*--to cluener\|bio"),
-        ("o.json", {"overlaps": "first"}, "unknown overlaps 'first': it must be one of raise, longest"),
-        ("o.json", {"on_error": "ignore"}, "unknown on_error 'ignore': it must be one of raise, skip"),
-        ("o.bio", {"tokens": "letters"}, "unknown tokens 'letters': it must be one of characters, words"),
+        ("o.json", {"overlaps": "first"}, 'overlaps is "first"; it can be raise or longest'),
+        ("o.json", {"on_error": "ignore"}, 'on_error is "ignore"; it can be raise or skip'),
+        ("o.bio", {"tokens": "letters"}, 'tokens is "letters"; it can be characters or words'),
         ("o.json", {"tokens": "words"}, "cluener has no choice of tokens"),
         ("no/o.json", {}, "there is no folder"),
     ],
