@@ -1,12 +1,12 @@
-"""How much of the gold a model could have predicted at all."""
+"""The share of the gold that a model could have predicted."""
 
 from allennlp.nn.util import dist_reduce_sum
 
 
 class GoldCount:
     """
-    Counts raw gold entities, and those of them that the model cannot represent (too wide, cut by a token, nested in a
-    flat head, of a type not seen in training). They are misses in every metric; this says how many misses they are.
+    Counts raw gold entities, and those that the model cannot represent: too wide, cut by a token, nested under a flat
+    head, or of a type not seen in training. They are misses in every metric.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """The model: an encoder, a head, decoding to characters, metrics, assets."""
 
 import logging
-from typing import Any, Collection, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Collection, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 from allennlp.common import Lazy
@@ -18,10 +18,11 @@ from ner_plugins.archives.assets import Assets, is_loading
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
-from ner_plugins.heads.decoding import DecodedSpans, not_numbers
+from ner_plugins.heads.decoding import not_numbers
 from ner_plugins.heads.head import Head
 from ner_plugins.metrics import EntityMetric, SeqevalMetric
 from ner_plugins.models.gold_count import GoldCount
+from ner_plugins.models.offsets import names_of, to_characters, to_tokens
 from ner_plugins.models.thresholds import threshold_tensor
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
 from ner_plugins.modules.token_types import TokenTypes
@@ -33,7 +34,7 @@ UNREACHABLE_WARNING_SHARE = 0.2  # warn above this share of the gold
 
 class EncodedTokens(NamedTuple):
     """
-    The tokens of a batch.
+    The tokens of a batch, encoded.
 
     # Parameters
 
@@ -42,8 +43,7 @@ class EncodedTokens(NamedTuple):
     mask : `torch.BoolTensor`
         Shape: (batch, tokens)
     types : `torch.LongTensor`
-        The type id of the entity that a token lies in, of several that of the longest; -1 outside.
-        Shape: (batch, tokens)
+        The type id of the entity that contains the token, of several the longest; -1 outside. Shape: (batch, tokens)
     entities : `torch.LongTensor`
         The row of that entity in the gold tensor; -1 outside. Shape: (batch, tokens)
     """
@@ -111,26 +111,12 @@ class NerModel(Model):
         super().__init__(
             vocab, regularizer=regularizer, serialization_dir=serialization_dir, ddp_accelerator=ddp_accelerator
         )
-        number = vocab.get_vocab_size(ENTITY_NAMESPACE)
-        self.types = [str(vocab.get_token_from_index(index, ENTITY_NAMESPACE)) for index in range(number)]
-        if not self.types:
-            raise ConfigError(
-                "the training data hold no entity, so there is nothing to learn: check train_data_path, and the "
-                "reader's entity_types if it has any"
-            )
+        self.types = _entity_types(vocab)
         self.text_field_embedder = text_field_embedder
-        self.lattice_encoder: Optional[LatticeEncoder] = None
-        if lattice_encoder is not None:
-            if "input_dim" in lattice_encoder._params:
-                raise ConfigError("model.lattice_encoder.input_dim is the size of the embedder's vectors: leave it out")
-            self.lattice_encoder = lattice_encoder.construct(
-                vocab=vocab, input_dim=text_field_embedder.get_output_dim(), serialization_dir=serialization_dir
-            )
-        self.encoder: Optional[Seq2SeqEncoder] = None
-        if encoder is not None:
-            self.encoder = _constructed(encoder, self.lattice_encoder or text_field_embedder)
+        self.lattice_encoder = self._build_lattice_encoder(lattice_encoder)
+        self.encoder = self._build_encoder(encoder)
         self.dropout = torch.nn.Dropout(dropout)
-        self.metrics = _checked(metrics)
+        self.metrics = _entity_metrics(metrics)
         self.gold_count = GoldCount()
         self._token_types = TokenTypes(self.types)
         self._training_metrics = training_metrics
@@ -144,31 +130,56 @@ class NerModel(Model):
         if initializer is not None:
             initializer(self)
 
+    def _build_lattice_encoder(self, lattice_encoder: Optional[Lazy[LatticeEncoder]]) -> Optional[LatticeEncoder]:
+        if lattice_encoder is None:
+            return None
+        if "input_dim" in lattice_encoder._params:
+            raise ConfigError("model.lattice_encoder.input_dim is the embedder's output size: remove it")
+        size = self.text_field_embedder.get_output_dim()
+        built: LatticeEncoder = lattice_encoder.construct(
+            vocab=self.vocab, input_dim=size, serialization_dir=self.serialization_dir
+        )
+        return built
+
+    def _build_encoder(self, encoder: Optional[Lazy[Seq2SeqEncoder]]) -> Optional[Seq2SeqEncoder]:
+        if encoder is None:
+            return None
+        size = (self.lattice_encoder or self.text_field_embedder).get_output_dim()
+        # Encoders name their input size one way or the other. AllenNLP would warn of a value given twice.
+        sizes = {name: size for name in ("input_size", "input_dim") if name not in encoder._params}
+        module = encoder.construct(**sizes)
+        if module.get_input_dim() != size:
+            raise ConfigError(
+                f"model.encoder has input size {module.get_input_dim()}, but its input vectors have size {size}: "
+                "remove the size, and it is filled in"
+            )
+        return module
+
     @property
     def encoding_dim(self) -> int:
-        """Size of the vectors that `encode` gives the head."""
+        """Size of the vectors that the head takes."""
         modules = (self.encoder, self.lattice_encoder, self.text_field_embedder)
         return int(next(module for module in modules if module is not None).get_output_dim())
 
     def extend_embedder_vocab(self, embedding_sources_mapping: Optional[dict[str, str]] = None) -> None:
         """
-        Model.extend_embedder_vocab: for the tokens of new data (`from_archive`).
+        `Model.extend_embedder_vocab`, for the tokens of new data (`from_archive`).
 
         # Raises
 
-        `ConfigError` if the new data hold entity types that the model does not know.
+        `ConfigError` if the new data have an entity type that the model lacks.
         """
         types = self.vocab.get_token_to_index_vocabulary(ENTITY_NAMESPACE)
         unknown = [name for name in types if name not in self.types]
         if unknown:
             raise ConfigError(
-                f"the data hold the entity type {unknown[0]!r}, which the archive's model cannot learn: it knows "
+                f"the data have the entity type {unknown[0]!r}, but the archive's model only has "
                 f"{', '.join(self.types)}. Leave other types out (the reader's entity_types), or train a new model"
             )
         super().extend_embedder_vocab(embedding_sources_mapping)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """`Module.load_state_dict`; it also takes the names that parameters had in archives of format 1."""
+        """`Module.load_state_dict`, which also takes the parameter names of archives of format 1."""
         return super().load_state_dict(_with_head_names(state_dict, self.state_dict().keys()), *args, **kwargs)
 
     def forward(
@@ -184,7 +195,7 @@ class NerModel(Model):
         tokens : `TextFieldTensors`
             The indexed tokens.
         metadata : `Sequence[Mapping[str, Any]]`
-            The reader's, for each sentence: `text`, raw gold `entities`, `id`, and the tokens' character `offsets`.
+            From the reader, for each sentence: `text`, raw gold `entities`, `id`, and the tokens' character `offsets`.
         entities : `Optional[torch.LongTensor]`
             Gold rows of (first token, last token + 1, type id), padded with -1. Shape: (batch, entities, 3)
         lattice : `Optional[Lattice]`
@@ -193,20 +204,19 @@ class NerModel(Model):
         # Returns
 
         `dict[str, Any]`
-            `loss`, if there is gold; outside of training `entities` (a list of `Entity` per sentence, with scores),
+            `loss`, if there is gold; in evaluation also `entities` (a list of `Entity` per sentence, with scores),
             `text` and `id`.
         """
         mask = get_text_field_mask(tokens)  # Shape: (batch, tokens)
         encoded = self.encode(tokens, mask, lattice)  # Shape: (batch, tokens, encoding_dim)
-        # Zero the padding so that NaNs there cannot reach the scores.
-        scores = self.head(encoded.masked_fill(~mask.unsqueeze(-1), 0.0), mask)
+        scores = self.score(encoded, mask)
         output: dict[str, Any] = {}
         if entities is not None:
             output["loss"] = self.head.loss(scores, entities, mask)
             if self.training and torch.isnan(output["loss"]):
                 # The trainer would only report "nan loss"; name the sentences.
                 invalid = self.head.decode(scores, mask, self.thresholds).invalid.tolist()
-                raise not_numbers(invalid or range(len(metadata)), _names_of(metadata))
+                raise not_numbers(invalid or range(len(metadata)), names_of(metadata))
         if not self.training or self._training_metrics:
             decoded = self.head.decode(scores, mask, self.thresholds)
             output["entities"] = to_characters(decoded, metadata, self.types)
@@ -220,34 +230,39 @@ class NerModel(Model):
 
     def encode_tokens(self, batch: Mapping[str, Any]) -> EncodedTokens:
         """
-        The vectors that the head is given, with what each token is of: for losses of vectors, not of scores.
+        The head's input, with the entity of each token: for losses over vectors instead of scores.
 
         # Parameters
 
         batch : `Mapping[str, Any]`
-            What `forward` takes; `entities` among it.
+            The arguments of `forward`, with `entities`.
         """
-        mask = get_text_field_mask(batch["tokens"])
+        mask = get_text_field_mask(batch["tokens"])  # Shape: (batch, tokens)
         encoded = self.encode(batch["tokens"], mask, batch.get("lattice"))
         return EncodedTokens(encoded, mask, *self._token_types(batch["entities"], mask))
 
     def encode(self, tokens: TextFieldTensors, mask: Tensor, lattice: Optional[Lattice] = None) -> Tensor:
         """Vectors of the tokens in context. Shape: (batch, tokens, encoding_dim)."""
-        encoded: Tensor = self.text_field_embedder(tokens)
+        encoded: Tensor = self.text_field_embedder(tokens)  # Shape: (batch, tokens, embedding_dim)
         if self.lattice_encoder is None:
             self._warn_of_unused(lattice)
-        else:  # which has a dropout of its own for what goes into it
+        else:  # applies its own dropout to its input
             encoded = self.lattice_encoder(encoded, mask, self._checked_lattice(lattice))
         encoded = self.dropout(encoded)
         if self.encoder is not None:
             encoded = self.dropout(self.encoder(encoded, mask))
         return encoded
 
+    def score(self, encoded: Tensor, mask: Tensor) -> Any:
+        """The head's scores of encoded tokens; `encoded` may be anything at padding."""
+        # Zero the padding so that NaNs there cannot reach the scores.
+        return self.head(encoded.masked_fill(~mask.unsqueeze(-1), 0.0), mask)
+
     def _warn_of_unused(self, lattice: Optional[Lattice]) -> None:
         if lattice is not None and not self._warned_of_unused:
             self._warned_of_unused = True
             logger.warning(
-                "dataset_reader.lexicon has no effect on this model: give it a lattice_encoder, or take the model flat"
+                "dataset_reader.lexicon has no effect on this model: set model.lattice_encoder, or use the model flat"
             )
 
     def _checked_lattice(self, lattice: Optional[Lattice]) -> Lattice:
@@ -273,14 +288,14 @@ class NerModel(Model):
 
     def get_metrics(self, reset: bool = False) -> dict[str, float]:
         """
-        The metrics' figures, `<metric>/<figure>`. With `reset` per type too, and `gold` and `unreachable_gold`: how
-        many gold entities there were, and how many of them no prediction of this model could have hit.
+        The metrics' figures, `<metric>/<figure>`. With `reset` also per type, and `gold` and `unreachable_gold`: the
+        number of gold entities, and of those that this model could never predict.
         """
         if self.training and not self._training_metrics:
             return {}
         if reset and self._unlabelled is not None:
             place, self._unlabelled = self._unlabelled, None
-            raise DataError(f"evaluation needs labelled data, but there is no label at {place}")
+            raise DataError(f"evaluation needs labelled data, but {place} has no label")
         figures = {
             f"{metric.name}/{name}": value
             for metric in self.metrics
@@ -289,14 +304,14 @@ class NerModel(Model):
         return {**figures, **self._count_gold()} if reset else figures
 
     def _count_gold(self) -> dict[str, float]:
-        """`gold` and `unreachable_gold`; the first time that much is out of reach it is said."""
+        """`gold` and `unreachable_gold`, with one warning if much of the gold is out of reach."""
         counts = self.gold_count.get_metric(reset=True)
         if counts["unreachable_gold"] > UNREACHABLE_WARNING_SHARE * counts["gold"] and not self._warned_of_unreachable:
             self._warned_of_unreachable = True
             logger.warning(
                 "%d of %d gold entities are out of this model's reach, whatever it learns: they are wider than "
-                "max_span_width, overlap where decoding is flat, end inside a token, or are of a type that the "
-                "training data do not hold",
+                "max_span_width, overlap where decoding is flat, end inside a token, or have a type that the training "
+                "data lack",
                 counts["unreachable_gold"], counts["gold"],
             )  # fmt: skip
         return counts
@@ -312,67 +327,21 @@ class NerModel(Model):
             self.gold_count(len(set(entities or ())), len(self.head.reachable(to_tokens(known, sentence["offsets"]))))
 
 
-def to_characters(
-    spans: DecodedSpans, metadata: Sequence[Mapping[str, Any]], types: Sequence[str]
-) -> list[list[Entity]]:
-    """
-    The entities of token spans, in characters of each sentence's text, in order of position.
-
-    # Parameters
-
-    spans : `DecodedSpans`
-        The spans of a batch; they are copied to the host once.
-    metadata : `Sequence[Mapping[str, Any]]`
-        The sentences' metadata, whose `offsets` are the (start, end) of each token in characters.
-    types : `Sequence[str]`
-        The name of each type id.
-    """
-    entities = []
-    for sentence, rows in zip(metadata, spans.to_entities(len(metadata), _names_of(metadata)), strict=True):
-        offsets = sentence["offsets"]
-        found = [
-            Entity(offsets[first][0], offsets[end - 1][1], types[type_id], round(probability, 6))
-            for first, end, type_id, probability in rows
-        ]
-        # The token that stands for an empty text has no characters.
-        entities.append([entity for entity in found if entity.width > 0])
-    return entities
-
-
-def _names_of(metadata: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What messages call each sentence: its place in a file, or its id."""
-    return [sentence.get("source") or str(sentence["id"]) for sentence in metadata]
-
-
-def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]]) -> list[Entity]:
-    """Those of `entities` that begin and end with a token, with tokens in place of characters as their unit."""
-    first = {start: token for token, (start, _) in enumerate(offsets)}
-    end = {end: token + 1 for token, (_, end) in enumerate(offsets)}
-    return [
-        Entity(first[entity.start], end[entity.end], entity.type)
-        for entity in entities
-        if entity.start in first and entity.end in end
-    ]
-
-
-def _constructed(encoder: Lazy[Seq2SeqEncoder], below: Union[TextFieldEmbedder, LatticeEncoder]) -> Seq2SeqEncoder:
-    """The encoder, for vectors of the size of what is below it."""
-    size = below.get_output_dim()
-    # Encoders have one name or the other for it. What the config says need not be said again: AllenNLP would warn.
-    sizes = {name: size for name in ("input_size", "input_dim") if name not in encoder._params}
-    module = encoder.construct(**sizes)
-    if module.get_input_dim() != size:
+def _entity_types(vocab: Vocabulary) -> list[str]:
+    """The entity types of the training data, in order of their ids."""
+    number = vocab.get_vocab_size(ENTITY_NAMESPACE)
+    if number == 0:
         raise ConfigError(
-            f"model.encoder takes vectors of {module.get_input_dim()} numbers, but it is given vectors of {size}: "
-            "leave the size out, and it is the right one"
+            "the training data have no entity, so there is nothing to learn: check train_data_path, and the reader's "
+            "entity_types if it has any"
         )
-    return module
+    return [str(vocab.get_token_from_index(index, ENTITY_NAMESPACE)) for index in range(number)]
 
 
 def _with_head_names(state_dict: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """
-    Format 1 of archives and their checkpoints has a head's parameters at the top: `crf.transitions`. They are found by
-    their place: what is no parameter of the model, but is one of its head.
+    Archives and checkpoints of format 1 name a head's parameters without `head.`: `crf.transitions`. A name that the
+    model lacks but its head has is such a one.
     """
     moved = {name: f"head.{name}" for name in state_dict if name not in known and f"head.{name}" in known}
     return {moved.get(name, name): value for name, value in state_dict.items()}
@@ -385,13 +354,13 @@ def _prepare_assets(assets: Assets) -> None:
         assets.save_manifest()
 
 
-def _checked(metrics: Optional[list[Metric]]) -> list[EntityMetric]:
+def _entity_metrics(metrics: Optional[list[Metric]]) -> list[EntityMetric]:
     checked: list[EntityMetric] = []
     for metric in [SeqevalMetric()] if metrics is None else metrics:
         if not isinstance(metric, EntityMetric):
             raise ConfigError(
-                f"model.metrics holds {type(metric).__name__}, which does not measure entities: "
-                "use seqeval, cluener or typed_span_f1"
+                f"model.metrics has {type(metric).__name__}, which is not a metric over entities: use seqeval, cluener "
+                "or typed_span_f1"
             )
         checked.append(metric)
     return checked

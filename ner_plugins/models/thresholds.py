@@ -1,4 +1,4 @@
-"""The option `thresholds` of every model: the lowest probability at which entities are predicted."""
+"""The option `thresholds` of every model: the lowest probability of a predicted entity."""
 
 from difflib import get_close_matches
 from typing import Any, Optional, Sequence, Union
@@ -18,7 +18,7 @@ def threshold_tensor(thresholds: Optional[Thresholds], types: Sequence[str]) -> 
     # Parameters
 
     thresholds : `Optional[Thresholds]`
-        For every type, or for each type named; 0 for the others.
+        One for all types, or one for each named type; 0 for the others.
     types : `Sequence[str]`
         Their names, in order of their ids.
 
@@ -29,7 +29,7 @@ def threshold_tensor(thresholds: Optional[Thresholds], types: Sequence[str]) -> 
 
     # Raises
 
-    `ConfigError` for what is no probability, and for a type that is none.
+    `ConfigError` for a value outside [0, 1], or an unknown type.
     """
     if not isinstance(thresholds, dict):
         return torch.full((len(types),), 0.0 if thresholds is None else _probability("model.thresholds", thresholds))
@@ -38,8 +38,8 @@ def threshold_tensor(thresholds: Optional[Thresholds], types: Sequence[str]) -> 
             near = get_close_matches(name, types, n=1)
             meant = f" (did you mean {near[0]!r}?)" if near else ""
             raise ConfigError(
-                f"model.thresholds names the entity type {name!r}{meant}, which the training data do not hold; "
-                f"they hold {', '.join(sorted(types))}"
+                f"model.thresholds names the entity type {name!r}{meant}, which the training data lack; they have "
+                f"{', '.join(sorted(types))}"
             )
     values = {name: _probability(f"model.thresholds.{name}", value) for name, value in thresholds.items()}
     return torch.tensor([values.get(name, 0.0) for name in types])
@@ -48,6 +48,6 @@ def threshold_tensor(thresholds: Optional[Thresholds], types: Sequence[str]) -> 
 def _probability(key: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
         raise ConfigError(
-            f'{key} is {value!r}, but has to be a probability, from 0 to 1: a number for all types, or {{"TYPE": 0.5}}'
+            f'{key} is {value!r}, but must be a probability from 0 to 1: a number for all types, or {{"TYPE": 0.5}}'
         )
     return float(value)

@@ -13,7 +13,8 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.metrics import CluenerMetric, SeqevalMetric, TypedSpanF1
 from ner_plugins.metrics.confusion import Pair, assign
 from ner_plugins.metrics.entity_metric import LABELLED_DATA
-from ner_plugins.models.ner_model import NerModel, to_tokens
+from ner_plugins.models.ner_model import NerModel
+from ner_plugins.models.offsets import to_tokens
 from ner_plugins.predictors.batching import batches_by_length
 
 UNSEEN_TYPE = "its type is not in the training data"

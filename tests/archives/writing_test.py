@@ -108,7 +108,7 @@ def test_types_that_the_model_cannot_learn_are_told(tmp_path) -> None:
     sentence = [("王明读书", {"wizard": {"王明": [[0, 1]]}})]
     settings["train_data_path"] = write_sentences(tmp_path / "new.json", sentence)
     settings["dataset_reader"] = {"type": "cluener"}
-    with pytest.raises(ConfigError, match="the entity type 'wizard', which the archive's model cannot learn"):
+    with pytest.raises(ConfigError, match="the entity type 'wizard', but the archive's model only has"):
         train(settings, tmp_path / "second")
 
 

@@ -85,14 +85,14 @@ def test_rows_that_are_masked_altogether(make: Any) -> None:
     fit(model, batch, steps=30)
     mask = torch.arange(9) < torch.tensor([[9], [0]])
     encoded = model.encode(batch["tokens"], mask).detach()
-    alone = model.decode(model.head.score(encoded[:1], mask[:1]), mask[:1]).to_entities(1)
-    loss_alone = model.loss(model.head.score(encoded[:1], mask[:1]), batch["entities"][:1], mask[:1])
+    alone = model.head.decode(model.score(encoded[:1], mask[:1]), mask[:1]).to_entities(1)
+    loss_alone = model.head.loss(model.score(encoded[:1], mask[:1]), batch["entities"][:1], mask[:1])
     # What attention gives where there is nothing to attend to.
     encoded[1] = float("nan")
     encoded.requires_grad_()
-    scores = model.head.score(encoded, mask)
-    assert model.decode(scores, mask).to_entities(2) == [*alone, []]
-    loss = model.loss(scores, batch["entities"], mask)
+    scores = model.score(encoded, mask)
+    assert model.head.decode(scores, mask).to_entities(2) == [*alone, []]
+    loss = model.head.loss(scores, batch["entities"], mask)
     loss.backward()
     assert min(abs(loss - loss_alone), abs(2 * loss - loss_alone)) < 1e-5 * loss_alone  # as it is reduced
     assert encoded.grad[0].abs().sum() > 0 and (encoded.grad[1] == 0).all()

@@ -11,7 +11,7 @@ from toy_models import GOLD, TEXTS, fit
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.biaffine import BiaffineHead
-from ner_plugins.models.ner_model import to_tokens
+from ner_plugins.models.offsets import to_tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENT = ROOT / "fixtures/experiments/biaffine.json"
@@ -57,7 +57,7 @@ def test_an_entity_carries_its_softmax_probability() -> None:
     mask = torch.ones(2, 9, dtype=torch.bool)
     mask[1, 3:] = False
     with torch.no_grad():
-        scores = model.head.score(model.encode(batch["tokens"], mask), mask)
+        scores = model.score(model.encode(batch["tokens"], mask), mask)
         for sentence, entities in enumerate(model(**batch)["entities"]):
             for e in entities:
                 p = scores[sentence, e.start, e.end - e.start - 1].softmax(-1)[1 + model.types.index(e.type)]

@@ -113,7 +113,7 @@ def test_it_predicts_the_best_tagging_and_scores_are_probabilities(scheme: str, 
         model.head.tag_projection.bias[0] = -4.0  # so that there is something to find
         if decoder == "crf":
             torch.nn.init.normal_(model.head.crf.transitions)
-        emissions = model.head.score(model.encode(batch["tokens"], mask), mask)
+        emissions = model.score(model.encode(batch["tokens"], mask), mask)
         predicted = model(**batch)["entities"]
         for row, entities in enumerate(predicted):
             shares = taggings(model, emissions[row, mask[row]])
@@ -134,7 +134,7 @@ def test_the_loss_is_the_likelihood_of_the_gold_tags(reduction: str, of_sentence
     mask = torch.zeros(2, 9, dtype=torch.bool)
     mask[0], mask[1, :3] = True, True
     tags = model.head.tag_set.targets(batch["entities"], mask)
-    emissions = model.head.score(model.encode(batch["tokens"], mask), mask)
+    emissions = model.score(model.encode(batch["tokens"], mask), mask)
     expected = -model.head.crf.log_likelihood(emissions, tags, mask).sum() * of_sentence
     torch.testing.assert_close(model(**batch)["loss"], expected)
 
@@ -144,7 +144,7 @@ def test_softmax_learns_each_token_by_itself() -> None:
     mask = torch.zeros(2, 9, dtype=torch.bool)
     mask[0], mask[1, :3] = True, True
     tags = model.head.tag_set.targets(batch["entities"], mask)
-    logits = model.head.score(model.encode(batch["tokens"], mask), mask)
+    logits = model.score(model.encode(batch["tokens"], mask), mask)
     expected = torch.nn.functional.cross_entropy(logits[mask], tags[mask])
     torch.testing.assert_close(model(**batch)["loss"], expected)
     model(**batch)["loss"].backward()
@@ -195,7 +195,7 @@ def test_illegal_taggings_are_read_where_they_are_not_forbidden() -> None:
         ({"negative_sampling": {"type": "ratio", "probability": 0.5}}, "negative_sampling has no effect with"),
         ({"constrain": False, "constrain_training": True}, "needs constrain"),
         ({"decoder": "softmax", "loss": "boundary_smoothing"}, "scores tokens, not spans"),
-        ({"encoder": {"type": "lstm", "input_size": 7, "hidden_size": 6}}, r"takes vectors of 7 numbers.* of 12"),
+        ({"encoder": {"type": "lstm", "input_size": 7, "hidden_size": 6}}, r"has input size 7, .* size 12"),
     ],
 )
 def test_settings_that_do_not_exist_are_named(overrides: dict, message: str) -> None:

@@ -88,7 +88,7 @@ def test_an_entity_of_the_pointer_carries_the_product_of_its_ends() -> None:
     fit(model, batch, steps=30)
     mask = torch.arange(9) < torch.tensor([[9], [3]])
     with torch.no_grad():
-        scores = model.head.score(model.encode(batch["tokens"], mask), mask)
+        scores = model.score(model.encode(batch["tokens"], mask), mask)
         starts, ends = scores.start.softmax(-1), model.head.end_logits(scores).softmax(-1)
         entities = model(**batch)["entities"][0]
     assert entities

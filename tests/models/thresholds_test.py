@@ -23,5 +23,5 @@ def test_what_is_no_probability_is_named(value) -> None:
 
 
 def test_a_type_that_is_none_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"did you mean 'address'.*they hold address, name"):
+    with pytest.raises(ConfigError, match=r"did you mean 'address'.*they have address, name"):
         threshold_tensor({"adress": 0.5}, TYPES)
