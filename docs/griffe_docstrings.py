@@ -30,6 +30,8 @@ def as_markdown(docstring: str) -> str:
             lines[-1] += "  "  # a line break
             lines.append(line)
         else:
+            if line.startswith("- ") and lines and lines[-1] and not lines[-1].startswith(("- ", "  ")):
+                lines.append("")  # Markdown begins no list within a paragraph
             lines.append(line)
     return "\n".join(_named(line) for line in lines)
 
