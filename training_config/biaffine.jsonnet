@@ -1,4 +1,4 @@
-// Biaffine NER (Yu et al. 2020): every span is scored for every type.
+// Biaffine NER (Yu et al. 2020): a score for each span and type.
 //   allennlp train training_config/biaffine.jsonnet --include-package ner_plugins
 local base = import 'lib/base.libsonnet';
 

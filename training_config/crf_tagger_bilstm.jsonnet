@@ -1,3 +1,3 @@
-// A BiLSTM under a CRF, over characters or over the encoder of NER_ENCODER.
+// A BiLSTM under a CRF, over characters or the encoder NER_ENCODER.
 //   allennlp train training_config/crf_tagger_bilstm.jsonnet --include-package ner_plugins
 (import 'crf_tagger.jsonnet') + (import 'lib/recurrent.libsonnet').bilstm

@@ -1,4 +1,4 @@
-// Each token's tag is learnt by itself; decoding keeps to what the scheme allows.
+// Each tag is learned independently; decoding allows only legal sequences.
 //   allennlp train training_config/crf_tagger_softmax.jsonnet --include-package ner_plugins
 local base = import 'lib/base.libsonnet';
 

@@ -1,3 +1,3 @@
-// A BiLSTM under span enumeration, over characters or over the encoder of NER_ENCODER.
+// A BiLSTM under span enumeration, over characters or the encoder NER_ENCODER.
 //   allennlp train training_config/span_bilstm.jsonnet --include-package ner_plugins
 (import 'span.jsonnet') + (import 'lib/recurrent.libsonnet').bilstm

@@ -1,4 +1,4 @@
-// The scores of span.jsonnet computed from every pair of tokens, to compare with: it takes longer and learns the same.
+// The spans of span.jsonnet scored from all pairs of tokens, for comparison: slower, with the same function learned.
 //   allennlp train training_config/span_dense.jsonnet --include-package ner_plugins
 local span = import 'span.jsonnet';
 

@@ -1,4 +1,4 @@
-// Start and end pointers: each token is labelled as an entity's first, and as one's last, and the pairs are scored.
+// Start and end pointers: each token is labelled as an entity's first and as its last, then pairs are scored.
 //   allennlp train training_config/span_pointer.jsonnet --include-package ner_plugins
 local base = import 'lib/base.libsonnet';
 
@@ -7,6 +7,6 @@ base {
     type: 'span',
     head: { type: 'pointer', conditioning: 'soft' },
     loss: { type: 'cross_entropy', reduction: 'cells' },
-    decoding: 'flat_optimal',  // or 'published', for the pairs that bert4ner.pytorch takes
+    decoding: 'flat_optimal',  // or 'published': the pairs of bert4ner.pytorch
   },
 }

@@ -1,4 +1,4 @@
-"""How well vectors of tokens tell entity types apart: a picture of them, and the same in figures."""
+"""How well token vectors separate entity types: a scatter plot, and figures."""
 
 from collections import Counter
 from typing import Any, Mapping, NamedTuple, Sequence
@@ -9,12 +9,11 @@ from torch import Tensor
 from ner_plugins.modules.losses.contrastive import unit_rows
 from ner_plugins.plotting import PlotLabels
 
-# How many tokens a panel shows: of more, no eye would see more.
-LIMIT = 4000
+LIMIT = 4000  # tokens in a panel; more would not be distinguishable
 _SEED = 0
 _OUTSIDE = "O"
 _OUTSIDE_COLOUR = "0.85"
-# Colours that eyes of all kinds tell apart, no grey among them (after Okabe & Ito and Tol); then other shapes.
+# Colours for colour-blind readers too, without grey (after Okabe & Ito and Tol); more types get other shapes.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e6ab02", "#56b4e9", "#882255", "#000000", "#999933")
 _SHAPES = "o^sDvP*X"
 _FIGURES = {
@@ -27,14 +26,14 @@ _FIGURES = {
 
 class TokenVectors(NamedTuple):
     """
-    Tokens as an encoder sees them.
+    The vectors and types of tokens.
 
     # Parameters
 
     vectors : `torch.FloatTensor`
         On the CPU. Shape: (tokens, dim)
     types : `torch.LongTensor`
-        The type id of each, -1 outside of entities. Shape: (tokens,)
+        The type id of each token, -1 outside of entities. Shape: (tokens,)
     """
 
     vectors: Tensor
@@ -48,16 +47,16 @@ class TokenVectors(NamedTuple):
         # Parameters
 
         batches : `Sequence[tuple[Tensor, Tensor, Tensor]]`
-            At least one; of each the vectors, (batch, tokens, dim), the mask, (batch, tokens), and the type ids,
+            At least one batch: vectors, shape (batch, tokens, dim), mask, shape (batch, tokens), and type ids, shape
             (batch, tokens).
         """
-        vectors = torch.cat([z.detach()[mask].float().cpu() for z, mask, _ in batches])
+        vectors = torch.cat([z.detach()[mask].float().cpu() for z, mask, _ in batches])  # Shape: (tokens, dim)
         return cls(vectors, torch.cat([types[mask].cpu() for _, mask, types in batches]))
 
 
 def separation(tokens: TokenVectors) -> dict[str, float]:
     """
-    How near to each other, as cosines, tokens of one type are, and of different ones.
+    How similar tokens of the same type and of different types are, as cosines.
 
     # Parameters
 
@@ -66,9 +65,9 @@ def separation(tokens: TokenVectors) -> dict[str, float]:
     # Returns
 
     `dict[str, float]`
-        `within`: the mean cosine of all pairs of entity tokens of one type; `between`: of two types; `outside`: of
-        a token of an entity and one outside of entities; `silhouette`: the mean silhouette (Rousseeuw 1987) of the
-        entity tokens with the cosine distance, from -1 to 1. What there is no pair for is left out.
+        `within`: the mean cosine of all pairs of entity tokens of one type; `between`: of pairs of two types;
+        `outside`: of pairs of an entity token and a token outside of entities; `silhouette`: the mean silhouette
+        (Rousseeuw 1987) of the entity tokens with the cosine distance, from -1 to 1. Figures without pairs are missing.
     """
     directions = unit_rows(tokens.vectors.double())
     inside = tokens.types >= 0
@@ -76,7 +75,7 @@ def separation(tokens: TokenVectors) -> dict[str, float]:
     _, place = torch.unique(tokens.types[inside], return_inverse=True)  # type: ignore[no-untyped-call]
     number = torch.bincount(place).double()  # Shape: (types,)
     sums = entity.new_zeros(len(number), entity.size(1)).index_add_(0, place, entity)  # Shape: (types, dim)
-    # The sum of the cosines of all pairs of two sets is the product of their sums of vectors.
+    # The sum of the cosines of all pairs of two sets is the dot product of the sums of their vectors.
     own, same, every = entity.square().sum(), sums.square().sum(), sums.sum(0).square().sum()
     pairs = {
         "within": (same - own, (number * (number - 1)).sum()),
@@ -90,28 +89,28 @@ def separation(tokens: TokenVectors) -> dict[str, float]:
 
 
 def caption(figures: Mapping[str, float]) -> str:
-    """What `separation` returns, in a line."""
-    # Plus 0.0, or -0.001 would be "-0.00"
+    """The result of `separation` in one line."""
+    # Adding 0.0 prevents "-0.00".
     return ", ".join(f"{name} {round(figures[key], 2) + 0.0:.2f}" for key, name in _FIGURES.items() if key in figures)
 
 
 def _silhouettes(entity: Tensor, place: Tensor, sums: Tensor, number: Tensor) -> Tensor:
     """
-    The silhouette of each token: (b - a) / max(a, b), where a is its mean distance to the others of its type, and b the
-    least of its mean distances to another; 0 for the only token of a type. Shape: (tokens,)
+    The silhouette of each token: (b - a) / max(a, b), with a its mean distance to the others of its type, and b the
+    smallest of its mean distances to another type; 0 for the only token of a type. Shape: (tokens,)
     """
     cosines = entity @ sums.T  # summed over each type. Shape: (tokens, types)
-    is_own = torch.nn.functional.one_hot(place, len(number)).bool()
-    b = (1 - cosines / number).masked_fill(is_own, torch.inf).amin(1)
-    others = number[place] - 1
+    is_own = torch.nn.functional.one_hot(place, len(number)).bool()  # Shape: (tokens, types)
+    b = (1 - cosines / number).masked_fill(is_own, torch.inf).amin(1)  # Shape: (tokens,)
+    others = number[place] - 1  # Shape: (tokens,)
     a = 1 - (cosines[is_own] - entity.square().sum(1)) / others.clamp(min=1)
     return torch.where(others > 0, (b - a) / torch.maximum(a, b).clamp(min=1e-12), 0.0)
 
 
 def principal_components(rows: Tensor) -> tuple[Tensor, Tensor]:
     """
-    The first two principal components, exactly, by the eigenvectors of the covariance. The largest loading of each is
-    positive, so that the same rows give the same picture.
+    The first two principal components: exact, from the eigenvectors of the covariance. The largest loading of each is
+    positive, so that the same rows give the same plot.
 
     # Parameters
 
@@ -121,12 +120,12 @@ def principal_components(rows: Tensor) -> tuple[Tensor, Tensor]:
     # Returns
 
     coordinates : `torch.DoubleTensor`
-        0 for a component that the rows do not have. Shape: (rows, 2)
+        0 for a missing component. Shape: (rows, 2)
     shares : `torch.DoubleTensor`
-        Of the variance. Shape: (2,)
+        The shares of the variance. Shape: (2,)
     """
     centred = rows.double() - rows.double().mean(0)
-    variances, directions = torch.linalg.eigh(centred.T @ centred)  # from the least
+    variances, directions = torch.linalg.eigh(centred.T @ centred)  # in ascending order
     directions = directions.flip(1)[:, :2]  # Shape: (dim, components)
     largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
     coordinates = centred @ (directions * largest.sign())
@@ -137,19 +136,19 @@ def principal_components(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 def sample(types: Tensor, limit: int = LIMIT) -> Tensor:
     """
-    Which tokens a picture shows: all, or of more than `limit` that many, drawn with a fixed seed. At least half of the
-    places are for tokens of entities, if there are so many.
+    The tokens in a plot: all, or `limit` of them, sampled with a fixed seed. At least half of them are entity tokens,
+    if there are enough.
 
     # Parameters
 
     types : `torch.LongTensor`
         Shape: (tokens,)
-    limit : `int`, optional (default = `4000`)
+    limit : `int`, optional (default=`4000`)
 
     # Returns
 
     `torch.LongTensor`
-        Places in `types`, in order. Shape: (shown,)
+        Indices of `types`, in ascending order. Shape: (shown,)
     """
     generator = torch.Generator().manual_seed(_SEED)
     inside, outside = ((types >= 0) == side for side in (True, False))
@@ -164,25 +163,25 @@ def sample(types: Tensor, limit: int = LIMIT) -> Tensor:
 
 def draw_scatter(panels: Mapping[str, TokenVectors], types: Sequence[str], file: str) -> Any:
     """
-    Tokens by type in a panel for each stage of training, say, with the figures of `separation`. A panel shows the
-    directions of the vectors, which is what contrastive losses look at, along the two in which they differ most. All
-    panels have the same scale.
+    A plot of tokens by type with the figures of `separation`, for example in a panel for each stage of training. A
+    panel shows the two principal components of the normalised vectors, which contrastive losses compare. All panels
+    have the same scale.
 
     # Parameters
 
     panels : `Mapping[str, TokenVectors]`
-        By what is written above them; each with a token at least.
+        The tokens of each panel (at least one) by its title.
     types : `Sequence[str]`
         The name of each type id.
     file : `str`
-        Where the picture is written, as PNG.
+        The PNG file to write.
 
     # Returns
 
     `numpy.ndarray`
-        The same picture, for TensorBoard's `add_image` with `dataformats="HWC"`: uint8, shape (height, width, 3).
+        The same plot for TensorBoard's `add_image` with `dataformats="HWC"`: uint8, shape (height, width, 3).
     """
-    # A Figure of its own rather than pyplot: no window system, and no state of the user's is touched.
+    # A Figure rather than pyplot, which would need a window system or change the user's state.
     import matplotlib
     import numpy
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -205,17 +204,17 @@ def draw_scatter(panels: Mapping[str, TokenVectors], types: Sequence[str], file:
 
 
 def _draw_panel(axes: Any, title: str, tokens: TokenVectors) -> None:
-    """One scatter: the frequent types below the rare ones, and what is outside of entities below all."""
+    """One scatter plot: tokens outside of entities at the bottom, then frequent types, rare types on top."""
     shown = sample(tokens.types)
     types = tokens.types[shown]
     coordinates, shares = principal_components(unit_rows(tokens.vectors[shown]))
     counts = Counter(types.tolist())
     for type_id in sorted(counts, key=lambda type_id: (type_id >= 0, -counts[type_id])):
         axes.scatter(*coordinates[types == type_id].T.numpy(), **_style(type_id))
-    said = caption(separation(tokens))
     number = f"{len(shown):,} of {len(tokens.types):,}" if len(shown) < len(tokens.types) else f"{len(shown):,}"
     axes.set_title(f"{title}: {number} tokens")
-    axes.text(0.5, -0.14, said, transform=axes.transAxes, ha="center", va="top", color="0.35", fontsize=9)
+    figures = caption(separation(tokens))
+    axes.text(0.5, -0.14, figures, transform=axes.transAxes, ha="center", va="top", color="0.35", fontsize=9)
     axes.set_xlabel(f"1st component ({float(shares[0]):.0%} of the variance)")
     axes.set_ylabel(f"2nd component ({float(shares[1]):.0%} of the variance)")
     axes.tick_params(labelleft=True)
@@ -223,7 +222,7 @@ def _draw_panel(axes: Any, title: str, tokens: TokenVectors) -> None:
 
 
 def _style(type_id: int) -> dict[str, Any]:
-    """How tokens of a type are drawn."""
+    """The colour and marker of a type."""
     if type_id < 0:
         return {"color": _OUTSIDE_COLOUR, "marker": "o", "s": 6, "linewidths": 0}
     shape = _SHAPES[type_id // len(_COLOURS) % len(_SHAPES)]
@@ -231,7 +230,7 @@ def _style(type_id: int) -> dict[str, Any]:
 
 
 def _draw_legend(figure: Any, of_panels: Sequence[Tensor], types: Sequence[str], labels: PlotLabels) -> None:
-    """One for all panels: each type that is in one of them."""
+    """The legend of all panels, with each type in them."""
     from matplotlib.lines import Line2D
 
     found = sorted(set(torch.cat(list(of_panels)).tolist()), key=lambda type_id: (type_id < 0, type_id))

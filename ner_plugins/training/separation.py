@@ -1,4 +1,4 @@
-"""How well a stage has made the encoder tell entity types apart: the same tokens' vectors before and after it."""
+"""Report of how well a stage separates entity types: the same tokens' vectors before and after it."""
 
 import logging
 from pathlib import Path
@@ -17,13 +17,13 @@ logger = logging.getLogger(__name__)
 
 PICTURE = "tokens_by_type.png"
 SENTENCES = 500
-"""How many sentences are looked at."""
+"""The number of sentences whose tokens are compared."""
 
 
 @torch.no_grad()
 def token_vectors(model: Any, batches: Iterable[Batch], precision: Precision) -> dict[str, Any]:
     """
-    The vectors of tokens of some batches, without dropout.
+    The vectors of the tokens of some batches, without dropout.
 
     # Parameters
 
@@ -34,7 +34,7 @@ def token_vectors(model: Any, batches: Iterable[Batch], precision: Precision) ->
     # Returns
 
     `dict[str, Any]`
-        `vectors`, shape (tokens, dim), and `types`, shape (tokens,), on the CPU; of many tokens a sample.
+        `vectors`, shape (tokens, dim), and `types`, shape (tokens,), on the CPU; a sample if there are many tokens.
     """
     from ner_plugins.training.scatter import TokenVectors, sample
 
@@ -54,19 +54,19 @@ def report_separation(
     before: dict[str, Any], after: dict[str, Any], types: Sequence[str], log: StageLog, folder: Path, picture: bool
 ) -> None:
     """
-    Log cosines within and between types before and after, and draw the tokens' principal components.
+    Log cosines within and between types before and after a stage, and plot the tokens' principal components.
 
     # Parameters
 
     before, after : `dict[str, Any]`
-        What `token_vectors` gave.
+        The results of `token_vectors`.
     types : `Sequence[str]`
         The name of each type id.
     log : `StageLog`
     folder : `Path`
-        Where `tokens_by_type.png` is written.
+        The folder of `tokens_by_type.png`.
     picture : `bool`
-        Whether it is; nor is it where matplotlib is missing.
+        Whether to plot; without matplotlib there is a warning instead.
     """
     from ner_plugins.training.scatter import TokenVectors, caption, draw_scatter, separation
 
@@ -85,6 +85,6 @@ def report_separation(
     try:
         drawn = draw_scatter(panels, types, str(folder / PICTURE))
     except ModuleNotFoundError as error:
-        logger.warning("no picture of the tokens was drawn: %s", error)
+        logger.warning("the tokens were not plotted: %s", error)
         return
     log.add_picture("tokens_by_type", drawn)

@@ -1,5 +1,5 @@
-// bert4ner.pytorch, "biaffine": CLUENER2020 dev micro F1 80.08, as reported there.
-// The pairs go through a feed-forward layer; there is no bilinear term. Decoded by score, best first.
+// bert4ner.pytorch, "biaffine": CLUENER2020 reported dev micro F1 80.08.
+// Pairs go through a feed-forward layer without a bilinear term; decoding takes the best scores first.
 //   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener
 //   allennlp train training_config/benchmarks/bert4ner_biaffine.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';

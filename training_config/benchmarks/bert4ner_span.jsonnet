@@ -1,4 +1,4 @@
-// bert4ner.pytorch, "span": CLUENER2020 dev micro F1 81.00, as reported there.
+// bert4ner.pytorch, "span": CLUENER2020 reported dev micro F1 81.00.
 //   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener
 //   allennlp train training_config/benchmarks/bert4ner_span.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';

@@ -1,5 +1,5 @@
-// bert4ner.pytorch, "span-v2": CLUENER2020 dev micro F1 82.72, as reported there,
-// where gold wider than 10 characters was left out (4.6 %); here it counts as missed.
+// bert4ner.pytorch, "span-v2": CLUENER2020 reported dev micro F1 82.72. That evaluation left out gold wider than
+// 10 characters (4.6 %); here it counts as missed.
 //   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener
 //   allennlp train training_config/benchmarks/bert4ner_span_v2.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';

@@ -1,4 +1,4 @@
-// bert4ner.pytorch, "span-v3": no result is reported; it learns what span-v2 learns.
+// bert4ner.pytorch, "span-v3": no reported result; it learns the same function as span-v2.
 //   export NER_ENCODER=hfl/chinese-roberta-wwm-ext NER_DATA=data/cluener
 //   allennlp train training_config/benchmarks/bert4ner_span_v3.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';

@@ -1,4 +1,5 @@
-// Biaffine-BERT-NER with 0.3 of the negatives: CLUENER2020 dev macro F1 0.8109 by the official, position-blind scorer, as reported there.
+// Biaffine-BERT-NER with 0.3 of the negatives: CLUENER2020,
+// reported dev macro F1 0.8109 (official scorer, which ignores positions).
 //   export NER_ENCODER=google-bert/bert-base-chinese NER_DATA=data/cluener
 //   allennlp train training_config/benchmarks/biaffine_bert_sampling.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';

@@ -1,4 +1,4 @@
-// NER-Research (TF2), "bilstm_crf": CoNLL-2003 test micro F1 0.64, as reported there; words without pretrained vectors.
+// NER-Research (TF2), "bilstm_crf": CoNLL-2003, reported test micro F1 0.64; no pretrained word vectors.
 //   export NER_DATA=data/conll2003 NER_READER=conll2003_ner NER_ENCODER=
 //   allennlp train training_config/benchmarks/conll2003_bilstm_crf.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';

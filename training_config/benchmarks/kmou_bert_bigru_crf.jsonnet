@@ -1,5 +1,4 @@
-// Pytorch-BERT-CRF-NER, "BERT-BiGRU-CRF": KMOU macro F1 (none reported) over tags of pieces, as reported there; not comparable with
-// entity F1. The CRF is masked here, and texts are whole.
+// Pytorch-BERT-CRF-NER, "BERT-BiGRU-CRF": KMOU, no reported F1. Here the CRF is masked, and texts are not truncated.
 //   export NER_ENCODER=monologg/kobert NER_DATA=data/kmou NER_READER=kmou
 //   allennlp train training_config/benchmarks/kmou_bert_bigru_crf.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';

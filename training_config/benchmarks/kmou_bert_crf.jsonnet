@@ -1,5 +1,5 @@
-// Pytorch-BERT-CRF-NER, "BERT-CRF": KMOU macro F1 0.8756 over tags of pieces, as reported there; not comparable with
-// entity F1. The CRF is masked here, and texts are whole.
+// Pytorch-BERT-CRF-NER, "BERT-CRF": KMOU, reported macro F1 0.8756 over tags of pieces, which is not comparable with
+// entity F1. Here the CRF is masked, and texts are not truncated.
 //   export NER_ENCODER=monologg/kobert NER_DATA=data/kmou NER_READER=kmou
 //   allennlp train training_config/benchmarks/kmou_bert_crf.jsonnet --include-package ner_plugins
 local published = import '../lib/published.libsonnet';

@@ -1,5 +1,5 @@
-// NerCo on MSRA: test F1 96.29 as published, of one seed, with every stage's best epoch chosen on test, over FLAT with
-// BERT (cn-wwm). Here a tenth of train is dev, and test is not looked at before the end.
+// NerCo on MSRA: published test F1 96.29 with FLAT over BERT (cn-wwm), for one seed, with the best epoch of each stage
+// chosen on test. Here a tenth of train is dev, and test is evaluated once, at the end.
 //   export NER_DATA=data/msra NER_READER=msra NER_LEXICON=words.vec NER_WORD_VECTORS=words.vec
 //   export NER_CHARACTER_VECTORS=characters.vec NER_ENCODER=hfl/chinese-bert-wwm    # or none, for FLAT alone
 //   allennlp train training_config/benchmarks/nerco_msra.jsonnet --include-package ner_plugins

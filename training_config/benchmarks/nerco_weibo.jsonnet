@@ -1,4 +1,4 @@
-// NerCo on Weibo NER: test F1 72.79 as published, of one seed, over FLAT with BERT (cn-wwm).
+// NerCo on Weibo NER: published test F1 72.79 with FLAT over BERT (cn-wwm), for one seed.
 //   export NER_DATA=data/weibo NER_READER=weibo NER_LEXICON=words.vec NER_WORD_VECTORS=words.vec
 //   export NER_CHARACTER_VECTORS=characters.vec NER_ENCODER=hfl/chinese-bert-wwm    # or none, for FLAT alone
 //   allennlp train training_config/benchmarks/nerco_weibo.jsonnet --include-package ner_plugins

@@ -1,9 +1,9 @@
-// An experiment without its model: data, encoder and trainer, as settings.libsonnet and encoder.libsonnet say.
+// An experiment without its model: data, encoder and trainer, from settings.libsonnet and encoder.libsonnet.
 local encoder = import 'encoder.libsonnet';
 local settings = import 'settings.libsonnet';
 
 {
-  rates:: encoder.rates,  // learning rates: of a pretrained encoder and of what is on top of it
+  rates:: encoder.rates,  // learning rates of a pretrained encoder and of the layers above it
   random_seed: settings.seed,
   numpy_seed: settings.seed,
   pytorch_seed: settings.seed,
@@ -25,6 +25,6 @@ local settings = import 'settings.libsonnet';
     grad_norm: 1.0,
     validation_metric: '+seqeval/micro_f1',
     checkpointer: { keep_most_recent_by_count: 1 },
-    run_confidence_checks: false,  // looks for batch normalisation, of which there is none
+    run_confidence_checks: false,  // they only test batch normalisation, which no model here has
   },
 }

@@ -1,4 +1,4 @@
-// What turns characters into vectors: the pretrained encoder of NER_ENCODER, or a small BiLSTM trained from nothing.
+// The encoder of characters: the pretrained NER_ENCODER, or a small BiLSTM trained from scratch.
 local settings = import 'settings.libsonnet';
 
 local pretrained = {
@@ -13,9 +13,9 @@ local pretrained = {
   optimizer(rates): {
     type: 'huggingface_adamw',
     lr: rates.head,
-    eps: 1e-8,  // a loss that is a mean over many spans has gradients beside which 1e-6 is much
+    eps: 1e-8,  // 1e-6 would be large beside the gradients of a mean over many spans
     weight_decay: 0.01,
-    parameter_groups: [  // no weight decay on biases and layer norms, as BERT was trained
+    parameter_groups: [  // no weight decay for biases and layer norms, as in BERT
       [['^(?=.*token_embedder)(?=.*(bias|[Nn]orm))'], { lr: rates.encoder, weight_decay: 0.0 }],
       [['^(?=.*token_embedder)(?!.*(bias|[Nn]orm))'], { lr: rates.encoder }],
       [['^(?!.*token_embedder).*(bias|[Nn]orm)'], { weight_decay: 0.0 }],
@@ -30,7 +30,7 @@ local from_nothing = {
     encoder: { type: 'lstm', hidden_size: 128, bidirectional: true },
     dropout: 0.3,
   },
-  vocabulary: { min_count: { tokens: 2 } },  // what stands for unknown characters is learnt from those seen once
+  vocabulary: { min_count: { tokens: 2 } },  // the vector of unknown characters is learned from those seen once
   epochs: 16,
   rates: { head: 3e-3 },
   optimizer(rates): { type: 'huggingface_adamw', lr: rates.head, eps: 1e-8, weight_decay: 0.01, parameter_groups: [] },

@@ -1,5 +1,5 @@
-// Characters, their bigrams and a lexicon's words (NER_LEXICON), with vectors where there are files of them; and with
-// NER_ENCODER a transformer's vectors of the characters besides.
+// Characters, bigrams and a lexicon's words (NER_LEXICON), with pretrained vectors if their files are given, and with the
+// character vectors of a transformer if NER_ENCODER is given.
 local base = import 'base.libsonnet';
 local learning_rates = import 'learning_rates.libsonnet';
 local settings = import 'settings.libsonnet';
@@ -16,7 +16,7 @@ base {
       bigrams: { type: 'ner_bigrams' },
     } + (if has_encoder then { transformer: { type: 'ner_transformer', model_name: settings.encoder } } else {}),
   },
-  // With a file of vectors all its characters are known, also those that the training data lack.
+  // All characters in a file of vectors are known, including those that the training data lack.
   vocabulary: if settings.character_vectors == '' then {} else {
     pretrained_files: { characters: settings.character_vectors },
     min_pretrained_embeddings: { characters: -1 },
@@ -34,8 +34,8 @@ base {
     dropout: 0.3,
     metrics: [{ type: 'seqeval' }, { type: 'cluener' }],
   },
-  // As FLAT trains: stochastic gradient descent, each gradient's values clipped. The encoder's rate is this share of
-  // the others'.
+  // Training of FLAT: stochastic gradient descent with clipped gradients. The encoder's rate is this fraction of the
+  // others'.
   sgd(rate, warmup, decay=0.05, weight_decay=0.0, encoder_share=0.05, legacy=false):: {
     optimizer: { type: 'sgd', momentum: 0.9 } + learning_rates.of(
       { head: rate } + (if has_encoder then { encoder: encoder_share * rate } else {}), weight_decay

@@ -1,12 +1,12 @@
-// Learning rates of their own for the parts of a model, and no weight decay on biases and layer norms.
+// Separate learning rates for the parts of a model, and no weight decay for biases and layer norms.
 //   local learning_rates = import 'lib/learning_rates.libsonnet';
 //   trainer+: { optimizer: { type: 'huggingface_adamw' } + learning_rates.of({ encoder: 2e-5, head: 1e-3, crf: 1e-2 }) }
-// `head` is required: it is the rate of the head and of every part that has no rate of its own. Name only parts that the
-// model has: AllenNLP warns of a group without parameters.
+// `head` is required: the rate of the head and of all parts without a rate of their own. Name only parts that the model
+// has, since AllenNLP warns about a group without parameters.
 local parts = {
   encoder: @'token_embedder_[^.]*\.(encoder|transformer_model)\.',  // a pretrained transformer
-  embeddings: @'(token_embedder_[^.]*|\.words\.embedding)\.weight$',  // of characters and bigrams; of a lexicon's words
-  crf: @'^head\.crf\.',  // scores of transitions, which are few and do not decay
+  embeddings: @'(token_embedder_[^.]*|\.words\.embedding)\.weight$',  // characters and bigrams; a lexicon's words
+  crf: @'^head\.crf\.',  // transition scores: few, and without weight decay
 };
 local undecayed = '(bias|[Nn]orm)';
 
@@ -24,10 +24,10 @@ local groups(rates, decays) =
   std.flatMap(of_part, given) + (if decays then [[[of_head], { weight_decay: 0.0 }]] else []);
 
 {
-  // Where vectors of tokens and words are, for a callback's `freeze`.
+  // The vectors of tokens and words, for a callback's `freeze`.
   embeddings:: parts.embeddings,
 
-  // `rates`: { head, encoder, embeddings, crf }, the last three as the model has them. What it gives is added to an
+  // `rates`: { head, encoder, embeddings, crf }, the last three only if the model has them. Add the result to an
   // optimizer's type.
   of(rates, weight_decay=0.01)::
     local unknown = [name for name in std.objectFields(rates) if !std.objectHas(parts { head: '' }, name)];

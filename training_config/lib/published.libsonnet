@@ -1,5 +1,5 @@
-// What the published systems' experiments share: BERT's AdamW, linear warm-up and decay to nothing, gradients clipped
-// at 1. Their encoder and their data have to be given.
+// Settings that the published systems share: BERT's AdamW, linear warm-up and decay to 0, gradients clipped at 1. The
+// encoder and the data have to be given.
 local base = import 'base.libsonnet';
 local settings = import 'settings.libsonnet';
 
@@ -9,7 +9,7 @@ local given = {
 };
 
 {
-  // Of texts: how many in a batch, for how many epochs, with which rates.
+  // Texts per batch, epochs and rates.
   fine_tuning(batch_size, epochs, encoder_rate, head_rate):: assert given.encoder && given.data; base {
     rates:: { encoder: encoder_rate, head: head_rate },
     model+: { dropout: 0.1, metrics: [{ type: 'seqeval' }, { type: 'cluener' }] },
@@ -19,7 +19,7 @@ local given = {
       learning_rate_scheduler: { type: 'slanted_triangular', cut_frac: 0.1, ratio: 1e9 },
     },
   },
-  // A model trained from nothing.
+  // A model trained from scratch.
   from_nothing(batch_size, epochs):: assert given.data; base {
     data_loader+: { batch_sampler+: { batch_size: batch_size } },
     trainer+: { num_epochs: settings.epochs(epochs) },

@@ -1,7 +1,7 @@
-// FLAT's and NerCo's experiments, as published: stochastic gradient descent with momentum, values of gradients clipped
-// at 5, a CRF without constraints and without scores of first and last tags. NER_DATA, NER_LEXICON and, for the
-// transformer's part, NER_ENCODER have to be given. The rate warms up and then stays, which is what the released code
-// does; `legacy_schedule: false` lets it decay as its settings say.
+// The published experiments of FLAT and NerCo: stochastic gradient descent with momentum, gradients clipped at 5, a CRF
+// without constraints and without scores of first and last tags. NER_DATA, NER_LEXICON and, for the transformer,
+// NER_ENCODER have to be given. The rate warms up and then stays constant, as in the released code; with
+// `legacy_schedule: false` it decays as in the published settings.
 local lattice = import 'lattice.libsonnet';
 local settings = import 'settings.libsonnet';
 
@@ -26,7 +26,7 @@ local late_encoder = if lattice.has_encoder then
 else [];
 
 {
-  // With a transformer the published version (V1) has the same settings for every corpus.
+  // With a transformer, the published version (V1) has the same settings for all corpora.
   flat(rate, warmup, heads=8, head_dim=16, scheme='BMES', epochs=50, feedforward_dropout=0.15)::
     (if lattice.has_encoder then experiment(8, 20, scheme, 10, 100, 25)
      else experiment(heads, head_dim, scheme, 10, epochs, null)) {

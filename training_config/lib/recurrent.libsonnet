@@ -1,4 +1,4 @@
-// A recurrent layer between what NER_ENCODER gives and the head; without one, over the embeddings of characters.
+// A recurrent layer between the encoder NER_ENCODER, or else character embeddings, and the head.
 local layer(type) = {
   model+: { encoder: { type: type, hidden_size: 200, num_layers: 1, bidirectional: true } },
 };
