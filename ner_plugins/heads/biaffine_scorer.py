@@ -17,27 +17,25 @@ _ROWS_PER_BLOCK = 32
 @SpanScorer.register("biaffine")
 class BiaffineSpanScorer(SpanScorer):
     """
-    The score of every typed span up to a width: `[S_i; 1]ᵀ W_c [E_j; 1]` for the tokens i..j and the class c, which
-    holds a bilinear term, a linear one in either end, and a bias per class (Yu et al. 2020, equation 3, as released).
-    A `SpanScorer` of the name `biaffine`.
+    The score of every typed span up to a width: `[S_i; 1]ᵀ W_c [E_j; 1]` for the tokens i..j and the class c. It has a
+    bilinear term, a linear term in either end, and a bias per class (Yu et al. 2020, equation 3, as released).
 
-    Only the band of cells (i, j = i + w) with w below the width is computed: time and memory grow with
-    length × width, not with the square of the length.
+    Only the band of cells (i, j = i + w) with w below the width is computed, so time and memory grow with
+    length × width instead of length².
 
     # Parameters
 
     input_dim, num_classes, max_span_width
         See `SpanScorer`.
-    init : `str`, optional (default = `"zeros"`)
-        `zeros`, as published: every class is equally likely at the start; or `xavier`: each class's matrix uniform as
-        in Glorot & Bengio 2010, linear terms and bias zero.
-    width_features : `Optional[str]`, optional (default = `None`)
-        A learned score of each class for the span's width, added to the others: `exact` or `bucketed`
-        (`WidthFeatures`).
+    init : `str`, optional (default=`"zeros"`)
+        `zeros`, as published: every class is equally likely at first; or `xavier`: each class's matrix is uniform as in
+        Glorot & Bengio 2010, linear terms and biases are zero.
+    width_features : `Optional[str]`, optional (default=`None`)
+        Adds a learned score of each class for the span's width: `exact` or `bucketed` (`WidthFeatures`).
 
     # Raises
 
-    `ConfigError` as `SpanScorer` and `WidthFeatures` do.
+    `ConfigError` as `SpanScorer` and `WidthFeatures`.
     """
 
     def __init__(
@@ -64,11 +62,11 @@ class BiaffineSpanScorer(SpanScorer):
         width = self.band_width(length)
         blocks = max(1, math.ceil(length / _ROWS_PER_BLOCK))
         rows = max(1, math.ceil(length / blocks))
-        columns = rows + width - 1  # the last tokens of a block's spans
+        columns = rows + width - 1  # number of last tokens of a block's spans
         starts = F.pad(starts, (0, 0, 0, blocks * rows - length))
         ends = F.pad(ends, (0, 0, 0, blocks * rows + width - 1 - length))
 
-        # W_c = [[U_c, a_c], [b_cᵀ, d_c]]; what multiplies E_j is U_cᵀ S_i + b_c, the rest is a_cᵀ S_i + d_c.
+        # W_c = [[U_c, a_c], [b_cᵀ, d_c]]: E_j is multiplied by U_cᵀ S_i + b_c; the rest is a_cᵀ S_i + d_c.
         bilinear, rest = self.weight[:, :dim, :dim], self.weight[:, :dim, dim]
         # Shape: (batch, blocks * rows, num_classes * dim)
         queries = F.linear(starts, bilinear.transpose(1, 2).flatten(0, 1), self.weight[:, dim, :dim].flatten())
@@ -82,12 +80,12 @@ class BiaffineSpanScorer(SpanScorer):
         # Shape: (batch * blocks, rows * num_classes, columns)
         dense = torch.baddbmm(offsets, queries, windows).contiguous()
 
-        # Row r's band starts at column r: one step in rows is also one in columns. (Strides hold for this layout only.)
+        # Row r's band starts at column r, so a step in rows is also one in columns. (The strides assume this layout.)
         row_stride = self.num_classes * columns
         band = dense.as_strided(
             (batch, self.num_classes, blocks, rows, width),
             (blocks * rows * row_stride, columns, rows * row_stride, row_stride + 1, 1),
         )
-        # Classes stay outermost in memory, where what follows reduces over them ten times as fast.
+        # Classes stay outermost in memory: reductions over them are ten times as fast.
         band = band.reshape(batch, self.num_classes, blocks * rows, width)[:, :, :length].permute(0, 2, 3, 1)
         return band if self.width_features is None else band + self.width_features(width).to(band.dtype)

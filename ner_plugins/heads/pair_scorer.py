@@ -1,4 +1,4 @@
-"""The score of a span from the vectors of its two ends side by side, without ever putting them side by side."""
+"""The score of a span by a feed-forward network over its two ends, without concatenating their vectors."""
 
 from typing import Any, Optional
 
@@ -15,23 +15,21 @@ from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, Wi
 class PairSpanScorer(SpanScorer):
     """
     The score of a span as `V act(W [S_i; E_j] + a) + b`, a feed-forward network on its first and its last token, with
-    no bilinear term (the "biaffine" head of bert4ner.pytorch, whose projections to S and E are the identity). A
-    `SpanScorer` of the name `pair_ffn`.
+    no bilinear term (the "biaffine" head of bert4ner.pytorch, whose projections to S and E are the identity).
 
-    `W [S_i; E_j]` is `W_s S_i + W_e E_j`, so each token is multiplied once and not once per span; see `score_pairs` for
-    the rest.
+    `W [S_i; E_j]` is `W_s S_i + W_e E_j`, so each token is multiplied once instead of once per span (`score_pairs`).
 
     # Parameters
 
     input_dim, num_classes, max_span_width
         See `SpanScorer`.
-    init : `str`, optional (default = `"zeros"`)
-        Of V: `zeros` or `xavier`. W is `xavier` with either.
-    hidden_dim : `Optional[int]`, optional (default = `None`)
+    init : `str`, optional (default=`"zeros"`)
+        Of V: `zeros` or `xavier`. W is always `xavier`.
+    hidden_dim : `Optional[int]`, optional (default=`None`)
         Size of the hidden layer; `None` for `input_dim`.
-    activation : `str`, optional (default = `"gelu"`)
+    activation : `str`, optional (default=`"gelu"`)
         See `ner_plugins.heads.activations`.
-    width_features : `Optional[str]`, optional (default = `None`)
+    width_features : `Optional[str]`, optional (default=`None`)
         A learned vector for the span's width, added before the activation: `exact` or `bucketed` (`WidthFeatures`).
 
     # Raises
@@ -84,8 +82,8 @@ def score_pairs(
     """
     `weight activation(starts_i + ends_(i + w) + widths_w) + bias` for every cell of a band.
 
-    The hidden layer of all cells never stands in memory: one width is computed at a time, and again in the backward
-    pass, so what is held at any time is as large as the token vectors. In the dtype of `starts`, that is autocast's.
+    The hidden layer of all cells is never in memory at once: one width is computed at a time, and again in the backward
+    pass, so memory is that of the token vectors. It is computed in the dtype of `starts`, autocast's.
 
     # Parameters
 
@@ -129,7 +127,7 @@ class _ScorePairs(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
         starts, ends, widths, weight = ctx.saved_tensors
-        # Sums of as many terms as there are widths, or cells: in float32 at least.
+        # Sums over many widths or cells need float32 at least.
         exact = torch.promote_types(starts.dtype, torch.float32)
         of_starts, of_ends = torch.zeros_like(starts, dtype=exact), torch.zeros_like(ends, dtype=exact)
         of_widths, of_weight = torch.zeros_like(widths, dtype=exact), torch.zeros_like(weight, dtype=exact)

@@ -1,4 +1,4 @@
-"""The head `pointer`: which tokens entities of each type start with, and which they end with."""
+"""The head `pointer`: labels of the tokens that start, and that end, an entity of each type."""
 
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, NamedTuple, Optional, Sequence
@@ -16,14 +16,14 @@ from ner_plugins.modules.crf.tagging import TagSet
 
 class PointerScores(NamedTuple):
     """
-    What a `PointerHead` computes before it is known which starts the ends depend on.
+    The scores of a `PointerHead`, before the start labels are known that the ends depend on.
 
     # Parameters
 
     start : `torch.Tensor`
         Logits of the label that each token starts. Shape: (batch, length, classes)
     end_hidden : `torch.Tensor`
-        The end layer's hidden units without what the start labels add. Shape: (batch, length, dim + classes)
+        The end layer's hidden units without the term of the start labels. Shape: (batch, length, dim + classes)
     """
 
     start: Tensor
@@ -33,24 +33,24 @@ class PointerScores(NamedTuple):
 @Head.register("pointer")
 class PointerHead(SpanHead):
     """
-    Start and end pointers, as bert4ner.pytorch's "span": each token has a label as an entity's first token and one as
-    its last, a type or class 0. The ends see the start label `s` of their own token: `[H; s]` through linear, tanh,
-    layer norm, linear, where `s` is gold in training and inferred outside of it (as in the loss of validation).
+    Start and end pointers, as bert4ner.pytorch's "span": each token has one label as an entity's first token and one as
+    its last, a type or class 0. The ends depend on the start label `s` of their own token: `[H; s]` through linear,
+    tanh, layer norm, linear, where `s` is gold in training and inferred in evaluation (also for the validation loss).
 
-    Gold is flat: of entities that overlap the longest, then the leftmost, then the one of the lowest type id gives the
-    labels, and so no token has two. Wider ones than `max_span_width` give none.
+    Gold is flat: of entities that overlap, the longest, then the leftmost, then the one with the lowest type id gives
+    the labels, so no token has two. Entities wider than `max_span_width` give none.
 
-    The score of a span and type is the sum of two log-probabilities, that its first token starts and its last token
-    ends the type; its margin is by how much this exceeds the same of class 0. So `flat_optimal` finds the most likely
-    labels among all that spell flat entities. The greedy decoding may join two neighbours of one type, whose first
-    start and last end are a better pair than either entity. An entity's probability is the product of the two.
+    The score of a span and type is the sum of two log-probabilities: that its first token starts, and that its last
+    token ends, the type. Its margin is the difference to the same sum for class 0, so `flat_optimal` finds the most
+    likely labels of all that spell flat entities. `flat_greedy` may join two neighbours of one type, if the first start
+    and the last end score higher than either entity. An entity's probability is the product of the two.
 
     # Parameters
 
     encoding_dim, types, max_span_width
         See `SpanHead`.
     conditioning : `str`, optional (default=`"soft"`)
-        What the ends see outside of training: the probabilities of the start labels, or (`hard`) the likeliest alone.
+        What the ends depend on in evaluation: `soft`, the probabilities of the start labels; `hard`, the likeliest.
     **kwargs
         See `SpanHead`. The cells of `loss` and of `negative_sampling` are tokens here.
     """
@@ -78,7 +78,7 @@ class PointerHead(SpanHead):
         self.end = nn.Linear(units, self.num_classes)
 
     def score(self, encoded: Tensor, mask: Tensor) -> PointerScores:
-        """Start logits, and the part of the ends that does not depend on starts."""
+        """Start logits, and the term of the ends that does not depend on starts."""
         of_token = self.end_hidden.weight[:, : self.encoding_dim]
         return PointerScores(self.start(encoded), F.linear(encoded, of_token, self.end_hidden.bias))
 
@@ -90,7 +90,7 @@ class PointerHead(SpanHead):
 
         scores : `PointerScores`
             As `score` returns them.
-        starts : `Optional[torch.LongTensor]`, optional (default = `None`)
+        starts : `Optional[torch.LongTensor]`, optional (default=`None`)
             The start labels that the ends depend on; `None` infers them as `conditioning` says. Shape: (batch, length)
 
         # Returns
@@ -134,7 +134,7 @@ class PointerHead(SpanHead):
 
 
 def pointer_tags(num_types: int) -> TagSet:
-    """Tags that mark first and last tokens; between types on one span, which names decide, the lowest id is taken."""
+    """Tags that mark first and last tokens. Names decide between types on one span, so they sort as the ids do."""
     return TagSet([f"{type_id:09}" for type_id in range(num_types)], "BIOES")
 
 
@@ -142,7 +142,7 @@ def pointer_targets(
     entities: Tensor, mask: Tensor, tag_set: TagSet, max_span_width: Optional[int] = None
 ) -> tuple[Tensor, Tensor]:
     """
-    The label that each token starts, and the one that it ends, of the entities that a flat notation can hold.
+    The label that each token starts, and the label that it ends, for the entities that flat tags can represent.
 
     # Parameters
 
@@ -152,12 +152,12 @@ def pointer_targets(
         Which tokens are real. Shape: (batch, length)
     tag_set : `TagSet`
         `pointer_tags` of the number of types.
-    max_span_width : `Optional[int]`, optional (default = `None`)
+    max_span_width : `Optional[int]`, optional (default=`None`)
         Wider entities are left out.
 
     # Returns
 
-    `Tuple[torch.LongTensor, torch.LongTensor]`
+    `tuple[torch.LongTensor, torch.LongTensor]`
         Type id + 1, or 0. Shape of each: (batch, length)
     """
     if max_span_width is not None:
@@ -175,7 +175,7 @@ def best_pairs(
     starts: Tensor, ends: Tensor, width: int, threshold: Optional[Tensor] = None
 ) -> tuple[Tensor, Tensor]:
     """
-    How likely every span in a band of widths is, for the type for which it is most likely.
+    The log-probability of every span in a band of widths, for its most likely type.
 
     # Parameters
 
@@ -183,31 +183,31 @@ def best_pairs(
         Log-probabilities of each token's start, and end, label. Shape: (batch, length, classes)
     width : `int`
         The number of widths.
-    threshold : `Optional[torch.Tensor]`, optional (default = `None`)
+    threshold : `Optional[torch.Tensor]`, optional (default=`None`)
         The least probability of each type. Shape: (classes - 1,)
 
     # Returns
 
     pairs : `torch.Tensor`
         The sum of the first token's start and the last token's end, for class 0 and for the type for which it is
-        largest. Cells past the end are finite and mean nothing. Shape: (batch, length, width, 2)
+        largest. Cells past the end are finite and have no meaning. Shape: (batch, length, width, 2)
     likely : `torch.BoolTensor`
-        Where the type reaches its threshold, or the sum is not a number. Shape: (batch, length, width)
+        Where the type reaches its threshold, or the sum is NaN. Shape: (batch, length, width)
     """
     starts = starts.permute(2, 0, 1).contiguous().unsqueeze(3)  # Shape: (classes, batch, length, 1)
     ends = F.pad(ends.permute(2, 0, 1).contiguous(), (0, width - 1)).unfold(2, width, 1)  # (…, length, width)
     none, best = starts[0] + ends[0], starts[1] + ends[1]
-    # Without a threshold above 0, the usual case, nothing has to be known of the types.
+    # Types are needed only for a threshold above 0, which is rare.
     wanted = threshold is not None and bool((threshold > 0).any())
     types = torch.zeros_like(best, dtype=torch.int16)
-    # A type at a time, of which there are few: no tensor holds the band for all of them.
+    # One type at a time (there are few), so that no tensor holds the band for all types.
     sums = torch.empty_like(best)
     for type_id in range(1, len(starts) - 1):
         torch.add(starts[type_id + 1], ends[type_id + 1], out=sums)
         if wanted:
             torch.maximum(types, (sums > best).to(types.dtype).mul_(type_id), out=types)
         torch.maximum(best, sums, out=best)
-    # The pair is the slowest dimension in memory, where it costs the decoding least.
+    # The pair is the outermost dimension in memory, where decoding is fastest.
     pairs = torch.stack((none, best)).permute(1, 2, 3, 0)
     if threshold is None or not wanted:
         return pairs, torch.ones_like(best, dtype=torch.bool)
@@ -231,15 +231,15 @@ def published_spans(
         Log-probabilities of each token's start, and end, label. Shape: (batch, length, classes)
     mask : `torch.BoolTensor`
         Which tokens are real. Shape: (batch, length)
-    max_span_width : `Optional[int]`, optional (default = `None`)
+    max_span_width : `Optional[int]`, optional (default=`None`)
         Wider spans are left out; the published decoding has no limit.
-    threshold : `Optional[torch.Tensor]`, optional (default = `None`)
+    threshold : `Optional[torch.Tensor]`, optional (default=`None`)
         The least probability of each type. Shape: (classes - 1,)
 
     # Returns
 
     `DecodedSpans`
-        On the device of `starts`; `invalid` holds the sentences with a score that is not a number.
+        On the device of `starts`; `invalid` are the sentences that have a NaN score.
     """
     length = mask.size(1)
     start_label, end_label = starts.argmax(-1), ends.argmax(-1)  # Shape of each: (batch, length)

@@ -22,15 +22,15 @@ class SpanProjection(nn.Module, FromParams):
 
     input_dim : `int`
         Size of the token vectors.
-    dim : `int`, optional (default = `150`)
+    dim : `int`, optional (default=`150`)
         Size of every layer's output.
-    depth : `int`, optional (default = `1`)
+    depth : `int`, optional (default=`1`)
         Number of layers. With 0 the vectors pass unchanged, and the other parameters have no effect.
-    activation : `Optional[str]`, optional (default = `None`)
+    activation : `Optional[str]`, optional (default=`None`)
         `elu`, `gelu`, `leaky_relu`, `relu`, `silu` or `tanh`; `None` leaves the layers linear.
-    dropout : `float`, optional (default = `0.0`)
+    dropout : `float`, optional (default=`0.0`)
         Probability of zeroing a unit after each layer.
-    variational : `bool`, optional (default = `False`)
+    variational : `bool`, optional (default=`False`)
         Draw one dropout mask per sentence, shared by its positions (Gal & Ghahramani 2016).
 
     # Raises

@@ -1,4 +1,4 @@
-"""What the scorers of a band of typed spans share, and the width of a span as a feature of its score."""
+"""The base of scorers of typed spans, and a span's width as a feature of its score."""
 
 from abc import ABC, abstractmethod
 from typing import Literal, Optional
@@ -13,14 +13,14 @@ from ner_plugins.heads.band import SpanBand
 Init = Literal["zeros", "xavier"]
 WidthFeatureKind = Literal["exact", "bucketed"]
 
-# The least width of each bucket, as Lee et al. 2017 (section 5) bin distances.
+# The smallest width of each bucket (Lee et al. 2017, section 5).
 _BUCKETS = (1, 2, 3, 4, 5, 8, 16, 32, 64)
 
 
 class SpanScorer(SpanBand, Registrable, ABC):
     """
-    From what each token is as the first and as the last token of a span to the score of every typed span up to a
-    width. A subclass gives `forward`.
+    Scores every typed span up to a width, from the vectors of each token as the first and as the last token of a span.
+    A subclass implements `forward`.
 
     # Parameters
 
@@ -28,8 +28,8 @@ class SpanScorer(SpanBand, Registrable, ABC):
         Size of the start and the end vectors.
     num_classes, max_span_width
         See `SpanBand`.
-    init : `str`, optional (default = `"zeros"`)
-        How the weights begin: `zeros`, so that every class is equally likely, or `xavier` (Glorot & Bengio 2010).
+    init : `str`, optional (default=`"zeros"`)
+        The initial weights: `zeros`, so that every class is equally likely, or `xavier` (Glorot & Bengio 2010).
 
     # Raises
 
@@ -49,25 +49,24 @@ class SpanScorer(SpanBand, Registrable, ABC):
         # Parameters
 
         starts, ends : `torch.Tensor`
-            What each token is as the first, and as the last, token of a span. Shape: (batch, length, input_dim)
+            The vectors of each token as the first, and as the last, token of a span. Shape: (batch, length, input_dim)
 
         # Returns
 
         `torch.Tensor`
-            Scores; cell [b, i, w] is the span of tokens i..i + w inclusive. A cell that reaches past the text's end
-            is finite and means nothing (see `span_mask`). Shape: (batch, length, band_width(length), num_classes)
+            Scores; cell [b, i, w] is the span of tokens i..i + w inclusive. Cells that reach past the text's end are
+            finite and have no meaning (see `span_mask`). Shape: (batch, length, band_width(length), num_classes)
         """
         raise NotImplementedError
 
 
 class WidthFeatures(nn.Module):
     """
-    A learned vector for each width of a span, zero at first, to be added to what is computed of the span (the width
-    embedding of Lee et al. 2017, "End-to-end Neural Coreference Resolution", with the linear map that follows it
-    multiplied out).
+    A learned vector for each width of a span, initially zero, which a scorer adds to its own terms (the width embedding
+    of Lee et al. 2017, "End-to-end Neural Coreference Resolution", with its linear map multiplied out).
 
-    Biaffine-BERT-NER tried another feature, BERT's absolute position embedding beside the token at either end, and
-    lost a point of F1; that one has no value for texts longer than the encoder's positions.
+    Biaffine-BERT-NER tried BERT's absolute position embedding at either end of the span instead and lost a point of F1.
+    That feature is also undefined for texts longer than the encoder's positions.
 
     # Parameters
 

@@ -1,7 +1,7 @@
 """The models `crf_tagger`, `span`, `biaffine` and `flat`: a `NerModel` whose head's options are the model's own."""
 
 from functools import partial
-from typing import Any, ClassVar, Optional
+from typing import Any, Optional
 
 from allennlp.common import Lazy, Params
 from allennlp.data import Vocabulary
@@ -32,7 +32,7 @@ class CrfTagger(NerModel):
     `type: "allennlp_models.tagging.models.crf_tagger.CrfTagger"`.
     """
 
-    fixed_options: ClassVar[frozenset[str]] = frozenset({"head"})
+    fixed_options = frozenset({"head"})
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class CrfTagger(NerModel):
 class BiaffineNer(NerModel):
     """`NerModel` with the head `biaffine`. Parameters are those of `BiaffineHead` and of `NerModel`."""
 
-    fixed_options: ClassVar[frozenset[str]] = frozenset({"head"})
+    fixed_options = frozenset({"head"})
 
     def __init__(
         self,

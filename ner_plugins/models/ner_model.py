@@ -1,7 +1,7 @@
 """The model: an encoder, a head, decoding to characters, metrics, assets."""
 
 import logging
-from typing import Any, Collection, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, ClassVar, Collection, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 from allennlp.common import Lazy
@@ -91,6 +91,8 @@ class NerModel(Model):
     """
 
     default_predictor = "ner"
+    fixed_options: ClassVar[frozenset[str]] = frozenset()
+    """Options that a subclass fixes; a config that gives one is refused."""
 
     def __init__(
         self,
