@@ -1,4 +1,4 @@
-"""Finds pretrained encoders: a folder, or a name on the Hugging Face hub, in the local cache or over the network."""
+"""Reads pretrained encoders: from a folder, or from the Hugging Face hub by its local cache or the network."""
 
 import contextlib
 import inspect
@@ -23,7 +23,7 @@ _CONNECT_SECONDS = 5.0
 
 def encoder_folder(model_name: str) -> Optional[str]:
     """
-    Tell folders from hub names without asking the network.
+    The folder that `model_name` names, without using the network.
 
     # Parameters
 
@@ -33,11 +33,11 @@ def encoder_folder(model_name: str) -> Optional[str]:
     # Returns
 
     `Optional[str]`
-        The folder's absolute path, or `None` where `model_name` can only be a hub name.
+        The folder's absolute path, or `None` if `model_name` can only be a hub name.
 
     # Raises
 
-    `ConfigError` if it is written like a path, and there is no such folder.
+    `ConfigError` if it is written as a path, and there is no such folder.
     """
     path = os.path.expanduser(model_name)
     if os.path.isdir(path):
@@ -56,12 +56,12 @@ def encoder_folder(model_name: str) -> Optional[str]:
 
 def read_pretrained(load: Callable[..., T], model_name: str, part: str, **options: Any) -> T:
     """
-    Call one of transformers' `from_pretrained`: on a folder, else on the hub's local cache, else over the network.
+    Call a `from_pretrained` of transformers: on a folder, else on the hub's local cache, else over the network.
 
     # Parameters
 
     load : `Callable[..., T]`
-        Takes a folder or hub name, and the keyword `local_files_only`.
+        Takes a folder or hub name and the keyword `local_files_only`.
     model_name : `str`
         As in `encoder_folder`.
     part : `str`
@@ -69,7 +69,7 @@ def read_pretrained(load: Callable[..., T], model_name: str, part: str, **option
 
     # Raises
 
-    `ConfigError` if that part is neither there nor to be had, in one line that says what to do.
+    `ConfigError` if the part cannot be found or read, in one line with what to do.
     """
     failures = _failures()
     folder = encoder_folder(model_name)
@@ -84,7 +84,7 @@ def read_pretrained(load: Callable[..., T], model_name: str, part: str, **option
     try:
         return load(model_name, local_files_only=True, **options)
     except failures:
-        pass  # not in the cache, or not all of it
+        pass  # not, or not completely, in the cache
     remedy = "Set model_name to the folder of a downloaded encoder, or run once with network access to fill the cache"
     if not _hub_reachable():
         raise ConfigError(
@@ -108,7 +108,7 @@ def read_config(model_name: str) -> Any:
 
 def read_encoder(model_name: str, config: Any) -> Any:
     """
-    The encoder with its pretrained weights, in float32 whatever the folder holds.
+    The encoder with its pretrained weights, converted to float32.
 
     # Parameters
 
@@ -119,8 +119,8 @@ def read_encoder(model_name: str, config: Any) -> Any:
 
     # Raises
 
-    `ConfigError` as in `read_pretrained`, and if the weights are another model's. Where some only are missing, as
-    a pooler or an adapter may be, a warning names them.
+    `ConfigError` as in `read_pretrained`, and if the weights are those of another model. If only some are missing, such
+    as those of a pooler or an adapter, a warning names them.
     """
     from transformers import AutoModel
 
@@ -132,25 +132,25 @@ def read_encoder(model_name: str, config: Any) -> Any:
     if len(missing) == len(names):
         raise ConfigError(
             f"model_name: the weights in {model_name!r} are not those of a {type(encoder).__name__}, which its "
-            "config.json asks for. Take both from one place"
+            "config.json asks for. Take both from the same source"
         )
     if missing:
-        logger.warning("%s has no weights for %s: they start at random", model_name, ", ".join(missing))
+        logger.warning("%s has no weights for %s: they are initialised at random", model_name, ", ".join(missing))
     return encoder.float()
 
 
 def build_encoder(config: Any) -> Any:
-    """An encoder of the right class with weights still to be loaded, in float32; nothing is read from anywhere."""
+    """An encoder of the configuration's class in float32, without pretrained weights and without reading files."""
     import torch
     from transformers import AutoModel
 
-    # Half precision, as some folders declare it, would be what `from_config` builds in. Renamed in transformers 4.56.
+    # `from_config` would build in the half precision that some folders declare. Renamed in transformers 4.56.
     setattr(config, "dtype" if hasattr(config, "dtype") else "torch_dtype", torch.float32)
     return AutoModel.from_config(config, **without_pooler(config)).float()
 
 
 def without_pooler(config: Any) -> dict[str, bool]:
-    """The option that leaves the pooler out, where the encoder's class has it: its weights would never be trained."""
+    """The option that leaves out the pooler, which is never trained; empty if the encoder's class has none."""
     from transformers import MODEL_MAPPING
 
     encoder_class = MODEL_MAPPING.get(type(config), None)
@@ -161,18 +161,18 @@ def without_pooler(config: Any) -> dict[str, bool]:
 
 
 def read_json_file(path: Path) -> dict[str, Any]:
-    """A JSON object from a file, empty if there is no such file; `ValueError` if it holds something else."""
+    """The JSON object in a file, empty if there is no such file. Raises `ValueError` for other content."""
     if not path.is_file():
         return {}
     value = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(value, dict):
-        raise ValueError(f"{path.name} does not hold a JSON object")
+        raise ValueError(f"{path.name} is not a JSON object")
     return value
 
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No progress bar, and no report of what is as it should be, such as a language model's head left aside."""
+    """Suppress progress bars and reports that are no problem, such as the unused head of a language model."""
     from transformers.utils import logging as transformers_logging
 
     verbosity, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
@@ -189,24 +189,24 @@ def quiet_transformers() -> Iterator[None]:
 def _failures() -> tuple[type[Exception], ...]:
     from safetensors import SafetensorError
 
-    # What transformers raises for files that are missing, cut short, of another kind or of an unknown model.
+    # The errors of transformers for files that are missing, truncated, of another format or of an unknown model.
     return (OSError, ValueError, KeyError, ImportError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError)
 
 
 def first_line(error: Exception) -> str:
-    """An error's message for a message of ours: libraries write whole paragraphs."""
+    """The first line of an error's message, to quote in one of ours: libraries write whole paragraphs."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(". ")[:300] if lines else type(error).__name__
 
 
 def _hub_reachable() -> bool:
-    """Whether it is worth asking the hub: its client retries for most of a minute where there is no network."""
+    """Whether the hub can be reached. Its client would retry for most of a minute without a network."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return False
     if urllib.request.getproxies().keys() & {"http", "https", "all"}:
-        return True  # only the proxy knows
+        return True  # only the proxy can find out
     hub = urlsplit(constants.ENDPOINT)
     try:
         address = (hub.hostname or "", hub.port or (80 if hub.scheme == "http" else 443))

@@ -1,4 +1,4 @@
-"""The tokenizer of a pretrained encoder, from its folder, the hub or an archive, on transformers 4.49 and later."""
+"""Loads the tokenizer of a pretrained encoder from its folder, the hub or an archive (transformers 4.49 and later)."""
 
 import json
 import os
@@ -21,42 +21,43 @@ from ner_plugins.pretrained.encoder import (
 _SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _TOKENIZER_FILE = "tokenizer.json"
 _SETTINGS_FILE = "tokenizer_config.json"
-# Any of these beside a vocab.txt says that the vocabulary is not a plain WordPiece list.
+# With any of these next to it, a vocab.txt is not a plain WordPiece vocabulary.
 _OTHER_VOCABULARIES = (_TOKENIZER_FILE, "vocab.json", "merges.txt", "bpe.codes")
-# Longer "limits" are placeholders for "none": transformers writes 10**30.
+# Larger limits stand for "none": transformers writes 10**30.
 _SANE_LENGTH = 1_000_000
 
 
 def load_tokenizer(model_name: str, serialization_dir: Optional[Union[str, "os.PathLike[str]"]] = None) -> Any:
     """
-    The fast tokenizer of an encoder. It is loaded once per process; whoever changes its state changes everyone's.
+    The fast tokenizer of an encoder. It is loaded once per process, so all callers share its state.
 
-    In training it comes from `model_name`, and what an archive needs of it is saved to `ner_assets/`. When a trained
-    model is loaded (`ner_plugins.archives.assets.loading`) it comes from there, and `model_name` is only its label.
+    In training it comes from `model_name`, and the files that an archive needs are saved to `ner_assets/`. While a
+    trained model is loaded (`ner_plugins.archives.assets.loading`) it comes from there, and `model_name` is only a
+    label.
 
     # Parameters
 
     model_name : `str`
-        An encoder's folder, or its name on the hub. The hub's local cache goes before the network.
-    serialization_dir : `Optional[str]`
-        The run's directory, or the extracted archive's. AllenNLP supplies it to every constructor that asks for it.
+        An encoder's folder, or its name on the hub. The hub's local cache is tried before the network.
+    serialization_dir : `Optional[str]`, optional (default=`None`)
+        The directory of the run or of the extracted archive. AllenNLP supplies it to constructors that take it.
 
     # Returns
 
     `transformers.PreTrainedTokenizerFast`
-        Where its kind would join words to what precedes them, it was made with `add_prefix_space`, as transformers
-        asks for text that is split into words.
+        With `add_prefix_space` if it would otherwise read a word as the continuation of the one before; transformers
+        requires that for text split into words.
 
     # Raises
 
-    `ConfigError` if there is no such encoder, no tokenizer in it, or only a slow one.
-    `ArchiveError` if a trained model is being loaded and its archive does not carry the tokenizer.
+    `ConfigError` if there is no such encoder, or it has no tokenizer or only a slow one.
+    `ArchiveError` if a trained model is loaded and its archive does not contain the tokenizer.
     """
     if is_loading():
         path = _required_assets(model_name, serialization_dir) / _TOKENIZER_FILE
         stat = path.stat()
         return _archived_tokenizer(str(path.parent), stat.st_mtime_ns, stat.st_ino)
-    # A folder's path is made absolute: the configuration's own may mean another folder after a change of directory.
+    # Use the folder's absolute path, since a relative one means another folder after a change of directory.
     tokenizer = _pretrained_tokenizer(encoder_folder(model_name) or model_name, model_name)
     if serialization_dir is not None:
         _save_encoder(Assets(serialization_dir), model_name, tokenizer)
@@ -65,9 +66,9 @@ def load_tokenizer(model_name: str, serialization_dir: Optional[Union[str, "os.P
 
 def load_config(model_name: str, serialization_dir: Optional[Union[str, "os.PathLike[str]"]] = None) -> Any:
     """
-    The encoder's configuration (a `transformers.PretrainedConfig`), from where `load_tokenizer` takes the tokenizer.
+    The encoder's configuration (a `transformers.PretrainedConfig`), from the source of `load_tokenizer`.
 
-    Parameters and errors as in `load_tokenizer`. What training needs in the archive is saved by `load_tokenizer`.
+    Parameters and errors are those of `load_tokenizer`, which also saves the configuration for the archive.
     """
     if not is_loading():
         return read_config(model_name)
@@ -85,8 +86,8 @@ def load_config(model_name: str, serialization_dir: Optional[Union[str, "os.Path
 
 def needs_lowercase(tokenizer: Any) -> bool:
     """
-    Whether text should be lower-cased before this tokenizer: it knows lower-case Latin letters, does not lower-case,
-    and knows no upper-case ones, as happens when an uncased vocabulary is shipped without its settings.
+    Whether text should be lower-cased before this tokenizer: its vocabulary has lower-case but no upper-case Latin
+    letters, and it does not lower-case text itself. So it is if an uncased vocabulary comes without its settings.
     """
     unknown = tokenizer.unk_token_id
     if unknown is None:
@@ -99,7 +100,7 @@ def needs_lowercase(tokenizer: Any) -> bool:
 
 
 def pieces_of_words(tokenizer: Any, words: Sequence[str]) -> list[list[int]]:
-    """The piece ids of each word, tokenised by itself and without special pieces, from one call of the tokenizer."""
+    """The piece ids of each word, tokenised on its own without special pieces, in one call of the tokenizer."""
     if not words:
         return []
     encoding = tokenizer(
@@ -108,7 +109,7 @@ def pieces_of_words(tokenizer: Any, words: Sequence[str]) -> list[list[int]]:
         add_special_tokens=False,
         return_attention_mask=False,
         return_token_type_ids=False,
-        verbose=False,  # it would warn of more pieces than the encoder reads
+        verbose=False,  # it would warn about more pieces than the encoder reads
     )
     pieces: list[list[int]] = [[] for _ in words]
     for piece, word in zip(encoding["input_ids"], encoding.word_ids(), strict=True):
@@ -118,11 +119,11 @@ def pieces_of_words(tokenizer: Any, words: Sequence[str]) -> list[list[int]]:
 
 def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
     """
-    The piece ids that this tokenizer puts before and after a text, such as those of [CLS] and [SEP].
+    The ids of the pieces that this tokenizer adds before and after a text, such as [CLS] and [SEP].
 
     # Raises
 
-    `ConfigError` if it does something else to the text than that.
+    `ConfigError` if it changes the text in another way.
     """
     for probe in ("a", "的", "가", "1"):
         (bare,) = pieces_of_words(tokenizer, [probe])
@@ -132,11 +133,11 @@ def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
         for start in range(len(whole) - len(bare) + 1):
             if whole[start : start + len(bare)] == bare:
                 return whole[:start], whole[start + len(bare) :]
-    raise ConfigError(f"model_name: the tokenizer of {tokenizer.name_or_path!r} does not keep a text's own pieces")
+    raise ConfigError(f"model_name: the tokenizer of {tokenizer.name_or_path!r} changes a text's pieces in context")
 
 
 def length_limit(tokenizer: Any) -> Optional[int]:
-    """The tokenizer's own limit in pieces, special ones included; `None` where it declares none."""
+    """The tokenizer's own limit in pieces, special pieces included; `None` if it declares none."""
     limit = tokenizer.model_max_length
     return int(limit) if limit is not None and 0 < limit < _SANE_LENGTH else None
 
@@ -150,7 +151,7 @@ def _required_assets(model_name: str, serialization_dir: Optional[Union[str, "os
 
 @lru_cache(maxsize=16)
 def _archived_tokenizer(folder: str, modified: int, inode: int) -> Any:
-    """`modified` and `inode` tell an extracted archive from an earlier one in a folder of the same name."""
+    """`modified` and `inode` distinguish an extracted archive from an earlier one in a folder of the same name."""
     from transformers import PreTrainedTokenizerFast
 
     try:
@@ -174,10 +175,10 @@ def _pretrained_tokenizer(location: str, model_name: str) -> Any:
     if not tokenizer.is_fast:
         raise ConfigError(
             f"model_name: {model_name!r} has only a slow tokenizer ({type(tokenizer).__name__}). "
-            "Convert it to a tokenizer.json, or choose an encoder that has one"
+            "Convert it to a tokenizer.json, or choose an encoder with one"
         )
     if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_ids):
-        raise ConfigError(f"model_name: {model_name!r} has no vocabulary beside its weights. Add its tokenizer.json")
+        raise ConfigError(f"model_name: {model_name!r} has weights but no vocabulary. Add its tokenizer.json")
     if _joins_words(tokenizer) and not plain:
         tokenizer = read_pretrained(read, location, "tokenizer", add_prefix_space=True)
     _restore_pipeline(tokenizer, location)
@@ -185,11 +186,11 @@ def _pretrained_tokenizer(location: str, model_name: str) -> Any:
 
 
 def _check_files(folder: Path, model_name: str) -> None:
-    """Say in one line what transformers says in many, or not at all (5.x makes up a vocabulary of special tokens)."""
+    """Raise one-line errors for missing files; transformers writes many lines, or invents a vocabulary (5.x)."""
     names = {entry.name for entry in folder.iterdir()}
     if not names & {"vocab.txt", *_OTHER_VOCABULARIES} and not any(name.endswith(".model") for name in names):
         raise ConfigError(
-            f"model_name: the folder {model_name!r} holds no tokenizer. Add its tokenizer.json, vocab.txt or "
+            f"model_name: the folder {model_name!r} contains no tokenizer. Add its tokenizer.json, vocab.txt or "
             "SentencePiece model"
         )
     path = folder / _TOKENIZER_FILE
@@ -202,18 +203,18 @@ def _check_files(folder: Path, model_name: str) -> None:
 
 
 def _is_plain_word_piece(folder: Path) -> bool:
-    """Whether a folder has a vocab.txt and nothing that names its tokenizer."""
+    """Whether a folder has a vocab.txt, and no file or setting names another tokenizer."""
     if not (folder / "vocab.txt").is_file() or any((folder / name).exists() for name in _OTHER_VOCABULARIES):
         return False
     try:
         settings = read_json_file(folder / _SETTINGS_FILE)
     except ValueError:
-        return False  # a broken file is for transformers to complain about
+        return False  # let transformers report the broken file
     return not settings.get("tokenizer_class") and not any(folder.glob("*.model"))
 
 
 def _read_plain_word_piece(location: str, **options: Any) -> Any:
-    """BERT's tokenizer, with settings that suit the vocabulary wherever tokenizer_config.json does not give them."""
+    """BERT's tokenizer, with settings chosen by the vocabulary if tokenizer_config.json does not set them."""
     from transformers import BertTokenizerFast
 
     folder = Path(location)
@@ -222,22 +223,22 @@ def _read_plain_word_piece(location: str, **options: Any) -> Any:
     if "do_lower_case" not in settings:
         options["do_lower_case"] = not any(len(piece) == 1 and "A" <= piece <= "Z" for piece in pieces)
     if settings.get("strip_accents") is None and any("가" <= piece[:1] <= "힣" for piece in pieces):
-        # Stripping accents takes Hangul syllables apart, and nothing puts them together again.
+        # Stripping accents would split Hangul syllables into letters.
         options["strip_accents"] = False
-    with quiet_transformers():  # that the configuration has another tokenizer is why we are here
+    with quiet_transformers():  # it would warn that the configuration names another tokenizer
         return BertTokenizerFast.from_pretrained(location, **options)
 
 
 def _joins_words(tokenizer: Any) -> bool:
-    """Whether this is a byte-level tokenizer that takes a word's first piece for the continuation of another word."""
+    """Whether this is a byte-level tokenizer that reads a word's first piece as the continuation of another word."""
     splitter = tokenizer.backend_tokenizer.pre_tokenizer
     return type(splitter).__name__ == "ByteLevel" and not splitter.add_prefix_space
 
 
 def _restore_pipeline(tokenizer: Any, location: str) -> None:
     """
-    Take a Unigram tokenizer's steps from its tokenizer.json: transformers 5 rebuilds them by the class, which may
-    take apart Hangul where the file, which transformers 4 follows, does not.
+    Read the pipeline of a Unigram tokenizer from its tokenizer.json, as transformers 4 does. Transformers 5 rebuilds it
+    from the tokenizer's class, which may split Hangul syllables where the file does not.
     """
     import transformers
 
@@ -254,8 +255,8 @@ def _restore_pipeline(tokenizer: Any, location: str) -> None:
 
 def _save_encoder(assets: Assets, model_name: str, tokenizer: Any) -> None:
     """
-    Save what rebuilds the tokenizer and the (empty) encoder: the tokenizer's pipeline as it stands, which does not
-    depend on the class that a version of transformers has for it, and the configuration.
+    Save the files that rebuild the tokenizer and the encoder without weights: the tokenizer's pipeline, which does not
+    depend on the tokenizer classes of a version of transformers, and the configuration.
     """
 
     def write(folder: Path) -> None:
@@ -264,7 +265,7 @@ def _save_encoder(assets: Assets, model_name: str, tokenizer: Any) -> None:
         settings["model_max_length"] = tokenizer.model_max_length
         settings["clean_up_tokenization_spaces"] = False
         if hasattr(tokenizer.backend_tokenizer.pre_tokenizer, "add_prefix_space"):
-            # Where it is not given, transformers 4 turns it off.
+            # Without it, transformers 4 turns it off.
             settings["add_prefix_space"] = tokenizer.backend_tokenizer.pre_tokenizer.add_prefix_space
         (folder / _SETTINGS_FILE).write_text(json.dumps(settings, ensure_ascii=False, indent=1), encoding="utf-8")
         backend = tokenizer.backend_tokenizer

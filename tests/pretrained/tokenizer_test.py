@@ -150,7 +150,7 @@ def test_missing_and_broken_tokenizers(folders: dict[str, str], tmp_path: Path) 
         load_tokenizer(str(tmp_path / "nowhere"))
     bare = Path(shutil.copytree(folders["bert"], tmp_path / "bare"))
     (bare / "tokenizer.json").unlink()
-    with pytest.raises(ConfigError, match=r"model_name: the folder .*bare' holds no tokenizer. Add"):
+    with pytest.raises(ConfigError, match=r"model_name: the folder .*bare' contains no tokenizer. Add"):
         load_tokenizer(str(bare))
     pointer = Path(shutil.copytree(folders["bert"], tmp_path / "pointer"))
     (pointer / "tokenizer.json").write_text("version https://git-lfs.github.com/spec/v1\n")
