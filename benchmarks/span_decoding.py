@@ -120,14 +120,14 @@ def child(kind: str, length: int) -> None:
     from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
     from ner_plugins.heads.pair_scorer import PairSpanScorer
     from ner_plugins.heads.projection import SpanProjection
-    from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss
+    from ner_plugins.modules.losses.span_loss import CrossEntropyLoss
 
     torch.set_num_threads(1)
     dim = DIM if kind == "pair_ffn" else PROJECTION
     projections = [SpanProjection(DIM, PROJECTION, depth=int(kind != "pair_ffn")) for _ in range(2)]
     width = None if kind == "square" else WIDTH
     build = PairSpanScorer if kind == "pair_ffn" else BiaffineSpanScorer
-    scorer, loss = build(dim, CLASSES, width, "xavier"), CrossEntropySpanLoss()
+    scorer, loss = build(dim, CLASSES, width, "xavier"), CrossEntropyLoss()
 
     def step(length: int) -> None:
         tokens = torch.randn(1, length, DIM, requires_grad=True)

@@ -10,7 +10,7 @@ from ner_plugins.heads.head import Head
 from ner_plugins.heads.projection import SpanProjection
 from ner_plugins.heads.span_head import Decoding, SpanHead
 from ner_plugins.heads.span_scorer import Init, SpanScorer
-from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss, SpanLoss
+from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss
 
 
 @Head.register("biaffine")
@@ -34,7 +34,7 @@ class BiaffineHead(SpanHead):
         `biaffine`, or `pair_ffn` (`hidden_dim`, `activation`); `width_features` in either.
     init : `str`, optional (default=`"zeros"`)
         Of the scorer's weights: `zeros`, as published, or `xavier`.
-    loss : `Optional[SpanLoss]`, optional (default=`None`)
+    loss : `Optional[CellLoss]`, optional (default=`None`)
         `None` for softmax cross-entropy, summed over the spans and divided by the number of sentences.
     decoding : `str`, optional (default=`"flat_greedy"`)
         `flat_greedy`, `flat_optimal` or `nested`.
@@ -50,11 +50,11 @@ class BiaffineHead(SpanHead):
         scorer: Lazy[SpanScorer] = Lazy(BiaffineSpanScorer),  # noqa: B008
         max_span_width: Optional[int] = None,
         init: Init = "zeros",
-        loss: Optional[SpanLoss] = None,
+        loss: Optional[CellLoss] = None,
         decoding: Decoding = "flat_greedy",
         **kwargs: Any,
     ) -> None:
-        loss = loss or CrossEntropySpanLoss()
+        loss = loss or CrossEntropyLoss()
         super().__init__(encoding_dim, types, max_span_width, loss, decoding=decoding, **kwargs)
         self.start_projection = projection.construct(input_dim=encoding_dim)
         self.end_projection = projection.construct(input_dim=encoding_dim)

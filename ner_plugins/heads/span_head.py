@@ -11,7 +11,7 @@ from ner_plugins.heads.band import band_width, checked_width, reachable_spans, s
 from ner_plugins.heads.decoding import MODES, DecodedSpans, decode_spans
 from ner_plugins.heads.head import Head
 from ner_plugins.modules.losses.sampling import NegativeSampling
-from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss, SpanLoss, span_targets
+from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, span_targets
 
 Decoding = Literal["flat_greedy", "flat_optimal", "nested", "published"]
 DecodingScore = Literal["margin", "logit", "probability"]
@@ -29,7 +29,7 @@ class SpanHead(Head):
         See `Head`.
     max_span_width : `Optional[int]`, optional (default=`None`)
         The widest span, in tokens, that can be predicted; `None` for no limit. Wider gold counts as missed.
-    loss : `Optional[SpanLoss]`, optional (default=`None`)
+    loss : `Optional[CellLoss]`, optional (default=`None`)
         `None` for softmax cross-entropy, averaged over the spans.
     negative_sampling : `Optional[NegativeSampling]`, optional (default=`None`)
         Which spans that are no entity count in a training step; `None` for all.
@@ -54,7 +54,7 @@ class SpanHead(Head):
         encoding_dim: int,
         types: Sequence[str],
         max_span_width: Optional[int] = None,
-        loss: Optional[SpanLoss] = None,
+        loss: Optional[CellLoss] = None,
         negative_sampling: Optional[NegativeSampling] = None,
         decoding: Decoding = "flat_optimal",
         decoding_score: DecodingScore = "margin",
@@ -65,7 +65,7 @@ class SpanHead(Head):
         if loss is not None and loss.needs_band and not self.scores_band:
             raise ConfigError("the loss shares gold among neighbouring spans, but this head scores tokens, not spans")
         self.max_span_width = checked_width(max_span_width)
-        self.span_loss = loss or CrossEntropySpanLoss(reduction="cells")
+        self.span_loss = loss or CrossEntropyLoss(reduction="cells")
         self.negative_sampling = negative_sampling
         self.decoding = decoding
         self.decoding_score = decoding_score
@@ -86,7 +86,7 @@ class SpanHead(Head):
         types: Sequence[str],
         head: Lazy[Head],
         max_span_width: Optional[int] = None,
-        loss: Optional[SpanLoss] = None,
+        loss: Optional[CellLoss] = None,
         negative_sampling: Optional[NegativeSampling] = None,
         decoding: Decoding = "flat_optimal",
         decoding_score: DecodingScore = "margin",

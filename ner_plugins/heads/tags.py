@@ -13,7 +13,7 @@ from ner_plugins.heads.tag_scorers import TagScorer, make_tag_scorer
 from ner_plugins.modules.crf.crf import ConditionalRandomField
 from ner_plugins.modules.crf.tagging import TagSet
 from ner_plugins.modules.losses.sampling import NegativeSampling
-from ner_plugins.modules.losses.span_loss import CrossEntropySpanLoss, SpanLoss
+from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss
 
 Decoder = Literal["crf", "softmax"]
 CrfReduction = Literal["mean", "token_mean", "sum"]
@@ -51,7 +51,7 @@ class TagsHead(Head):
         Whether the CRF scores first and last tags.
     reduction : `Optional[str]`, optional (default=`None`)
         Of the CRF's loss: `mean` over the sentences (also `None`), `token_mean` or `sum`.
-    loss : `Optional[SpanLoss]`, optional (default=`None`)
+    loss : `Optional[CellLoss]`, optional (default=`None`)
         Of `softmax`, over the tokens; those in an entity are the positives. `None` for cross-entropy, averaged over the
         tokens. `boundary_smoothing` is for spans only.
     negative_sampling : `Optional[NegativeSampling]`, optional (default=`None`)
@@ -73,7 +73,7 @@ class TagsHead(Head):
         constrain_training: bool = False,
         use_start_end: bool = True,
         reduction: Optional[CrfReduction] = None,
-        loss: Optional[SpanLoss] = None,
+        loss: Optional[CellLoss] = None,
         negative_sampling: Optional[NegativeSampling] = None,
     ) -> None:
         super().__init__(encoding_dim, types)
@@ -91,7 +91,7 @@ class TagsHead(Head):
         if decoder == "softmax":  # a chain without transitions
             torch.nn.init.zeros_(self.crf.transitions)
             self.crf.requires_grad_(False)
-        self.tag_loss = loss or CrossEntropySpanLoss(reduction="cells")
+        self.tag_loss = loss or CrossEntropyLoss(reduction="cells")
         self.negative_sampling = negative_sampling
 
     def _refuse_what_has_no_effect(
@@ -99,7 +99,7 @@ class TagsHead(Head):
         constrain: bool,
         constrain_training: bool,
         reduction: Optional[str],
-        loss: Optional[SpanLoss],
+        loss: Optional[CellLoss],
         negative_sampling: Optional[NegativeSampling],
     ) -> None:
         of_crf = {"reduction": reduction is not None, "constrain_training": constrain_training}

@@ -20,7 +20,7 @@ from ner_plugins.models.ner_model import NerModel
 from ner_plugins.modules.lattice.flat_encoder import FlatEncoder
 from ner_plugins.modules.lattice.lattice_encoder import LatticeEncoder
 from ner_plugins.modules.losses.sampling import NegativeSampling
-from ner_plugins.modules.losses.span_loss import SpanLoss
+from ner_plugins.modules.losses.span_loss import CellLoss
 
 
 @Model.register("crf_tagger", exist_ok=True)
@@ -45,7 +45,7 @@ class CrfTagger(NerModel):
         constrain_training: bool = False,
         use_start_end: bool = True,
         reduction: Optional[CrfReduction] = None,
-        loss: Optional[SpanLoss] = None,
+        loss: Optional[CellLoss] = None,
         negative_sampling: Optional[NegativeSampling] = None,
         **kwargs: Any,
     ) -> None:
@@ -78,7 +78,7 @@ class BiaffineNer(NerModel):
         scorer: Lazy[SpanScorer] = Lazy(BiaffineSpanScorer),  # noqa: B008
         max_span_width: Optional[int] = None,
         init: Init = "zeros",
-        loss: Optional[SpanLoss] = None,
+        loss: Optional[CellLoss] = None,
         negative_sampling: Optional[NegativeSampling] = None,
         decoding: Decoding = "flat_greedy",
         decoding_score: DecodingScore = "margin",
@@ -120,7 +120,7 @@ class SpanNer(NerModel):
         text_field_embedder: TextFieldEmbedder,
         head: Lazy[Head],
         max_span_width: Optional[int] = None,
-        loss: Optional[SpanLoss] = None,
+        loss: Optional[CellLoss] = None,
         negative_sampling: Optional[NegativeSampling] = None,
         decoding: Decoding = "flat_optimal",
         decoding_score: DecodingScore = "margin",

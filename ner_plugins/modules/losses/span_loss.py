@@ -144,7 +144,7 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         return counted.sum().clamp(min=1)
 
 
-SpanLoss = CellLoss
+SpanLoss = CellLoss  # the earlier name
 
 
 class SoftmaxLoss(CellLoss):
@@ -206,7 +206,7 @@ class CrossEntropyLoss(SoftmaxLoss):
         return -log_probability
 
 
-CrossEntropySpanLoss = CrossEntropyLoss
+CrossEntropySpanLoss = CrossEntropyLoss  # the earlier name
 
 
 def span_targets(entities: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
