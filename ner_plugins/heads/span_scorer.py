@@ -97,4 +97,3 @@ class WidthFeatures(nn.Module):
         """The vectors of the widths 1 .. `width`. Shape: (width, dim)"""
         widths = torch.arange(1, width + 1, device=self.weight.device)
         return self.weight[torch.searchsorted(self.bounds, widths, right=True) - 1]
-

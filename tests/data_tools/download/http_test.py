@@ -276,5 +276,3 @@ def test_compressed_on_the_way(server, part, fetcher):
 def test_progress_shows_in_a_log_only_where_it_takes_long(server, part, fetcher, capsys):
     fetcher.fetch(f"{server.address}/a", part, MANY)
     assert capsys.readouterr() == ("", "")
-
-
