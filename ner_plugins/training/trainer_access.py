@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
+import torch
 from allennlp.data import DataLoader
 
 
@@ -49,6 +50,17 @@ def validation_metrics(trainer: Any) -> list[str]:
 def validation_score(trainer: Any, figures: Mapping[str, float]) -> float:
     """The value of `validation_metric` for some figures; higher is better."""
     return float(trainer._metric_tracker.combined_score(figures))
+
+
+def amp_dtype(trainer: Any) -> Optional[torch.dtype]:
+    """The type of mixed precision; `None` without it."""
+    name = getattr(trainer, "amp_dtype", "float16" if trainer._use_amp else None)
+    return None if name is None else getattr(torch, name)
+
+
+def scales_gradients(trainer: Any) -> bool:
+    """Whether the trainer scales gradients, as it does in float16."""
+    return trainer._scaler is not None
 
 
 def ddp_wrapper(trainer: Any) -> Any:

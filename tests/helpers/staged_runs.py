@@ -48,7 +48,7 @@ NERCO: dict[str, Any] = {
 
 
 def experiment(*callbacks: dict[str, Any], **trainer: Any) -> dict[str, Any]:
-    """The small experiment with callbacks, and with settings of the trainer."""
+    """The small experiment with callbacks and trainer settings."""
     settings = deepcopy(SMALL)
     settings["trainer"] |= trainer
     if callbacks:
@@ -57,7 +57,7 @@ def experiment(*callbacks: dict[str, Any], **trainer: Any) -> dict[str, Any]:
 
 
 def experiment_over_flat(encoder: str | None = None, **callback: Any) -> dict[str, Any]:
-    """The small experiment with FLAT, a lexicon with vectors and the stages of NerCo; with or without a transformer."""
+    """The small experiment with FLAT, a lexicon with vectors and the stages of NerCo, optionally over a transformer."""
     stages = {"type": "nerco", "epochs": 3, "batch_size": 6, "head_only_epochs": 2, "pictures": False}
     settings = experiment(
         {**stages, **callback},
@@ -87,7 +87,7 @@ def experiment_over_flat(encoder: str | None = None, **callback: Any) -> dict[st
 
 
 def train(settings: dict[str, Any], folder: Path, recover: bool = False) -> Any:
-    """What `allennlp train` does with these settings; returns the model."""
+    """Run `allennlp train` with these settings in this process; returns the model."""
     from allennlp.commands.train import train_model
     from allennlp.common import Params
     from allennlp.common.util import import_module_and_submodules
@@ -97,7 +97,7 @@ def train(settings: dict[str, Any], folder: Path, recover: bool = False) -> Any:
 
 
 def _die_at(name: str, number: int = 1, after: bool = True) -> None:
-    """Die by SIGKILL before or after the `number`-th file whose name begins with `name` is given it."""
+    """Die by SIGKILL before or after the `number`-th file whose name begins with `name` gets its final name."""
     replace, seen = os.replace, 0
 
     def replace_and_die(source: Any, target: Any, **kwargs: Any) -> None:
@@ -122,8 +122,8 @@ def train_and_kill(
     settings: dict[str, Any], folder: Path, name: str, number: int = 1, after: bool = True, recover: bool = False
 ) -> bool:
     """
-    Train in another process, which dies by SIGKILL when a file is given its final name: the `number`-th whose name
-    begins with `name`, before or after that. Returns whether it died of that.
+    Train in another process, which dies by SIGKILL just before or after the `number`-th file whose name begins with
+    `name` gets its final name. Returns whether it died so.
     """
     process = context().Process(target=_killed, args=(settings, folder, recover, name, number, after))
     process.start()
@@ -163,10 +163,10 @@ def train_distributed(
     settings: dict[str, Any], folder: Path, ranks: int = 2, kill: tuple[str, int] | None = None
 ) -> list[dict[str, Any]]:
     """
-    Train on the CPU in so many processes, as `allennlp train` does in its own; `kill`, the arguments of
-    `train_and_kill`, is for rank 0. The vocabulary has to be in `folder` already.
+    Train on the CPU in `ranks` processes, as `allennlp train` does; `kill` holds arguments of `_die_at` for rank 0. The
+    vocabulary has to be in `folder` already.
 
-    Returns of each rank the weights before and after ordinary training and which sentences it read; none if killed.
+    Returns for each rank the weights before and after ordinary training and the sentences it read; nothing if killed.
     """
     import torch
     from allennlp.common.util import find_open_port

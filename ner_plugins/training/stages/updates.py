@@ -11,6 +11,7 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from ner_plugins.distributed import sum_gradients
 from ner_plugins.training.stages.options import StageOptions
+from ner_plugins.training.trainer_access import amp_dtype, scales_gradients
 
 
 class Precision:
@@ -23,10 +24,9 @@ class Precision:
     """
 
     def __init__(self, trainer: Any) -> None:
-        name = getattr(trainer, "amp_dtype", "float16" if trainer._use_amp else None)
-        self.dtype: Optional[torch.dtype] = None if name is None else getattr(torch, name)
+        self.dtype = amp_dtype(trainer)
         self.device_type = torch.device(trainer.cuda_device).type
-        self.scales = trainer._scaler is not None
+        self.scales = scales_gradients(trainer)
 
     def autocast(self) -> ContextManager[Any]:
         """The context for a forward pass."""
