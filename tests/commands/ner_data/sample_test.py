@@ -20,6 +20,6 @@ def test_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "warning" not in capsys.readouterr().err
     run("sample", tmp_path / "c.json", tmp_path / "e.json", "-n", 1000)
     assert f"warning: {len(types)} sentences, though -n is 1,000" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="-n is 0"):
+    with pytest.raises(ConfigError, match="-n must be >= 1"):
         run("sample", source, tmp_path / "d.json", "-n", 0)
     assert not (tmp_path / "d.json").exists()
