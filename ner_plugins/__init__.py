@@ -1,8 +1,8 @@
 """
 AllenNLP plugins for Chinese and Korean named entity recognition.
 
-Importing the package makes AllenNLP 2.10.1 work on today's libraries and registers this package's commands; what it
-costs is paid when `allennlp` is imported, not here.
+Importing the package installs an import hook. When `allennlp` is imported, the hook patches AllenNLP 2.10.1 to work
+with today's libraries and registers this package's commands.
 """
 
 from ner_plugins import compat

@@ -1,10 +1,10 @@
-"""The exceptions of this package: one family, whose messages name the place and the remedy."""
+"""The exceptions of this package. Their messages name the place and the remedy."""
 
 from typing import Optional
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """`value` for a message: printable whatever it holds, and not longer than `limit` characters."""
+    """`value` for a message: printable, and at most `limit` characters long."""
     written = repr(value)
     return written if len(written) <= limit else written[: limit - 3] + "..."
 
@@ -23,7 +23,7 @@ class ArchiveError(NerError):
 
 class DataError(NerError):
     """
-    A data file, or one place in it, cannot be read as what it should be.
+    A data file, or one place in it, is not in the expected format.
 
     # Parameters
 
@@ -34,7 +34,7 @@ class DataError(NerError):
     line : `Optional[int]`
         The 1-based line in it.
     expected : `Optional[str]`
-        What should stand there.
+        What the place should hold.
     remedy : `Optional[str]`
         What the user can do.
     """
@@ -59,7 +59,7 @@ class DataError(NerError):
         super().__init__(message)
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        # Exceptions travel from data loader workers by pickle, which calls the class with `args` alone.
+        # Data loader workers pickle exceptions, and pickle calls the class with `args` alone.
         return _restore_data_error, (self.problem, self.path, self.line, self.expected, self.remedy)
 
 

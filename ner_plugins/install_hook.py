@@ -1,20 +1,21 @@
-"""`python -m ner_plugins.install_hook`: the import hook for an editable install, whose wheel has no place for it."""
+"""`python -m ner_plugins.install_hook`: installs the import hook, which an editable install leaves out."""
 
 import shutil
 import sysconfig
 from pathlib import Path
+from typing import Optional
 
 HOOK = "ner_plugins.pth"
 
 
-def install_hook(folder: str | None = None) -> Path:
+def install_hook(folder: Optional[str] = None) -> Path:
     """
-    Copy `ner_plugins.pth` into site-packages, so that every start of this Python knows the hook.
+    Copy `ner_plugins.pth` into site-packages, so that this Python installs the hook at every start.
 
     # Parameters
 
-    folder : `Optional[str]`
-        Another folder to put it in.
+    folder : `Optional[str]`, optional (default=`None`)
+        Another folder to copy it to.
 
     # Returns
 

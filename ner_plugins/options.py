@@ -20,7 +20,7 @@ _owner: ContextVar[str] = ContextVar("ner_plugins_owner", default="")
 
 def refuse_unknown_options() -> None:
     """
-    AllenNLP 2.10.1 hands a key that it does not know to any constructor with `**kwargs`, which fails, or ignores it.
+    AllenNLP 2.10.1 passes a key that it does not know to any constructor with `**kwargs`, which fails or ignores it.
 
     A key that no constructor of the class takes raises an `OptionError` with the closest option before anything is
     constructed. A stock class with `**kwargs` keeps such keys, since it may use them.
@@ -171,17 +171,17 @@ def _written(value: Any) -> str:
 
 def unknown_option(place: str, owner: str, key: str, options: Collection[str]) -> str:
     """
-    What to say of a key that is no option.
+    The message about a key that is not an option.
 
     # Parameters
 
     place : `str`
-        Where in the config, `dataset_reader.`.
+        Its place in the config, `dataset_reader.`.
     owner : `str`
-        What has the options, `weibo`.
+        The object with the options, `weibo`.
     key : `str`
     options : `Collection[str]`
-        Those that there are.
+        The options that exist.
     """
     near = get_close_matches(key, options, n=1)
     where = f"{place.rstrip('.')}: " if place else ""
@@ -190,7 +190,7 @@ def unknown_option(place: str, owner: str, key: str, options: Collection[str]) -
 
 
 def registered_name(cls: type) -> str:
-    """The name that a config has for `cls`, of several the first; the class's own where it has none."""
+    """The registered name of `cls`, the first of several; the class's own name if it is not registered."""
     from allennlp.common.registrable import Registrable
 
     registries = Registrable._registry.values()
@@ -199,7 +199,7 @@ def registered_name(cls: type) -> str:
 
 
 def _takes_anything(cls: type, constructor: Any) -> bool:
-    """Whether a key that no constructor names can be meant. Classes of this package hand theirs on to their parents."""
+    """Whether the class may use a key that no constructor names. Classes of this package only pass `**kwargs` on."""
     from allennlp.common.from_params import FromParams
 
     kinds = {parameter.kind for parameter in inspect.signature(constructor).parameters.values()}
@@ -210,7 +210,7 @@ def _takes_anything(cls: type, constructor: Any) -> bool:
 
 
 def name_few_choices() -> None:
-    """AllenNLP 2.10.1 answers a misspelt name with every name there is, some sixty readers, in no order."""
+    """AllenNLP 2.10.1 answers a misspelled name with all registered names, unsorted; list this package's instead."""
     from allennlp.common.checks import ConfigurationError
     from allennlp.common.params import Params
 
@@ -242,16 +242,16 @@ def _unknown_name(place: str, value: str, registry: dict[str, tuple[type, Option
     guess = f": did you mean {near[0]!r}?" if near else "."
     return (
         f"{place}{source}: there is no {value!r}{guess} {listed.removesuffix('; ')}. A class of your own needs "
-        "--include-package, or its path (my_package.my_module.MyClass)"
+        "--include-package or its full path (my_package.my_module.MyClass)"
     )
 
 
 def merge_nested_overrides() -> None:
     """
-    AllenNLP 2.10.1 says in the help of `--overrides` that nested dictionaries mean the same as dotted keys, but lets
-    `{"trainer": {"num_epochs": 1}}` replace the whole trainer.
+    AllenNLP 2.10.1 documents nested dictionaries in `--overrides` as the same as dotted keys, but replaces the whole
+    trainer by `{"trainer": {"num_epochs": 1}}`.
 
-    Here it changes that one key. A dictionary with a `type` is a new object, and replaces the old one, as ever.
+    Change that one key instead. A dictionary with a `type` is a new object, and replaces the old one as before.
     """
     from allennlp.common import params
 
@@ -267,7 +267,7 @@ def merge_nested_overrides() -> None:
 
 
 def _dotted(given: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """`overrides` with dotted keys for what changes a part of an object that is there."""
+    """`overrides` with dotted keys for changes to a part of an existing object."""
     dotted: dict[str, Any] = {}
     for key, value in overrides.items():
         if isinstance(value, dict) and value and "type" not in value and isinstance(given.get(key), dict):

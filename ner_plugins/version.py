@@ -1,3 +1,3 @@
-"""The version of this package, and of the archives it writes."""
+"""The version of this package, also written into its archives."""
 
 VERSION = "0.1.0"

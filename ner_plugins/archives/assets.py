@@ -1,8 +1,8 @@
 """
-What an archive carries besides weights and vocabulary: the folder `ner_assets/` in the serialization directory.
+The part of an archive besides weights and vocabulary: the folder `ner_assets/` in the serialization directory.
 
-A component that needs something of its own to be built again (a tokenizer, an encoder's configuration, a lexicon,
-thresholds) saves it there in training, and reads it from there, and from nowhere else, when `is_loading()`.
+A component that needs more than its options to be built again (a tokenizer, an encoder's configuration, a lexicon,
+thresholds) saves it there in training. When `is_loading()`, it reads from there and from nowhere else.
 """
 
 import json
@@ -33,8 +33,8 @@ _loading: ContextVar[bool] = ContextVar("ner_plugins_loading", default=False)
 @contextmanager
 def loading() -> Iterator[None]:
     """
-    Components built in this context belong to a trained model: they read from `ner_assets/` alone, never from the
-    folders and hub names of the configuration. Set around AllenNLP's `Model.load` and its loading of readers.
+    A context in which components of a trained model are built: they read from `ner_assets/` alone, never from the
+    folders and hub names of the configuration. AllenNLP's `Model.load` and its loading of readers run in it.
     """
     token = _loading.set(True)
     try:
@@ -50,17 +50,17 @@ def is_loading() -> bool:
 
 def asset_name(source: str) -> str:
     """
-    The name under which an asset is kept: readable, and different for different sources.
+    The name of an asset: readable, and different for different sources.
 
     # Parameters
 
     source : `str`
-        What the configuration names: a folder, a file or a hub name.
+        A folder, a file or a hub name, as in the configuration.
 
     # Returns
 
     `str`
-        The last part of `source` in letters safe for any file system, and a checksum of all of `source`.
+        The last part of `source` in characters safe for any file system, and a checksum of all of `source`.
     """
     source = source.replace("\\", "/").rstrip("/")
     slug = re.sub(r"[^A-Za-z0-9._-]+", "_", source.rsplit("/", 1)[-1]).strip("._-")[:60] or "asset"
@@ -71,25 +71,25 @@ class Assets:
     """
     The assets of one serialization directory, or of the folder that an archive was extracted to.
 
-    Everything is written under a temporary name and then renamed, so that a reader sees all of it or nothing; in
-    distributed training rank 0 alone writes. Whoever loads must read eagerly: AllenNLP deletes the extracted archive
-    as soon as the model is built.
+    Each asset is written under a temporary name and then renamed, so that a reader sees all of it or nothing; in
+    distributed training only rank 0 writes. Components must read eagerly, because AllenNLP deletes the extracted
+    archive as soon as the model is built.
 
     # Parameters
 
     serialization_dir : `Union[str, os.PathLike[str]]`
-        The directory that AllenNLP passes to constructors under this name.
+        The directory that AllenNLP passes to constructors as `serialization_dir`.
     """
 
     def __init__(self, serialization_dir: Union[str, "os.PathLike[str]"]) -> None:
         self.root = Path(serialization_dir) / ASSETS_FOLDER
 
     def exists(self) -> bool:
-        """Whether anything was ever saved here."""
+        """Whether anything has been saved here."""
         return (self.root / MANIFEST).is_file()
 
     def folder(self, name: str) -> Path:
-        """The path of the asset `name`, a folder; it need not exist (see `require`)."""
+        """The path of the folder `name`, which need not exist (see `require`)."""
         return self.root / name
 
     def check_version(self) -> None:
@@ -118,14 +118,14 @@ class Assets:
 
     def require(self, name: str, what: str) -> Path:
         """
-        The path of an asset that a model cannot be loaded without.
+        The path of an asset without which a model cannot be loaded.
 
         # Parameters
 
         name : `str`
             As in `save_folder` or `save_json`.
         what : `str`
-            What it is to the user, such as "the tokenizer of 'bert-base-chinese'"; for the message.
+            The asset as the message names it, such as "the tokenizer of 'bert-base-chinese'".
 
         # Raises
 
@@ -143,14 +143,14 @@ class Assets:
 
     def save_folder(self, name: str, write: Callable[[Path], None]) -> None:
         """
-        Save a folder, unless it is there already: a run that is taken up again keeps what it began with.
+        Save a folder unless it exists: a recovered run keeps the assets that it began with.
 
         # Parameters
 
         name : `str`
             The folder's name.
         write : `Callable[[Path], None]`
-            Fills the (empty) folder that it is given.
+            Fills the (empty) folder that it gets.
         """
         if not is_first_rank() or self.folder(name).is_dir():
             return
@@ -161,14 +161,14 @@ class Assets:
             temporary.chmod(0o755)
             os.replace(temporary, self.folder(name))
         except OSError:
-            # Another process was quicker: a folder cannot replace one that has files.
+            # Another process was faster: a folder cannot replace one that has files.
             if not self.folder(name).is_dir():
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def save_json(self, name: str, value: Any) -> None:
-        """Save a JSON value under `name`, in place of an earlier one: for settings that training arrives at."""
+        """Save a JSON value under `name`, replacing an earlier one: for settings that training determines."""
         if is_first_rank():
             self.save_manifest()
             _write_json(self.root / name, value)
@@ -179,7 +179,7 @@ class Assets:
 
     def save_manifest(self) -> None:
         """
-        Write `manifest.json` if it is not there: the format's version and the versions of the libraries.
+        Write `manifest.json` if it is missing: the versions of the format and of the libraries.
 
         # Raises
 

@@ -1,4 +1,4 @@
-"""A copy of a model archive with other thresholds in its configuration."""
+"""Copying a model archive with other thresholds in its configuration."""
 
 import copy
 import gzip
@@ -6,7 +6,7 @@ import io
 import json
 import os
 import tarfile
-from typing import Any, Dict, Mapping
+from typing import Any, Mapping
 
 from ner_plugins.archives.writing import COMPRESSION
 from ner_plugins.errors import ArchiveError
@@ -18,28 +18,28 @@ def copy_with_thresholds(archive: str, copied: str, thresholds: Mapping[str, flo
     """
     Copy an archive, with `thresholds` as `model.thresholds` of its configuration.
 
-    That is where the model reads them, so that every command and `load_archive` apply them, whoever opens the archive
-    sees them, and an override (`-o '{"model.thresholds": 0}'`) takes them away. All else stays as it is, times too:
-    the same thresholds make the same file.
+    The model reads them there, so every command and `load_archive` apply them, a user can read them in the archive, and
+    an override (`-o '{"model.thresholds": 0}'`) removes them. Everything else is copied as it is, times included, so
+    the same thresholds give the same file.
 
     # Parameters
 
     archive : `str`
-        A `model.tar.gz`, local, that was loaded before (which checks its members).
+        A local `model.tar.gz` that was loaded before, since loading checks its members.
     copied : `str`
-        The file to write; one that is there is replaced.
+        The file to write or replace.
     thresholds : `Mapping[str, float]`
         By type.
 
     # Raises
 
-    `ArchiveError` if there is no configuration in it that can be read.
+    `ArchiveError` if it has no readable configuration.
     """
     found = False
     with (
         tarfile.open(archive, "r:*") as source,
         open(copied, "wb") as file,
-        # No time in it.
+        # Without the time of writing.
         gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=COMPRESSION, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w") as target,
     ):
@@ -52,13 +52,13 @@ def copy_with_thresholds(archive: str, copied: str, thresholds: Mapping[str, flo
                 member.size, content = len(changed), io.BytesIO(changed)
             target.addfile(member, content)
     if not found:
-        raise ArchiveError(f"{archive}: there is no {_CONFIG} in it")
+        raise ArchiveError(f"{archive}: has no {_CONFIG}. It should be the model.tar.gz that `allennlp train` wrote")
 
 
 def _with_thresholds(config: bytes, thresholds: Mapping[str, float], archive: str) -> bytes:
     try:
-        parsed: Dict[str, Any] = json.loads(config)
+        parsed: dict[str, Any] = json.loads(config)
         parsed["model"]["thresholds"] = dict(thresholds)
     except (ValueError, TypeError, KeyError) as error:
-        raise ArchiveError(f"{archive}: its {_CONFIG} is no configuration as `allennlp train` writes it") from error
+        raise ArchiveError(f"{archive}: its {_CONFIG} is not a configuration that `allennlp train` wrote") from error
     return json.dumps(parsed, indent=4, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -18,14 +18,14 @@ _PREFIX = "ner-archive-"
 
 
 def announce_loading_model() -> None:
-    """Components built by `Model.load` read their assets from the archive (`ner_plugins.archives.assets`)."""
+    """AllenNLP 2.10.1 builds components alike for training and loading; mark `Model.load` (see `archives.assets`)."""
     from allennlp.models.model import Model
 
     replace(Model, "load", _announcing)
 
 
 def announce_loading_readers() -> None:
-    """The same for the dataset readers of an archive."""
+    """Mark the loading of an archive's dataset readers, as `announce_loading_model` does for the model."""
     from allennlp.models import archival
 
     replace(archival, "_load_dataset_readers", _announcing)
@@ -62,7 +62,7 @@ def name_archive_in_errors() -> None:
 
 
 def extract_safely() -> None:
-    """AllenNLP 2.10.1 extracts archives without looking at their members (CVE-2007-4559)."""
+    """AllenNLP 2.10.1 extracts archives without checking their members (CVE-2007-4559)."""
     from allennlp.models import archival
 
     archival.extracted_archive = extracted_archive
@@ -71,19 +71,19 @@ def extract_safely() -> None:
 @contextmanager
 def extracted_archive(resolved_archive_file: Union[str, os.PathLike[str]], cleanup: bool = True) -> Iterator[str]:
     """
-    Extract a model archive into a fresh temporary folder, whose path this context yields.
+    Extract a model archive into a new temporary folder, and yield its path.
 
     # Parameters
 
     resolved_archive_file : `str`
-        A gzipped tar, as `allennlp train` writes it.
-    cleanup : `bool`
-        Whether to delete the folder on leaving. On an error it is deleted in any case.
+        A gzipped tar as written by `allennlp train`.
+    cleanup : `bool`, optional (default=`True`)
+        Whether to delete the folder at the end. After an error it is always deleted.
 
     # Raises
 
-    `ArchiveError` if the file is no archive, is cut short, or has a member that an archive of a model has no need for:
-    a link, a device, an absolute path, one that climbs out of the folder, or more than the caps of this module.
+    `ArchiveError` if the file is not an archive, is truncated, exceeds `MAX_MEMBERS` or `MAX_BYTES`, or has a member
+    that a model's archive does not need: a link, a device, an absolute path, or a path outside the folder.
     """
     folder = tempfile.mkdtemp(prefix=_PREFIX)
     done = False
@@ -94,8 +94,8 @@ def extracted_archive(resolved_archive_file: Union[str, os.PathLike[str]], clean
                 _read_to_the_end(archive)
         except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
             raise ArchiveError(
-                f"{resolved_archive_file}: not a whole model archive ({error}). "
-                "It should be the model.tar.gz that `allennlp train` wrote; copy it again"
+                f"{resolved_archive_file}: not a complete model archive ({error}). "
+                "It should be the model.tar.gz that `allennlp train` wrote: copy it again"
             ) from error
         yield folder
         done = True
@@ -118,8 +118,8 @@ def _extract(archive: tarfile.TarFile, folder: str, name: str) -> None:
             raise ArchiveError(f"{name}: member {member.name!r} {problem}. Refused; do not trust this file")
         if total > room:
             raise ArchiveError(
-                f"{name}: extracting it takes more than the {room} bytes that are free in {tempfile.gettempdir()}. "
-                "Make room there, or name another folder in the environment variable TMPDIR"
+                f"{name}: its content is larger than the {room} bytes that are free in {tempfile.gettempdir()}. "
+                "Free some space, or name another folder in the environment variable TMPDIR"
             )
         if hasattr(tarfile, "data_filter"):
             archive.extract(member, folder, filter="data")
@@ -128,7 +128,7 @@ def _extract(archive: tarfile.TarFile, folder: str, name: str) -> None:
 
 
 def _read_to_the_end(archive: tarfile.TarFile) -> None:
-    """Past the last member, so that the compressed stream's check sum is looked at."""
+    """Read past the last member, so that the checksum of the compressed stream is verified."""
     stream = archive.fileobj
     while stream is not None and stream.read(1 << 20):
         pass

@@ -1,4 +1,4 @@
-"""Reading and writing weights: no pickled code is run, and no file is ever half written."""
+"""Reading and writing weights: pickled code is never run, and files are written whole or not at all."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ _MODULES = (
 
 
 class _SafeTorch(ModuleType):
-    """What a module sees as `torch`: all of it, with `load` and `save` replaced."""
+    """`torch` with `load` and `save` replaced, for a module of AllenNLP."""
 
     def __init__(self, torch: ModuleType) -> None:
         super().__init__("torch")
@@ -37,9 +37,9 @@ class _SafeTorch(ModuleType):
 
 def load_weights_only() -> None:
     """
-    AllenNLP 2.10.1 calls `torch.load` without `weights_only`: torch before 2.6 then runs whatever a pickle says.
+    AllenNLP 2.10.1 calls `torch.load` without `weights_only`: torch before 2.6 then runs any code in a pickle.
 
-    It also saves checkpoints under their final name, so that one cut short by Ctrl-C cannot be recovered from.
+    It also saves checkpoints under their final name, so that a run stopped while saving cannot be recovered.
     """
     import torch
 
@@ -55,7 +55,7 @@ def load(file: Any, *args: Any, **kwargs: Any) -> Any:
 
     # Raises
 
-    `ArchiveError` if the file holds anything else, which is then not run.
+    `ArchiveError` if the file holds anything else, which is not run.
     """
     import torch
 
@@ -65,8 +65,8 @@ def load(file: Any, *args: Any, **kwargs: Any) -> Any:
         return torch.load(file, *args, **kwargs)
     except pickle.UnpicklingError as error:
         raise ArchiveError(
-            f"{file}: refused, because it holds more than weights, or is damaged. "
-            "Only load what you trust; to convert an old file of your own, save its state dict again"
+            f"{file}: refused, because it is damaged or holds more than weights. "
+            "Only load files you trust; to convert an old file of your own, save its state dict again"
         ) from error
     except (EOFError, IndexError, KeyError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
@@ -92,7 +92,7 @@ def save(value: Any, file: Any, *args: Any, **kwargs: Any) -> None:
 
 
 def _allow_numpy_scalars() -> None:
-    """Trainer states hold metrics, and metrics of other packages are numpy scalars: plain numbers, safe to rebuild."""
+    """Allow numpy scalars, which are safe to rebuild: metrics of other packages put them into trainer states."""
     import _codecs
 
     import numpy
@@ -103,5 +103,5 @@ def _allow_numpy_scalars() -> None:
         return
     scalar = numpy.float64(0).__reduce__()[0]
     kinds = [type(numpy.dtype(kind)) for kind in ("float64", "float32", "int64", "int32", "bool")]
-    # `encode` turns the text that a pickle holds a scalar's bytes as into bytes; torch 2.4 does not allow it by itself.
+    # A pickle stores a scalar's bytes as text, which `encode` turns into bytes; torch 2.4 does not allow it by default.
     add([scalar, numpy.dtype, *kinds, _codecs.encode])

@@ -1,4 +1,4 @@
-"""Archives that carry all that their model needs."""
+"""Writing archives that hold everything their model needs."""
 
 import gzip
 import io
@@ -18,18 +18,18 @@ from ner_plugins.files.atomic import atomic_path
 logger = logging.getLogger(__name__)
 
 COMPRESSION = 6
-"""Of gzip: tarfile's own 9 takes far longer, for weights that are hardly smaller."""
+"""The level of gzip. tarfile's default of 9 takes far longer and hardly makes weights smaller."""
 
 StrPath = Union[str, "os.PathLike[str]"]
 
 
 def write_whole_archives() -> None:
     """
-    AllenNLP 2.10.1 archives weights and vocabulary, and what the user thought of listing in `include_in_archive`.
+    AllenNLP 2.10.1 archives only weights, vocabulary and the files that the user lists in `include_in_archive`.
 
-    `ner_assets/`, without which a model of ours cannot be built on another machine, goes in by itself. A model of the
-    type `from_archive`, which AllenNLP would look for in its old archive again, is described as it is there, and has
-    that archive's vocabulary, extended.
+    `ner_assets/`, without which a model of this package cannot be built on another machine, is always included. A model
+    of type `from_archive`, for which AllenNLP would need the old archive again, gets the old archive's model
+    configuration, and its vocabulary, extended.
     """
     from allennlp.models import archival
 
@@ -43,16 +43,16 @@ def archive_model(
     include_in_archive: Optional[list[str]] = None,
 ) -> str:
     """
-    Write a run's archive. It has its name when it is whole.
+    Write a run's archive. The file gets its name when it is complete.
 
     # Parameters
 
     serialization_dir : `str`
         The run's directory.
     weights : `str`
-        The file of weights, in that directory if the path is not absolute.
+        The weights file, relative to that directory.
     archive_path : `Optional[str]`
-        The file to write, or a directory for a `model.tar.gz`. Left out: the run's.
+        The file to write, or a directory for a `model.tar.gz`; by default the run's directory.
     include_in_archive : `Optional[list[str]]`
         Patterns of further files in the run's directory.
 
@@ -63,7 +63,7 @@ def archive_model(
 
     # Raises
 
-    `RuntimeError` if there are no weights, or no configuration.
+    `RuntimeError` if the weights or the configuration are missing.
     """
     folder = Path(serialization_dir)
     for file, what in ((folder / weights, "weights"), (folder / "config.json", "config")):
@@ -89,14 +89,14 @@ def archive_model(
 
 class _Parts(NamedTuple):
     """
-    What of an archive may come from elsewhere than the run's directory.
+    The parts of an archive that may come from elsewhere than the run's directory.
 
     # Parameters
 
     config : `bytes`
     vocabulary : `Path`
     assets : `list[Path]`
-        Further ones.
+        Assets besides those of the run.
     """
 
     config: bytes
@@ -121,8 +121,8 @@ def _members(folder: Path, included: list[str], parts: _Parts) -> Iterator[tuple
 
 def _standing_alone(folder: Path, stack: ExitStack) -> _Parts:
     """
-    The run's configuration, with a model as it can be built without another archive; the vocabulary of that model; and
-    the assets that it had in the other archive, which is there until `stack` is closed.
+    The run's configuration with a model that does not need another archive, the vocabulary of that model, and its
+    assets in the other archive, which stays extracted until `stack` is closed.
     """
     from allennlp.common.file_utils import cached_path
     from allennlp.models import archival
@@ -138,7 +138,7 @@ def _standing_alone(folder: Path, stack: ExitStack) -> _Parts:
             other = found if found.is_dir() else Path(stack.enter_context(archival.extracted_archive(found)))
             config["model"] = json.loads((other / "config.json").read_bytes())["model"]
         except (OSError, ValueError, KeyError, NerError) as error:
-            logger.warning("the archive will need %s to be loaded: it cannot be read now (%s)", source, error)
+            logger.warning("loading this archive will need %s, which cannot be read now (%s)", source, error)
             return own
         assets += (other / ASSETS_FOLDER).iterdir() if (other / ASSETS_FOLDER).is_dir() else []
         vocabularies.append(other / "vocabulary")
@@ -150,7 +150,7 @@ def _standing_alone(folder: Path, stack: ExitStack) -> _Parts:
 
 
 def _extended(folders: list[Path], settings: dict[str, Any]) -> Any:
-    """The last of some vocabularies, extended by the one before it and so on, as `from_archive` does it."""
+    """The last of some vocabularies, extended by each earlier one in turn, as `from_archive` does."""
     from allennlp.data import Vocabulary
 
     named = {key: settings[key] for key in ("padding_token", "oov_token") if key in settings}

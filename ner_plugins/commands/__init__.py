@@ -1,5 +1,5 @@
-"""The commands: `train`, `evaluate` and `predict` as AllenNLP has them, with what their users miss."""
+"""The commands: AllenNLP's `train`, `evaluate` and `predict` with additions, and this package's own."""
 
 # Importing AllenNLP's commands registers ours (`ner_plugins.commands.command_line`), which imports the modules of this
-# package: first here, so that none of them is half imported then.
+# package. Import them first, so that none of these modules is half imported at that time.
 import allennlp.commands  # noqa: F401

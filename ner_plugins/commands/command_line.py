@@ -1,4 +1,4 @@
-"""The `allennlp` command: this package's commands, and mistakes that end in one message."""
+"""The `allennlp` command: this package's commands, and a message instead of a traceback for user errors."""
 
 import gc
 import json
@@ -13,7 +13,7 @@ from ner_plugins.errors import ConfigError, NerError
 
 
 def register_commands() -> None:
-    """AllenNLP 2.10.1 parses its arguments before `--include-package`: our commands have to be known by then."""
+    """AllenNLP 2.10.1 parses its arguments before `--include-package`: register our commands before that."""
     from allennlp.commands.subcommand import Subcommand
 
     from ner_plugins.commands.evaluate import EvaluateCommand
@@ -32,7 +32,7 @@ def register_commands() -> None:
 
 
 def report_mistakes_in_one_message() -> None:
-    """AllenNLP 2.10.1 ends in a traceback whatever the mistake; see `run`."""
+    """AllenNLP 2.10.1 prints a traceback for every error; print one message for a user's mistake (see `run`)."""
     from allennlp import commands
 
     replace(commands, "main", _reporting)
@@ -49,10 +49,10 @@ def _reporting(main: Any) -> Any:
 
 def run(main: Any, prog: Optional[str], debug: bool) -> None:
     """
-    Run AllenNLP's `main`; a mistake of the user's ends the process with one message on stderr and status 1.
+    Run AllenNLP's `main`. A user's mistake ends the process with one message on stderr and status 1.
 
-    Anything else is a bug and keeps its traceback, as everything does with `debug`. Ctrl-C ends with status 130, a
-    closed pipe (`| head`) silently.
+    Any other error is a bug and keeps its traceback, as do all errors with `debug`. Ctrl-C exits with status 130, a
+    closed pipe (`| head`) silently with status 1.
     """
     from ner_plugins.console import quieten_console
 
@@ -68,10 +68,10 @@ def run(main: Any, prog: Optional[str], debug: bool) -> None:
         print("\ninterrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        # Python would complain again when it flushes stdout at exit.
+        # Python flushes stdout at exit, which would raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:  # the one place where everything ends
+    except Exception as error:  # the outermost handler
         message = None if debug else describe(error)
         if message is None:
             raise
@@ -80,7 +80,7 @@ def run(main: Any, prog: Optional[str], debug: bool) -> None:
 
 
 def describe(error: BaseException) -> Optional[str]:
-    """What to tell the user about `error`; `None` if it is not a mistake of theirs but a bug."""
+    """The message for the user about `error`; `None` if it is a bug rather than a user's mistake."""
     from allennlp.common.checks import ConfigurationError
 
     if isinstance(error, NerError):
@@ -96,11 +96,11 @@ def describe(error: BaseException) -> Optional[str]:
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8: {error}"
     if isinstance(error, ModuleNotFoundError) and error.name in sys.argv:
-        return f"--include-package names {error.name}, but there is no such module here"
+        return f"--include-package names {error.name}, but there is no such module"
     if isinstance(error, ValueError) and str(error).startswith("overrides dict contains unused keys"):
-        return f"--overrides has keys whose parts the config does not have: {str(error).partition(': ')[2]}"
+        return f"--overrides has keys that the config does not have: {str(error).partition(': ')[2]}"
     if isinstance(error, ValueError) and str(error) == "nan loss encountered":
-        return "the loss is not a number any more: lower the learning rate, or set trainer.grad_norm"
+        return "the loss became NaN: lower the learning rate, or set trainer.grad_norm"
     if isinstance(error, RuntimeError):
         return _describe_runtime_error(str(error))
     return _describe_worker(error) or describe_construction(error)
@@ -109,18 +109,18 @@ def describe(error: BaseException) -> Optional[str]:
 def _describe_runtime_error(text: str) -> Optional[str]:
     if text.startswith(("RUNTIME ERROR", "STATIC ERROR")):
         what, *places = text.strip().splitlines()
-        # What follows is the way that Jsonnet took.
+        # The other lines are Jsonnet's stack trace.
         where = next((f" ({place.split()[0]})" for place in places if place.split()), "")
         return f"the config does not evaluate: {what.partition(': ')[2]}{where}"
     if "accelerator device when none is available" in text or "No CUDA GPUs are available" in text:
-        return "a GPU is asked for, but there is none here: use --cuda-device -1 (in a config: trainer.cuda_device)"
+        return "a GPU was requested, but there is none: use --cuda-device -1 (in a config: trainer.cuda_device)"
     if text.startswith("Error loading state dict") or "in loading state_dict" in text:
-        return f"the weights do not belong to this model and vocabulary: {' '.join(text.split())[:300]}"
+        return f"the weights do not fit this model and vocabulary: {' '.join(text.split())[:300]}"
     return None
 
 
 def _describe_worker(error: BaseException) -> Optional[str]:
-    """An error of a data loader's or a distributed worker arrives as text: a traceback whose last line is the error."""
+    """The error of a data loader's or a distributed worker, which arrives as the text of its traceback."""
     if type(error).__name__ not in ("WorkerError", "ProcessRaisedException"):
         return None
     for line in reversed(str(error).splitlines()):
@@ -132,8 +132,8 @@ def _describe_worker(error: BaseException) -> Optional[str]:
 
 def _collect_garbage_rarely() -> None:
     """
-    A corpus is some million small objects that live to the end; looking for cycles among them again and again takes
-    two thirds of the time of reading it.
+    A corpus is some million small objects that live to the end. Repeated searches for cycles among them would take two
+    thirds of the time of reading it.
     """
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)

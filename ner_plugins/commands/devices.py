@@ -18,13 +18,13 @@ def choose_device(archive: Archive, cuda_device: Optional[int]) -> int:
     """
     Move the archive's model to the device to use, and return its number (-1 for the CPU).
 
-    That is the one asked for; else, for a model of ours, the first GPU where there is one; else the CPU, as stock.
+    The device is `cuda_device` if given; else, for a `NerModel`, the first GPU if there is one; else the CPU.
     """
     if cuda_device is None:
         cuda_device = 0 if has_ner_model(archive) and torch.cuda.is_available() else -1
     if not -1 <= cuda_device < torch.cuda.device_count():
         raise ConfigError(
-            f"--cuda-device is {cuda_device}, but there are {torch.cuda.device_count()} GPUs here: "
+            f"--cuda-device is {cuda_device}, but this machine has {torch.cuda.device_count()} GPUs: "
             "leave it out, or use -1 for the CPU"
         )
     if cuda_device >= 0:
@@ -33,7 +33,7 @@ def choose_device(archive: Archive, cuda_device: Optional[int]) -> int:
 
 
 def offer_default_device(subparser: Any) -> None:
-    """Let `--cuda-device` default to `choose_device`'s choice."""
+    """Make `--cuda-device` optional, with the default of `choose_device`."""
     for action in subparser._actions:
         if action.dest == "cuda_device":
             action.default = None

@@ -1,4 +1,4 @@
-"""`allennlp evaluate`: on the GPU where there is one, with a table per type."""
+"""`allennlp evaluate`: on the GPU if there is one, with a table per type."""
 
 import argparse
 import contextlib
@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 class EvaluateCommand(stock.Evaluate):
-    """The stock command, and a table on stdout if the model is one of ours."""
+    """The stock command, with a table on stdout for a model of this package."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
-        """The stock arguments; the device has a default."""
+        """The stock arguments, with a default for the device."""
         subparser: argparse.ArgumentParser = super().add_subparser(parser)
         offer_default_device(subparser)
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -29,7 +29,7 @@ class EvaluateCommand(stock.Evaluate):
 
 
 def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
-    """Evaluate as the arguments say, print the tables, and return the metrics that `--output-file` gets as JSON."""
+    """Evaluate, print the tables, and return the metrics that are written to `--output-file` as JSON."""
     archive = load_archive(args.archive_file, weights_file=args.weights_file, overrides=args.overrides)
     args.cuda_device = choose_device(archive, args.cuda_device)
     with _already_loaded(archive):
@@ -42,7 +42,7 @@ def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _evaluate_each(args: argparse.Namespace) -> dict[str, Any]:
-    """Evaluate file by file: the stock command tells several files apart by their stems, which may be equal."""
+    """Evaluate file by file: the stock command distinguishes files by their stems, which may be equal."""
     files = args.input_file.split(",")
     outputs, predictions = (_names(args, key, len(files)) for key in ("output_file", "predictions_output_file"))
     metrics = {}
@@ -55,7 +55,7 @@ def _evaluate_each(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _names(args: argparse.Namespace, key: str, number: int) -> list[Optional[str]]:
-    """The output files of an argument, one for each of `number` input files; each has to be in a folder that exists."""
+    """The output files of an argument, one for each of `number` input files; their folders have to exist."""
     given = getattr(args, key)
     if given is None:
         return [None] * number
@@ -70,7 +70,7 @@ def _names(args: argparse.Namespace, key: str, number: int) -> list[Optional[str
 
 
 def _set_batch_size(archive: Archive, args: argparse.Namespace) -> None:
-    """`--batch-size`, also where batches are made by a sampler."""
+    """Apply `--batch-size`, also to batch samplers."""
     if args.batch_size is None:
         return
     if args.batch_size < 1:
@@ -79,13 +79,13 @@ def _set_batch_size(archive: Archive, args: argparse.Namespace) -> None:
         loader = archive.config.params.get(key)
         if loader is not None and "batch_sampler" in loader:
             loader["batch_sampler"]["batch_size"] = args.batch_size
-    # The stock command would set it on the loader, which takes a sampler or a size but not both.
+    # The stock command would set it on the loader, which takes either a sampler or a size.
     if "batch_sampler" in archive.config.params.get("validation_data_loader", archive.config.params["data_loader"]):
         args.batch_size = None
 
 
 def _mention_max_instances(archive: Archive) -> None:
-    """A model that was tried out on a part of its data would be scored on a part too, without anybody noticing."""
+    """Warn if the archive's reader reads only a part of the data: the scores would be of that part."""
     number = archive.validation_dataset_reader.max_instances
     if number is not None:
         own = archive.config.params.get("validation_dataset_reader")
@@ -98,7 +98,7 @@ def _mention_max_instances(archive: Archive) -> None:
 
 @contextlib.contextmanager
 def _already_loaded(archive: Archive) -> Iterator[None]:
-    """Give the stock command an archive that is loaded already: it would choose the device before knowing the model."""
+    """Pass the stock command a loaded archive: by itself it would choose the device before it has the model."""
     original = stock.load_archive
     stock.load_archive = lambda *args, **kwargs: archive
     try:

@@ -1,4 +1,4 @@
-"""Archives whose model is one of this package, ready to run."""
+"""Loading an archive whose model is one of this package."""
 
 from typing import Optional
 
@@ -12,7 +12,7 @@ def load_ours(
     archive_file: str, cuda_device: Optional[int] = None, overrides: str = "", weights_file: Optional[str] = None
 ) -> Archive:
     """
-    Load an archive, with other weights or options if asked, and move its model to a device: see `choose_device`.
+    Load an archive, optionally with other weights or options, and move its model to a device (see `choose_device`).
 
     # Raises
 
@@ -21,8 +21,8 @@ def load_ours(
     archive = load_archive(archive_file, overrides=overrides, weights_file=weights_file)
     if not has_ner_model(archive):
         raise ConfigError(
-            f"{archive_file}: its model is a {type(archive.model).__name__}, which is not one of ner_plugins. "
-            "`allennlp evaluate` measures it"
+            f"{archive_file}: its model is a {type(archive.model).__name__}, which is not a model of ner_plugins. "
+            "Use `allennlp evaluate`"
         )
     choose_device(archive, cuda_device)
     return archive

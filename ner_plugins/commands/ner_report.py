@@ -1,10 +1,10 @@
-"""`allennlp ner-report`: what a trained model does well and badly, as one page."""
+"""`allennlp ner-report`: the strengths and mistakes of a trained model on one page."""
 
 import argparse
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 from allennlp.commands.subcommand import Subcommand
 
@@ -16,33 +16,33 @@ DESCRIPTION = "Compare a model's predictions with the gold: figures, confusion m
 
 
 class NerReportCommand(Subcommand):
-    """Figures, pictures and highlighted sentences of a model of this package on labelled data."""
+    """Figures, plots and highlighted sentences of a model of this package on labelled data."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
-        """The arguments. What takes time is imported when the command runs: every command builds this parser."""
+        """The arguments. Every command builds this parser, so slow imports wait until the command runs."""
         subparser: argparse.ArgumentParser = parser.add_parser("ner-report", description=DESCRIPTION, help=DESCRIPTION)
         subparser.add_argument("archive_file", help="path to an archived trained model")
         subparser.add_argument(
             "input_file",
-            help="labelled data, as the model's reader reads them: PATH or PATH#SPLIT; several with commas between "
-            "them, each of which gets a report in a folder of its own in DIR",
+            help="labelled data for the model's reader: PATH or PATH#SPLIT; several separated by commas, each with a "
+            "report in its own folder in DIR",
         )
         written = ", ".join((PAGE, FIGURES, TABLE, PICTURE, DRAWING))
         subparser.add_argument("-o", "--output", required=True, metavar="DIR", help=f"folder for {written}")
-        subparser.add_argument("--force", action="store_true", help="write into DIR although it is not empty")
+        subparser.add_argument("--force", action="store_true", help="write into DIR even if it is not empty")
         subparser.add_argument(
             "--examples",
             type=int,
             default=1000,
             metavar="N",
-            help="sentences to show at most, those with the most mistakes first",
+            help="maximum number of sentences to show, those with the most mistakes first",
         )
         subparser.add_argument("--batch-size", type=int, default=32, help="sentences in a batch")
         subparser.add_argument(
             "--cuda-device", type=int, help="id of the GPU to use, -1 for the CPU (default: the first GPU, if any)"
         )
-        subparser.add_argument("--weights-file", help="other weights than the archive's")
-        subparser.add_argument("--overrides", default="", help="JSON to change the archive's configuration with")
+        subparser.add_argument("--weights-file", help="weights to use instead of the archive's")
+        subparser.add_argument("--overrides", default="", help="JSON that overrides the archive's configuration")
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         subparser.set_defaults(func=report_from_args)
         return subparser
@@ -50,7 +50,7 @@ class NerReportCommand(Subcommand):
 
 def report_from_args(args: argparse.Namespace) -> None:
     """
-    Run the model over the data, write the report, and print a table and where the report is; file by file.
+    For each file, run the model, write the report, and print a table and the report's path.
 
     # Raises
 
@@ -63,7 +63,7 @@ def report_from_args(args: argparse.Namespace) -> None:
 
     _check_folder(Path(args.output), args.force)
     if args.examples < 0:
-        raise ConfigError(f"--examples is {args.examples}; it must not be negative")
+        raise ConfigError(f"--examples is {args.examples}; it must be >= 0")
     files = args.input_file.split(",")
     folders = _folders(Path(args.output), files)
     archive = load_ours(args.archive_file, args.cuda_device, args.overrides, args.weights_file)
@@ -74,17 +74,17 @@ def report_from_args(args: argparse.Namespace) -> None:
         print_report(f"{file}\n{format_table(run.metrics)}\n\nreport: {folder / PAGE}")
 
 
-def write_report(run: Any, about: Dict[str, Any], folder: Path, examples: int) -> None:
+def write_report(run: Any, about: dict[str, Any], folder: Path, examples: int) -> None:
     """
     Write the files of a report.
 
     # Parameters
 
     run : `Run`
-    about : `Dict[str, Any]`
-        `archive`, `data` and `model`: what to call them.
+    about : `dict[str, Any]`
+        The names of `archive`, `data` and `model` to show.
     folder : `Path`
-        Is made; files of an earlier report are replaced.
+        Created if missing; files of an earlier report are replaced.
     examples : `int`
         Number of sentences that the page shows.
     """
@@ -96,7 +96,7 @@ def write_report(run: Any, about: Dict[str, Any], folder: Path, examples: int) -
     from ner_plugins.reports.page import report_page
 
     figures = report_figures(run, about)
-    # A lone surrogate, which UTF-8 cannot hold, becomes the escape that JSON has for it.
+    # UTF-8 cannot hold a lone surrogate: write JSON's escape.
     as_json = json.dumps(figures, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
     contents = {
         PAGE: report_page(figures, run.sentences, examples).encode("utf-8"),
@@ -112,20 +112,20 @@ def write_report(run: Any, about: Dict[str, Any], folder: Path, examples: int) -
 
 
 def _check_folder(folder: Path, force: bool) -> None:
-    """Fail before hours of work rather than after them."""
+    """Check the output folder before the model runs."""
     if str(folder).lstrip().startswith("{"):
-        raise ConfigError(f"-o {folder}: here it is the folder for the report; a config is changed with --overrides")
+        raise ConfigError(f"-o {folder}: -o is the folder for the report; use --overrides to change the config")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"-o {folder} is a file: name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise ConfigError(f"-o {folder} is not empty: name another folder, or replace the report in it with --force")
+        raise ConfigError(f"-o {folder} is not empty: name another folder, or add --force to replace the report in it")
     parent = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
-        raise ConfigError(f"-o {folder}: nothing can be written into {parent}")
+        raise ConfigError(f"-o {folder}: {parent} is not writable")
 
 
-def _folders(folder: Path, files: List[str]) -> List[Path]:
-    """Where the report on each file goes: with several each into a folder that is numbered, and named like the file."""
+def _folders(folder: Path, files: list[str]) -> list[Path]:
+    """The folder of each file's report: `folder` for one file, else numbered folders in it, named like the files."""
     if len(files) == 1:
         return [folder]
     names = [re.sub(r"[^\w.]+", "-", Path(file).name).strip("-") for file in files]

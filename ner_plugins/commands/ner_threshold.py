@@ -1,26 +1,26 @@
-"""`allennlp ner-threshold`: the thresholds that make the best micro F1 on development data, stored in an archive."""
+"""`allennlp ner-threshold`: stores in an archive the thresholds with the best micro F1 on development data."""
 
 import argparse
 import os
 import shutil
 import tempfile
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Iterator, Mapping, Optional
 
 from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.atomic import atomic_path
 
-DESCRIPTION = "Find for each type the lowest probability to predict it at, and store these in an archive."
+DESCRIPTION = "Find the best probability threshold for each type, and store the thresholds in an archive."
 _F1 = "typed_span_f1/micro_f1"
 
 
 class NerThresholdCommand(Subcommand):
-    """Thresholds by type, found on development data."""
+    """Finds a threshold for each type on development data."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
-        """The arguments. What takes time is imported when the command runs: every command builds this parser."""
+        """The arguments. Every command builds this parser, so slow imports wait until the command runs."""
         subparser: argparse.ArgumentParser = parser.add_parser(
             "ner-threshold",
             description=f"{DESCRIPTION} Without -o and --force nothing is written.",
@@ -45,14 +45,14 @@ def threshold_from_args(args: argparse.Namespace) -> None:
     """
     Find thresholds, write an archive that has them, run it, and print a table of before and after.
 
-    What is printed as "after" is what the new archive does: a flat decoder drops candidates before it chooses among
-    those that overlap, so thresholds can do more than to drop predictions. Where the new archive is no better than the
+    The figures "after" come from running the new archive: a flat decoder drops candidates before it chooses among those
+    that overlap, so a threshold can also change which prediction is chosen. If the new archive is no better than the
     one given, the thresholds stay as they were.
 
     # Raises
 
-    `ConfigError` if the output may not be written, or the model is not of this package or gives no scores; `DataError`
-    if the data have no gold.
+    `ConfigError` if the output may not be written, or the model is not of this package or has no scores; `DataError` if
+    the data have no gold.
     """
     from allennlp.common.file_utils import cached_path
 
@@ -67,22 +67,22 @@ def threshold_from_args(args: argparse.Namespace) -> None:
         shutil.copymode(archive, output)
     lines = format_comparison(before, after, thresholds)
     if not changed:
-        lines.append("no thresholds are better on these data than those that the archive has")
-    unwritten = "nothing is written: add -o NEW.tar.gz, or --force to change the archive itself"
+        lines.append("no thresholds are better on these data than the archive's")
+    unwritten = "nothing was written: add -o NEW.tar.gz, or --force to change the archive itself"
     lines.append(unwritten if target is None else f"archive: {args.output or args.archive_file}")
     print_report("\n".join(lines))
 
 
 def _improve(
-    args: argparse.Namespace, archive: str, partial: str
-) -> Tuple[Dict[str, float], Dict[str, float], Dict[str, float], bool]:
+    args: argparse.Namespace, archive: str, output: str
+) -> tuple[dict[str, float], dict[str, float], dict[str, float], bool]:
     """
-    Write the best archive to `partial`.
+    Write the best archive to `output`.
 
     # Returns
 
-    `Tuple[Dict[str, float], Dict[str, float], Dict[str, float], bool]`
-        The metrics of the archive given, those of the one written, its thresholds, and whether these are others.
+    `tuple[dict[str, float], dict[str, float], dict[str, float], bool]`
+        The metrics of the archive given, those of the one written, its thresholds, and whether the thresholds changed.
     """
     from ner_plugins.archives.copying import copy_with_thresholds
     from ner_plugins.commands.loading import load_ours
@@ -91,11 +91,11 @@ def _improve(
 
     loaded = load_ours(archive, args.cuda_device)
     model, reader = loaded.model, loaded.validation_dataset_reader
-    # float32, as which the model keeps them, has the seven digits that a threshold has.
+    # The model keeps them in float32, which has seven digits.
     current = {type_: round(value, 7) for type_, value in zip(model.types, model.thresholds.tolist(), strict=True)}
     before = unlimited = run_model(model, reader, args.input_file, args.batch_size)
     if any(current.values()):
-        # What a threshold drops cannot be judged.
+        # Predictions below a threshold would be missing from the search.
         model.thresholds.zero_()
         unlimited = run_model(model, reader, args.input_file, args.batch_size)
     attempts = [best_thresholds(unlimited.sentences, model.types)]
@@ -105,26 +105,26 @@ def _improve(
     for thresholds in attempts:
         if thresholds == current:
             continue
-        copy_with_thresholds(archive, partial, thresholds)
-        written = load_ours(partial, args.cuda_device)
+        copy_with_thresholds(archive, output, thresholds)
+        written = load_ours(output, args.cuda_device)
         after = run_model(written.model, written.validation_dataset_reader, args.input_file, args.batch_size)
         if after.metrics[_F1] > before.metrics[_F1] and after.metrics[_F1] >= unlimited.metrics[_F1]:
             return before.metrics, after.metrics, thresholds, True
-    shutil.copyfile(archive, partial)
+    shutil.copyfile(archive, output)
     return before.metrics, before.metrics, current, False
 
 
 def format_comparison(
     before: Mapping[str, float], after: Mapping[str, float], thresholds: Mapping[str, float]
-) -> List[str]:
-    """A table: each type's threshold, and its figures with the archive given and with the one written."""
+) -> list[str]:
+    """A table of each type's threshold and figures, before and after."""
     from ner_plugins.data_tools.statistics.tables import format_columns, printable
     from ner_plugins.metrics.report import display_width
 
     rates = ("precision", "recall", "f1")
     header = [f"{rate} {when}" for rate in ("P", "R", "F1") for when in ("before", "after")]
     rows = [["", "threshold", *header, "support"]]
-    support: Dict[str, float] = {
+    support: dict[str, float] = {
         key.split("/", 1)[1].rpartition("/")[0]: value
         for key, value in before.items()
         if key.startswith("typed_span_f1/") and key.endswith("/support")
@@ -144,10 +144,10 @@ def format_comparison(
 
 
 def _target(args: argparse.Namespace) -> Optional[str]:
-    """The file to write, a link followed; `None` for none."""
+    """The file to write, with links resolved; `None` if there is none."""
     if args.output is None:
         if args.force and not os.path.exists(args.archive_file):
-            raise ConfigError(f"{args.archive_file} is not a file here, so it cannot be changed: add -o NEW.tar.gz")
+            raise ConfigError(f"{args.archive_file} is not a local file, so it cannot be changed: add -o NEW.tar.gz")
         return os.path.realpath(str(args.archive_file)) if args.force else None
     target = os.path.realpath(str(args.output))
     if os.path.isdir(target):
@@ -155,7 +155,7 @@ def _target(args: argparse.Namespace) -> Optional[str]:
     if not os.path.isdir(os.path.dirname(target)):
         raise ConfigError(f"-o {args.output}: there is no folder {os.path.dirname(target)}")
     if not os.access(os.path.dirname(target), os.W_OK | os.X_OK):
-        raise ConfigError(f"-o {args.output}: nothing can be written into {os.path.dirname(target)}")
+        raise ConfigError(f"-o {args.output}: {os.path.dirname(target)} is not writable")
     if os.path.exists(target) and not args.force:
         raise ConfigError(f"-o {args.output} exists. --force replaces it")
     return target

@@ -1,4 +1,4 @@
-"""`allennlp predict`: one JSON line out for each line in."""
+"""`allennlp predict`: one line of JSON for each line of input."""
 
 import argparse
 import contextlib
@@ -26,10 +26,10 @@ BATCH_SIZE = 32
 
 
 class PredictCommand(Predict):
-    """The stock command for models that are not ours; for ours, a loop of our own (`LinePrediction`)."""
+    """The stock command; models of this package are run by `LinePrediction` instead."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
-        """The stock arguments, and those of our loop."""
+        """The stock arguments, and those of `LinePrediction`."""
         subparser: argparse.ArgumentParser = super().add_subparser(parser)
         offer_default_device(subparser)
         for action in subparser._actions:
@@ -42,7 +42,7 @@ class PredictCommand(Predict):
             choices=("json", "text"),
             help="JSON lines or plain text lines (default: JSON where the name ends in .json or .jsonl, else text)",
         )
-        ours.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="what a bad line does")
+        ours.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="for an unreadable line")
         ours.add_argument("--format", choices=sorted(OUTPUT_FORMATS), default="entities", help="layout of the output")
         ours.add_argument("--debug", action="store_true", help="show the traceback of an error")
         subparser.set_defaults(func=predict_from_args)
@@ -50,7 +50,7 @@ class PredictCommand(Predict):
 
 
 def predict_from_args(args: argparse.Namespace) -> None:
-    """Predict as the arguments say."""
+    """Predict the input file of the arguments."""
     archive = load_archive(args.archive_file, weights_file=args.weights_file, overrides=args.overrides)
     args.cuda_device = choose_device(archive, args.cuda_device)
     predictor = Predictor.from_archive(
@@ -63,7 +63,7 @@ def predict_from_args(args: argparse.Namespace) -> None:
         _predict_as_stock(args, predictor)
         return
     if args.silent and not args.output_file:
-        raise ConfigError("--silent without --output-file would throw every prediction away: name a file")
+        raise ConfigError("--silent without --output-file would discard every prediction: name a file")
     _predict_lines(args, predictor)
 
 
@@ -93,7 +93,7 @@ def _predict_lines(args: argparse.Namespace, predictor: NerPredictor) -> None:
         for line in _with_progress(lines, shown=not sys.stdout.isatty() or args.silent):
             for output in outputs:
                 output.write(line + "\n")
-                if args.input_file == "-":  # whoever types or pipes lines waits for them
+                if args.input_file == "-":  # the user or the next program waits for each line
                     output.flush()
         for output in outputs:
             output.flush()
@@ -121,7 +121,7 @@ def _whole_or_not_at_all(name: str, input_file: str) -> Iterator[TextIO]:
 
 
 def _with_progress(lines: Iterator[str], shown: bool) -> Iterator[str]:
-    """A progress bar on stderr, where the predictions themselves do not scroll by."""
+    """A progress bar on stderr, unless the predictions scroll by."""
     from tqdm import tqdm
 
     yield from tqdm(lines, unit=" lines", disable=not (shown and sys.stderr.isatty()), file=sys.stderr)
@@ -129,6 +129,6 @@ def _with_progress(lines: Iterator[str], shown: bool) -> Iterator[str]:
 
 def _utf8(stream: TextIO) -> TextIO:
     if hasattr(stream, "reconfigure"):
-        # A text may hold what the locale cannot write, and a lone surrogate what UTF-8 cannot: JSON escapes that one.
+        # The locale may lack characters of a text. (JSON escapes lone surrogates, which UTF-8 lacks.)
         stream.reconfigure(encoding="utf-8", newline="\n")
     return stream

@@ -1,4 +1,4 @@
-"""`allennlp train`: a serialization directory of its own accord, mistakes told early, a table at the end."""
+"""`allennlp train`: a default serialization directory, early checks, a table at the end."""
 
 import argparse
 import json
@@ -38,11 +38,11 @@ class TrainCommand(Train):
 
 def train_from_args(args: argparse.Namespace) -> None:
     """
-    Train as the arguments say, and print where the archive is and the best epoch's scores.
+    Train, and print the archive's path and the best epoch's scores.
 
     # Raises
 
-    `ConfigError` if the config is not there, or if the serialization directory is in use.
+    `ConfigError` if the config does not exist, or if the serialization directory is in use.
     """
     config = Path(args.param_path)
     if "://" not in args.param_path and not config.is_file():
@@ -65,14 +65,14 @@ def train_from_args(args: argparse.Namespace) -> None:
             file_friendly_logging=args.file_friendly_logging,
         )
     except KeyboardInterrupt:
-        _say_how_to_go_on(args, folder)
+        _print_recover_command(args, folder)
         raise
     if not args.dry_run:
         _print_results(folder)
 
 
 def fresh_directory(name: str) -> Path:
-    """`runs/NAME-YYYYmmdd-HHMMSS`, with a number behind it if that second is taken."""
+    """`runs/NAME-YYYYmmdd-HHMMSS`, with a number appended if that folder exists."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = Path("runs", f"{name}-{stamp}")
     number = 1
@@ -86,19 +86,19 @@ def _check_directory(folder: Path, args: argparse.Namespace) -> None:
     if folder.is_file():
         raise ConfigError(f"{folder}: the serialization directory is a file: choose another -s")
     if args.recover and not folder.is_dir():
-        raise ConfigError(f"{folder}: there is no run to recover: leave out --recover, or name the run's directory")
+        raise ConfigError(f"{folder}: there is no run to recover: leave out --recover, or name its directory")
     left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if args.force and left and "config.json" not in left:
-        raise ConfigError(f"{folder}: --force would delete it, but it holds no run of allennlp: choose another -s")
+        raise ConfigError(f"{folder}: --force would delete it, but it is not the directory of a run: choose another -s")
     if left - LEFT_BY_A_FAILED_START and not (args.recover or args.force):
         raise ConfigError(
-            f"{folder}: the serialization directory exists and is not empty. Choose another -s, add --recover to go on "
-            "with the run in it, or --force to delete it"
+            f"{folder}: the serialization directory exists and is not empty. Choose another -s, add --recover to "
+            "continue that run, or --force to delete it"
         )
 
 
 def _clear_failed_start(folder: Path) -> None:
-    """A start that failed on a mistake leaves a directory without a checkpoint: not in the way of the next."""
+    """Empty a directory in which an earlier start failed before any checkpoint."""
     if not folder.is_dir():
         return
     left = list(folder.iterdir())
@@ -112,13 +112,13 @@ def _configs_beside(config: Path) -> str:
     return f"; in that folder are: {', '.join(configs)}" if configs else ""
 
 
-def _say_how_to_go_on(args: argparse.Namespace, folder: Path) -> None:
+def _print_recover_command(args: argparse.Namespace, folder: Path) -> None:
     words = [word for word in sys.argv[1:] if word not in ("-f", "--force", "-r", "--recover")]
     if args.serialization_dir is None:
         words += ["-s", str(folder)]
     settings = [f"{name}={shlex.quote(os.environ[name])} " for name in SETTINGS if os.environ.get(name)]
     command = f"{''.join(settings)}allennlp {shlex.join(words)} --recover"
-    print(f"\nstopped; to go on where it was:  {command}", file=sys.stderr)
+    print(f"\nstopped; to continue:  {command}", file=sys.stderr)
 
 
 def _print_results(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Recovering a run: from the newest checkpoint that is whole."""
+"""Recovering a run from the newest complete checkpoint."""
 
 import os
 from typing import Any, Optional
@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 def recover_from_whole_checkpoints() -> None:
     """
-    AllenNLP 2.10.1 recovers from the newest model state without asking whether the trainer's state is there too.
+    AllenNLP 2.10.1 recovers from the newest model state even if the trainer's state beside it is missing.
 
     A run stopped between writing the two could not be recovered (allenai/allennlp #2129).
     """

@@ -1,4 +1,4 @@
-"""Names that AllenNLP 2.10.1 takes from Transformers and huggingface_hub, and that newer versions lack."""
+"""Names that AllenNLP 2.10.1 imports from Transformers and huggingface_hub, and that newer versions lack."""
 
 import sys
 from typing import Any, Optional
@@ -10,8 +10,8 @@ def supply_adamw() -> None:
     """
     Transformers 4.50 has no `AdamW`, a base class in `allennlp.training.optimizers` (`huggingface_adamw`).
 
-    Runs right before that module is imported: in Transformers 5 the module object in `sys.modules` changes when lazy
-    submodules load, so a name set earlier may be gone.
+    Runs right before that module is imported: Transformers 5 replaces its module object in `sys.modules` when lazy
+    submodules load, which would lose a name set earlier.
     """
     import transformers  # noqa: F401
 
@@ -23,7 +23,7 @@ def supply_adamw() -> None:
 
 
 def supply_file_utils() -> None:
-    """Transformers 5 has no `transformers.file_utils`, from which AllenNLP's own transformer takes `WEIGHTS_NAME`."""
+    """Transformers 5 has no `transformers.file_utils`, from which AllenNLP's own transformer imports `WEIGHTS_NAME`."""
     import transformers.utils
 
     try:

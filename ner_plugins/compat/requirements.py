@@ -1,4 +1,4 @@
-"""What must be there before AllenNLP is imported, because it goes wrong silently without."""
+"""Requirements checked before AllenNLP is imported, because it fails silently without them."""
 
 import importlib.util
 
@@ -7,13 +7,13 @@ from ner_plugins.errors import ConfigError
 
 def check_allennlp_requirements() -> None:
     """
-    AllenNLP 2.10.1 reads configs as plain JSON where `_jsonnet` cannot be imported, and says so only in its log.
+    AllenNLP 2.10.1 reads configs as plain JSON where `_jsonnet` cannot be imported, and reports that only in its log.
 
     # Raises
 
-    `ConfigError` with the line to run, if it is missing.
+    `ConfigError` with the command to run, if it is missing.
     """
     if importlib.util.find_spec("_jsonnet") is None:
         raise ConfigError(
-            "the Jsonnet library is missing, without which AllenNLP cannot read its configs: pip install jsonnet"
+            "AllenNLP cannot read its configs without the Jsonnet library, which is missing: pip install jsonnet"
         )

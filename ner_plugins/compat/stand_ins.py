@@ -1,8 +1,8 @@
 """
-Stand-ins for libraries that AllenNLP imports at start-up and this package has no use for.
+Stand-ins for libraries that AllenNLP imports at start-up and this package does not use.
 
-A real library that imports is always preferred. A stand-in satisfies `import`, base classes, annotations and
-`isinstance`; whatever tries to use it gets an `ImportError` that names the library to install.
+A real library is preferred wherever it can be imported. A stand-in satisfies `import`, base classes, annotations and
+`isinstance`; using it raises an `ImportError` that names the library to install.
 """
 
 import importlib
@@ -13,10 +13,10 @@ from typing import Any
 
 
 class _Placeholder(type):
-    """The class of every name in a stand-in: can be subclassed and compared with, not called."""
+    """The class of every name in a stand-in, which can be subclassed and compared but not called."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        library = cls.__dict__.get("_stand_in_for")  # a subclass has none of its own, and may be called
+        library = cls.__dict__.get("_stand_in_for")  # a subclass has none of its own and may be called
         if library is not None:
             raise ImportError(
                 f"{cls.__module__}.{cls.__name__} is needed here, but {library} is not installed: pip install {library}"
@@ -25,7 +25,7 @@ class _Placeholder(type):
 
 
 class StandInModule(ModuleType):
-    """A module of placeholders: every public name in it exists, and fails only when it is used."""
+    """A module in which every public name exists as a placeholder."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -69,7 +69,7 @@ def _supply(library: str, submodules: list[str]) -> None:
         importlib.import_module(library)
         return
     except (ImportError, OSError, RuntimeError, AttributeError, ValueError):
-        # Missing, or built for another torch, numpy or CUDA: forget what was half imported.
+        # Missing, or built for another torch, numpy or CUDA: drop what is half imported.
         for name in [name for name in sys.modules if name == library or name.startswith(library + ".")]:
             del sys.modules[name]
     _let_transformers_look_first(library)
@@ -84,7 +84,7 @@ def _supply(library: str, submodules: list[str]) -> None:
 
 
 def _let_transformers_look_first(library: str) -> None:
-    """Transformers asks once whether a library is there and remembers the answer, which must not be the stand-in."""
+    """Transformers looks for a library once and caches the answer: have it look before there is a stand-in."""
     from transformers.utils import import_utils
 
     for name in (f"is_{library}_available", f"is_{library}_v2_available"):

@@ -15,7 +15,7 @@ from ner_plugins.predictors.ner_predictor import NerPredictor, text_of
 
 logger = logging.getLogger(__name__)
 
-# Batches that are read ahead and sorted by length.
+# Number of batches to read ahead and sort by length.
 READ_AHEAD = 16
 
 
@@ -25,7 +25,7 @@ class _Record(NamedTuple):
 
 
 def guess_input_format(path: str) -> str:
-    """`json` where the name ends in `.json` or `.jsonl` (before `.gz` and the like too), else `text`."""
+    """`json` if the name ends in `.json` or `.jsonl`, perhaps followed by a compression suffix, else `text`."""
     name = path.lower()
     for compression in (".gz", ".bz2", ".xz"):
         name = name.removesuffix(compression)
@@ -39,15 +39,14 @@ class LinePrediction:
     # Parameters
 
     predictor : `NerPredictor`
-        Does the predicting.
     input_format : `str`
         `json` (an object with `text`, or `sentence`, and optionally `id` on each line) or `text`.
     batch_size : `int`
-        Lines in a batch, at most; fewer where they are long.
+        Maximum number of lines in a batch; batches of long lines have fewer.
     on_error : `str`
-        `raise` stops at a line that cannot be read, naming it; `skip` logs it and goes on.
+        `raise` stops at a line that cannot be read; `skip` logs it and continues.
     to_line : `Callable`
-        Makes the output line of a prediction.
+        Formats a prediction as a line of output.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class LinePrediction:
 
     def run(self, path: str) -> Iterator[str]:
         """
-        Yield one output line for each line of the file at `path` (`-`: standard input), in order, blank ones included.
+        Yield one output line for each line, blank ones included, of the file at `path` (`-`: standard input).
 
         # Raises
 
@@ -82,11 +81,11 @@ class LinePrediction:
         if sys.stdin is None:
             raise ConfigError("standard input is closed: name a file instead of -")
         if sys.stdin.isatty():
-            self._batch_size = 1  # a line typed is a line predicted
+            self._batch_size = 1  # predict each line as it is typed
         return self.predict(self._records(path), read_ahead=1)
 
     def run_corpus(self, path: str) -> Iterator[str]:
-        """The same for the sentences that the model's dataset reader finds at `path`."""
+        """Yield one output line for each sentence that the model's dataset reader reads at `path`."""
         sentences = self._predictor.sentences(path)
         records = (
             _Record(number, {"text": sentence.text, "id": number if sentence.id is None else sentence.id})
@@ -133,14 +132,14 @@ class LinePrediction:
         try:
             content = self._parse(line)
         except DataError as error:
-            remedy = error.remedy or "Mend the line, or pass over such lines with --on-error skip"
+            remedy = error.remedy or "Correct the line, or skip such lines with --on-error skip"
             raise DataError(error.problem, path=path, line=number, expected=error.expected, remedy=remedy) from None
         content.setdefault("id", number - 1)
         return content
 
 
 class _Arriving:
-    """Standard input as a stream whose `read` returns what has arrived, so that a line typed is a line predicted."""
+    """Standard input as a stream whose `read` returns as soon as anything has arrived."""
 
     def read(self, size: int) -> bytes:
         arrived: bytes = cast(io.BufferedReader, sys.stdin.buffer).read1(size)
@@ -156,11 +155,11 @@ def _parse_json(line: str) -> dict[str, Any]:
         return {"text": ""}
     try:
         record = json.loads(line)
-    except (ValueError, RecursionError) as error:  # ValueError: not JSON, or a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # ValueError: not JSON, or a number with thousands of digits
         raise DataError(
             f"not valid JSON ({error})",
             expected='an object like {"text": "..."}',
-            remedy="For plain text lines add --input-format text; to pass over such lines, --on-error skip",
+            remedy="For plain text lines add --input-format text; to skip such lines, --on-error skip",
         ) from None
     text_of(record)
     found_id: Optional[Any] = record.get("id")

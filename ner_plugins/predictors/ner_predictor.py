@@ -16,10 +16,10 @@ from ner_plugins.predictors.batching import batches_by_length
 @Predictor.register("ner")
 class NerPredictor(Predictor):
     """
-    Finds the entities of raw texts with any `NerModel`, which names it as its default predictor.
+    Predicts the entities of raw texts with any `NerModel`; it is their default predictor.
 
     A prediction is `{"id", "text", "entities": [{"start", "end", "type", "text", "score"}]}` with half-open character
-    offsets into the text as it was given: `text[start:end]` is the entity's text, and `score` its probability.
+    offsets into the given text: `text[start:end]` is the entity's text, and `score` its probability.
     """
 
     def predict_texts(self, texts: Sequence[str], batch_size: int = 32) -> list[JsonDict]:
@@ -29,7 +29,7 @@ class NerPredictor(Predictor):
         # Parameters
 
         texts : `Sequence[str]`
-            Any strings; an empty one has no entities.
+            Any strings, empty ones included.
         batch_size : `int`
             Maximum number of texts in a batch; batches of long texts have fewer.
 
@@ -52,7 +52,7 @@ class NerPredictor(Predictor):
         return [predictions[place] for place in range(len(records))]
 
     def sentences(self, path: str) -> Iterator[Sentence]:
-        """The sentences of a corpus, as the reader that the model was trained with reads them."""
+        """The sentences of a corpus, read by the model's own dataset reader."""
         if not isinstance(self._dataset_reader, NerDatasetReader):
             raise ConfigError("the model's dataset reader is not one of ner_plugins: leave out --use-dataset-reader")
         return self._dataset_reader.sentences(path)
@@ -74,12 +74,12 @@ class NerPredictor(Predictor):
         return instance
 
     def dump_line(self, outputs: JsonDict) -> str:
-        """One JSON line, its characters as they are."""
+        """One line of JSON, with its characters unescaped."""
         return dump_json(outputs) + "\n"
 
 
 def prediction_of(output: JsonDict) -> JsonDict:
-    """A model's output for one sentence, in the order that people read it."""
+    """A model's output for one sentence: id, text and entities, in this order."""
     return {"id": output["id"], "text": output["text"], "entities": output["entities"]}
 
 
@@ -89,7 +89,7 @@ def text_of(record: Any) -> str:
 
     # Raises
 
-    `DataError` if the record is no object, or has no string under `text` or `sentence`.
+    `DataError` if the record is not an object, or has no string under `text` or `sentence`.
     """
     if not isinstance(record, dict):
         raise DataError(

@@ -1,4 +1,4 @@
-"""The layouts in which `allennlp predict` writes a prediction: functions from prediction to line."""
+"""The output formats of `allennlp predict`: functions that format a prediction as a line."""
 
 from typing import Any, Callable, Mapping
 
@@ -13,7 +13,7 @@ def to_entities_line(prediction: Mapping[str, Any]) -> str:
 
 
 def to_cluener_line(prediction: Mapping[str, Any]) -> str:
-    """The submission layout of CLUENER2020, `{"id", "label": {type: {surface: [[start, end inclusive]]}}}`."""
+    """The submission format of CLUENER2020, `{"id", "label": {type: {surface: [[start, end inclusive]]}}}`."""
     label = label_of(prediction["text"], map(Entity.from_json, prediction["entities"]))
     return dump_json({"id": prediction["id"], "label": label})
 

@@ -62,7 +62,7 @@ def test_too_many_and_too_large_are_refused(tmp_path: Path, monkeypatch: pytest.
 def test_what_is_no_archive_says_so(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.tar.gz"
     path.write_bytes(content)
-    with pytest.raises(ArchiveError, match="not a whole model archive"), archives.extracted_archive(path):
+    with pytest.raises(ArchiveError, match="not a complete model archive"), archives.extracted_archive(path):
         pass
 
 
@@ -79,7 +79,7 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ArchiveError, match="not a whole model archive"), archives.extracted_archive(path):
+    with pytest.raises(ArchiveError, match="not a complete model archive"), archives.extracted_archive(path):
         pass
 
 

@@ -49,9 +49,9 @@ def test_a_value_that_a_constructor_refuses_names_the_key() -> None:
             RuntimeError("RUNTIME ERROR: set X to Y\n\tlib/a.libsonnet:7:43-111\tobject <given>\n\tc.jsonnet:3:1\n"),
             "the config does not evaluate: set X to Y (lib/a.libsonnet:7:43-111)",
         ),
-        (ValueError("overrides dict contains unused keys: ['a.b']"), "--overrides has keys whose parts"),
+        (ValueError("overrides dict contains unused keys: ['a.b']"), "--overrides has keys that the config"),
         (ValueError("nan loss encountered"), "learning rate"),
-        (RuntimeError("Error loading state dict for X\n\tMissing keys: []"), "do not belong"),
+        (RuntimeError("Error loading state dict for X\n\tMissing keys: []"), "do not fit"),
     ],
 )
 def test_other_mistakes(error, expected: str) -> None:

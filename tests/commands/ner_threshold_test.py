@@ -80,7 +80,7 @@ def test_without_output_nothing_is_written(
     archive = Path(shutil.copy(fitted_archive(repository), tmp_path))
     before = archive.read_bytes()
     run(archive, repository / DATA)
-    assert "nothing is written" in capsys.readouterr().out
+    assert "nothing was written" in capsys.readouterr().out
     assert archive.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
