@@ -125,7 +125,7 @@ def test_what_is_worse_in_the_end_is_not_stored(
         (["there.tar.gz", DATA, "-o", "no/new.tar.gz"], "no folder"),
         (["there.tar.gz", DATA, "-o", "."], "is a folder"),
         ([".", DATA], "name the model.tar.gz"),
-        (["https://host/model.tar.gz", DATA, "--force"], "not a file here"),
+        (["https://host/model.tar.gz", DATA, "--force"], "not a local file"),
     ],
 )
 def test_mistakes_are_told_before_the_work(
