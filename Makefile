@@ -34,7 +34,7 @@ $(READY): requirements.txt setup.py ner_plugins/ner_plugins.pth
 	touch $(READY)
 
 $(TEST_READY): requirements-test.txt $(READY)
-	$(BIN)/python -m pip install --quiet -r requirements-test.txt
+	$(BIN)/python -m pip install --quiet --no-warn-conflicts -r requirements-test.txt  # AllenNLP's own pins are known to conflict
 	touch $(TEST_READY)
 
 train: $(READY)
