@@ -7,7 +7,7 @@ from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any
 
 import pytest
 
@@ -16,14 +16,14 @@ SCRIPT = ROOT / "scripts" / "make_sample.py"
 SAMPLE = ROOT / "fixtures" / "sample"
 TYPES = {"address", "book", "company", "game", "government", "movie", "name", "organization", "position", "scene"}
 
-Span = Tuple[int, int, str]
+Span = tuple[int, int, str]
 
 
-def load(split: str) -> List[Dict[str, Any]]:
+def load(split: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (SAMPLE / f"{split}.json").read_text(encoding="utf-8").splitlines()]
 
 
-def spans(record: Dict[str, Any]) -> List[Span]:
+def spans(record: dict[str, Any]) -> list[Span]:
     """Half-open spans, in order."""
     return sorted(
         (start, last + 1, kind)
@@ -33,7 +33,7 @@ def spans(record: Dict[str, Any]) -> List[Span]:
     )
 
 
-def mentions(records: List[Dict[str, Any]]) -> List[str]:
+def mentions(records: list[dict[str, Any]]) -> list[str]:
     return [record["text"][start:end] for record in records for start, end, _ in spans(record)]
 
 
@@ -117,7 +117,7 @@ def test_kinds_of_sentences(split: str) -> None:
 
 def test_a_surface_alone_does_not_decide() -> None:
     records = load("train")
-    kinds: Dict[str, Set[str]] = defaultdict(set)
+    kinds: dict[str, set[str]] = defaultdict(set)
     for record in records:
         for start, end, kind in spans(record):
             kinds[record["text"][start:end]].add(kind)

@@ -3,7 +3,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterable
+from typing import Any, Iterable
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ from ner_plugins.errors import ArchiveError
 
 @DatasetReader.register("archived_encoder_test")
 class _Reader(DatasetReader):  # type: ignore[misc]
-    def __init__(self, token_indexers: Dict[str, TokenIndexer], **kwargs: Any) -> None:
+    def __init__(self, token_indexers: dict[str, TokenIndexer], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.token_indexers = token_indexers
 
@@ -39,11 +39,11 @@ class _Model(Model):  # type: ignore[misc]
         super().__init__(vocab, **kwargs)
         self.text_field_embedder = text_field_embedder
 
-    def forward(self, tokens: Any) -> Dict[str, torch.Tensor]:
+    def forward(self, tokens: Any) -> dict[str, torch.Tensor]:
         return {"vectors": self.text_field_embedder(tokens)}
 
 
-def _config(model_name: str) -> Dict[str, Any]:
+def _config(model_name: str) -> dict[str, Any]:
     encoder = {"type": "ner_transformer", "model_name": model_name}
     return {
         "dataset_reader": {"type": "archived_encoder_test", "token_indexers": {"encoder": encoder}},
@@ -54,7 +54,7 @@ def _config(model_name: str) -> Dict[str, Any]:
     }
 
 
-def _train(config: Dict[str, Any], directory: Path) -> tuple[DatasetReader, Model]:
+def _train(config: dict[str, Any], directory: Path) -> tuple[DatasetReader, Model]:
     """What `allennlp train` does, less the training: the weights are made different from the encoder folder's."""
     directory.mkdir()
     reader = DatasetReader.from_params(Params(config).duplicate()["dataset_reader"], serialization_dir=str(directory))

@@ -4,7 +4,6 @@ import copy
 import pickle
 import string
 from pathlib import Path
-from typing import Dict
 
 import pytest
 import torch
@@ -24,7 +23,7 @@ words = st.one_of(st.sampled_from(list(ALPHABET)), st.text(ALPHABET, max_size=4)
 
 
 @pytest.fixture(scope="module")
-def indexers(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, TransformerIndexer]:
+def indexers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TransformerIndexer]:
     root = tmp_path_factory.mktemp("encoders")
     return {family: TransformerIndexer(make_encoder(root / family, family)) for family in FAMILIES}
 
@@ -53,13 +52,13 @@ def _directly(indexer: TransformerIndexer, texts: list[str]) -> tuple[list[int],
 @given(sentences=st.lists(st.lists(words, max_size=12), min_size=1, max_size=4))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_looking_up_equals_a_call_per_sentence(
-    indexers: Dict[str, TransformerIndexer], family: str, sentences: list[list[str]]
+    indexers: dict[str, TransformerIndexer], family: str, sentences: list[list[str]]
 ) -> None:
     for sentence in sentences:
         assert _index(indexers[family], sentence) == _directly(indexers[family], sentence)
 
 
-def test_a_sentence_takes_one_call(indexers: Dict[str, TransformerIndexer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sentence_takes_one_call(indexers: dict[str, TransformerIndexer], monkeypatch: pytest.MonkeyPatch) -> None:
     indexer = copy.copy(indexers["bert"])
     indexer._memo = {}
     calls: list[list[str]] = []
@@ -76,7 +75,7 @@ def test_a_sentence_takes_one_call(indexers: Dict[str, TransformerIndexer], monk
     assert calls == [list("我在北京"), list("上海")]
 
 
-def test_the_memo_is_bounded(indexers: Dict[str, TransformerIndexer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memo_is_bounded(indexers: dict[str, TransformerIndexer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transformer_indexer, "MEMO_SIZE", 5)
     indexer = copy.copy(indexers["bert"])
     indexer._memo = {}
@@ -86,7 +85,7 @@ def test_the_memo_is_bounded(indexers: Dict[str, TransformerIndexer], monkeypatc
     assert len(indexer._memo) <= 8
 
 
-def test_what_yields_nothing_keeps_its_place(indexers: Dict[str, TransformerIndexer]) -> None:
+def test_what_yields_nothing_keeps_its_place(indexers: dict[str, TransformerIndexer]) -> None:
     unknown = indexers["bert"].tokenizer.unk_token_id
     ids, counts = _index(indexers["bert"], ["我", " ", "\x01", "", "在"])
     assert counts == [1] * 5 and ids[1:4] == [unknown] * 3
@@ -96,11 +95,11 @@ def test_what_yields_nothing_keeps_its_place(indexers: Dict[str, TransformerInde
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_lone_surrogates_are_read_as_unreadable(indexers: Dict[str, TransformerIndexer], family: str) -> None:
+def test_lone_surrogates_are_read_as_unreadable(indexers: dict[str, TransformerIndexer], family: str) -> None:
     assert _index(indexers[family], ["\ud800", "a\udfffb"]) == _index(indexers[family], ["\ufffd", "a\ufffdb"])
 
 
-def test_tokens_with_an_id_are_that_piece(indexers: Dict[str, TransformerIndexer]) -> None:
+def test_tokens_with_an_id_are_that_piece(indexers: dict[str, TransformerIndexer]) -> None:
     indexer = indexers["bert"]
     tokens = [Token("北", text_id=77), Token("京"), Token("大学", text_id=78)]
     indexed = indexer.tokens_to_indices(tokens, Vocabulary())
@@ -110,7 +109,7 @@ def test_tokens_with_an_id_are_that_piece(indexers: Dict[str, TransformerIndexer
     assert [token.text_id for token in indexer.indices_to_tokens(indexed, Vocabulary())] == [77, 78]
 
 
-def test_lower_casing(indexers: Dict[str, TransformerIndexer]) -> None:
+def test_lower_casing(indexers: dict[str, TransformerIndexer]) -> None:
     indexer = indexers["albert"]
     assert indexer.lowercase  # found out
     assert _index(indexer, list(string.ascii_uppercase)) == _index(indexer, list(string.ascii_lowercase))
@@ -119,7 +118,7 @@ def test_lower_casing(indexers: Dict[str, TransformerIndexer]) -> None:
     assert as_it_is != indexer and TransformerIndexer(indexer.model_name) == indexer
 
 
-def test_batches_are_padded(indexers: Dict[str, TransformerIndexer]) -> None:
+def test_batches_are_padded(indexers: dict[str, TransformerIndexer]) -> None:
     indexer = indexers["roberta"]
     sentences = ["我a", "b", ""]
     fields = [TextField([Token(c) for c in sentence], {"encoder": indexer}) for sentence in sentences]
@@ -138,7 +137,7 @@ def test_batches_are_padded(indexers: Dict[str, TransformerIndexer]) -> None:
     assert empty["piece_ids"].tolist() == [1, 1] and empty["mask"].tolist() == [False]
 
 
-def test_it_travels_to_workers(indexers: Dict[str, TransformerIndexer]) -> None:
+def test_it_travels_to_workers(indexers: dict[str, TransformerIndexer]) -> None:
     for indexer in indexers.values():
         sentence = ["我", "thesing", "A", " "]
         expected = _index(indexer, sentence)
@@ -148,12 +147,12 @@ def test_it_travels_to_workers(indexers: Dict[str, TransformerIndexer]) -> None:
 
 
 class _Reader(DatasetReader):  # type: ignore[misc]
-    def __init__(self, token_indexers: Dict[str, TokenIndexer], **kwargs: object) -> None:
+    def __init__(self, token_indexers: dict[str, TokenIndexer], **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.token_indexers = token_indexers
 
 
-def test_a_reader_passes_the_directory_down(indexers: Dict[str, TransformerIndexer], tmp_path: Path) -> None:
+def test_a_reader_passes_the_directory_down(indexers: dict[str, TransformerIndexer], tmp_path: Path) -> None:
     name = indexers["bert"].model_name
     params = Params({"token_indexers": {"encoder": {"type": "ner_transformer", "model_name": name}}})
     reader = _Reader.from_params(params, serialization_dir=str(tmp_path))

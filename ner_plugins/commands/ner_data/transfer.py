@@ -5,7 +5,7 @@ import json
 import os
 import shlex
 import sys
-from typing import Any, Dict, Iterable, Iterator, TypeVar
+from typing import Any, Iterable, Iterator, TypeVar
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class Input:
     def __init__(self, args: argparse.Namespace) -> None:
         from ner_plugins.data_tools.corpora import make_reader
 
-        overrides: Dict[str, Any] = {"on_error": args.on_error} if args.on_error else {}
+        overrides: dict[str, Any] = {"on_error": args.on_error} if args.on_error else {}
         self.path = args.input
         self.reader = make_reader(args.reader, args.input, **overrides)
 
@@ -91,7 +91,7 @@ class Input:
         return "".join(f"; of the input {counts[key]:,} {what}" for key, what in words.items() if counts[key])
 
 
-def writing_options(args: argparse.Namespace) -> Dict[str, Any]:
+def writing_options(args: argparse.Namespace) -> dict[str, Any]:
     """The options of `open_corpus_writer`."""
     return {
         "tokens": args.tokens,
