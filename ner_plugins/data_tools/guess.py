@@ -14,7 +14,7 @@ import ner_plugins.dataset_readers  # noqa: F401 (registers the readers)
 from ner_plugins.data_tools.unrecognised import unrecognised
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.parsing import MALFORMED
-from ner_plugins.dataset_readers.recognition import HEAD_SIZE, Head, Recognition
+from ner_plugins.dataset_readers.recognition import START_SIZE, FileStart, Recognition
 from ner_plugins.errors import DataError, NerError
 from ner_plugins.files.data_paths import SPLITS, DataPath
 from ner_plugins.files.opening import names_in, open_streams, readable
@@ -50,26 +50,26 @@ def ner_readers() -> dict[str, type[NerDatasetReader]]:
     return {name: class_ for name, (class_, _) in sorted(registered.items()) if issubclass(class_, NerDatasetReader)}
 
 
-def recognisers(head: Head, readers: Readers) -> dict[str, Recognition]:
+def recognisers(file_start: FileStart, readers: Readers) -> dict[str, Recognition]:
     """
     The readers that recognise a file, by name, with their answers: those of the highest certainty alone.
 
     # Parameters
 
-    head : `Head`
+    file_start : `FileStart`
     readers : `Mapping[str, Type[NerDatasetReader]]`
         The readers to ask, by name.
     """
-    answers = {name: answer for name, class_ in readers.items() if (answer := _answer(name, class_, head))}
+    answers = {name: answer for name, class_ in readers.items() if (answer := _answer(name, class_, file_start))}
     highest = max((answer.certainty for answer in answers.values()), default=0.0)
     return {name: answer for name, answer in answers.items() if answer.certainty == highest}
 
 
-def _answer(name: str, class_: type[NerDatasetReader], head: Head) -> Optional[Recognition]:
+def _answer(name: str, class_: type[NerDatasetReader], file_start: FileStart) -> Optional[Recognition]:
     try:
-        return class_.sniff(head)
+        return class_.sniff(file_start)
     except MALFORMED as error:  # a user's reader
-        logger.warning("the reader %s fails to examine %s (%s: %s)", name, head.name, type(error).__name__, error)
+        logger.warning("the reader %s fails to examine %s (%s: %s)", name, file_start.name, type(error).__name__, error)
         return None
 
 
@@ -90,10 +90,10 @@ def guess_reader(path: str) -> Guess:
     names = names_in(place)
     readers = ner_readers()
     if names is None:
-        head = _head(place)
-        answers = recognisers(head, readers)
+        file_start = _file_start(place)
+        answers = recognisers(file_start, readers)
         if not answers:
-            cause = unrecognised(head.data)
+            cause = unrecognised(file_start.data)
             raise _nothing_fits(path, cause.problem, readers, cause.remedy)
         beside = {name: _splits_beside(place, readers[name]) for name in answers}
         return _choose(path, {name: splits for name, splits in beside.items() if splits}, answers, readers)
@@ -106,7 +106,7 @@ def guess_reader(path: str) -> Guess:
         if first is None:
             continue
         if first not in answers_to:
-            answers_to[first] = recognisers(_head(place, first), readers)
+            answers_to[first] = recognisers(_file_start(place, first), readers)
         if name in answers_to[first]:
             notation = answers_to[first][name].notation
             fitting.setdefault(notation, {})[name] = list(splits)
@@ -179,7 +179,7 @@ def _nothing_fits(path: str, what: str, readers: Readers, remedy: Optional[str] 
     return DataError(f"no reader fits: {what}", path=path, remedy=remedy or options)
 
 
-def _head(place: DataPath, name: Optional[str] = None) -> Head:
+def _file_start(place: DataPath, name: Optional[str] = None) -> FileStart:
     """The beginning of a single file, or of the file `name` of a folder or archive."""
     if os.path.exists(place.path) and not os.path.isfile(place.path) and not os.path.isdir(place.path):
         raise NerError(f"{place.path}: the reader for a pipe cannot be guessed. Name it with --reader")
@@ -188,5 +188,5 @@ def _head(place: DataPath, name: Optional[str] = None) -> Head:
     with closing(open_streams(place, lambda names, split: [name] if name else [])) as streams:  # type: ignore[type-var]
         for label, stream in streams:
             with readable(label):
-                return Head(file, stream.read(HEAD_SIZE))
-    return Head(file, b"")
+                return FileStart(file, stream.read(START_SIZE))
+    return FileStart(file, b"")

@@ -7,7 +7,7 @@ from allennlp.data import DatasetReader
 
 from ner_plugins.brackets import from_brackets
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 
@@ -34,12 +34,12 @@ class BracketsReader(NerDatasetReader):
     }
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """Recognises files in which at least a tenth of the lines have an entity."""
-        if head.json_keys is not None or not head.lines:
+        if file_start.json_keys is not None or not file_start.lines:
             return None
-        marked = sum(bool(_ENTITY.search(line)) for line in head.lines)
-        return Recognition("lines with <surface:TYPE>", 0.4) if 10 * marked >= len(head.lines) else None
+        marked = sum(bool(_ENTITY.search(line)) for line in file_start.lines)
+        return Recognition("lines with <surface:TYPE>", 0.4) if 10 * marked >= len(file_start.lines) else None
 
     def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         for number, line in lines:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Callable, ClassVar, Iterator, Mapping, Optiona
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.opening import readable
@@ -48,12 +48,12 @@ class SpacyReader(NerDatasetReader):
         self.spans_key = spans_key
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """Recognises a DocBin by its zlib header and the keys of its MessagePack map."""
-        if head.data[:1] != b"\x78":
+        if file_start.data[:1] != b"\x78":
             return None
         try:
-            start = zlib.decompressobj().decompress(head.data, 4096)
+            start = zlib.decompressobj().decompress(file_start.data, 4096)
         except zlib.error:
             return None
         is_map = bool(start) and 0x80 <= start[0] <= 0x8F

@@ -7,7 +7,7 @@ from allennlp.data import DatasetReader
 from ner_plugins.brackets import UnescapedBrackets
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.parsing import line_groups
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 
@@ -44,9 +44,9 @@ class KlpReader(NerDatasetReader):
     _brackets: ClassVar[UnescapedBrackets] = UnescapedBrackets(TYPES)
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """Recognises the two lines that open a block."""
-        first, second = [*head.lines[:2], "", ""][:2]
+        first, second = [*file_start.lines[:2], "", ""][:2]
         found = first.startswith("; ") and second.startswith("$")
         return Recognition("pairs of lines with `; ` and `$`") if found else None
 

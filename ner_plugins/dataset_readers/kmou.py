@@ -9,7 +9,7 @@ from allennlp.data import DatasetReader
 from ner_plugins.brackets import UnescapedBrackets
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.parsing import line_groups
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import COMPRESSION_SUFFIXES, choose_by_name
@@ -74,9 +74,9 @@ class KmouReader(NerDatasetReader):
         self._tags = {"O", *(f"{letter}-{type_}" for letter in "BI" for type_ in self._brackets.types)}
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """Recognises the three lines that open a block."""
-        start = head.lines[: len(_HEADERS)]
+        start = file_start.lines[: len(_HEADERS)]
         found = len(start) == len(_HEADERS) and all(line.startswith("## ") for line in start)
         return Recognition("blocks of `## ` lines") if found and start[0][3:].strip().isdigit() else None
 

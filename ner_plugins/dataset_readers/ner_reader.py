@@ -14,7 +14,7 @@ from allennlp.nn.util import is_distributed
 
 from ner_plugins.dataset_readers.alignment import Boundary
 from ner_plugins.dataset_readers.parsing import gc_paused, guarded
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.dataset_readers.text_split import split_of
 from ner_plugins.dataset_readers.token_spans import token_offsets, token_spans
 from ner_plugins.dataset_readers.type_selection import TypeSelection
@@ -135,14 +135,14 @@ class NerDatasetReader(DatasetReader):
     # What a subclass supplies.
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """
         Whether a file looks like one of this reader's. The data tools ask every registered reader, and use the one
         with the highest certainty when none is named. By default a reader recognises nothing.
 
         # Parameters
 
-        head : `Head`
+        file_start : `FileStart`
             The file's beginning; any bytes, not necessarily text.
         """
         return None
@@ -226,7 +226,7 @@ class NerDatasetReader(DatasetReader):
                 seen += 1
                 before_it, tokens = tokens, self.counts["tokens"]
                 if isinstance(record, DataError):
-                    if self.on_error == "raise":
+                    if self.on_error != "skip":
                         raise record
                     skipped += 1
                     self._report_skipped(record, skipped)

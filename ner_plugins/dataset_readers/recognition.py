@@ -1,4 +1,4 @@
-"""How a reader recognises its own files: the beginning of a file, and a reader's answer to it."""
+"""How a reader recognises its own files: the start of a file, and a reader's answer to it."""
 
 import json
 import re
@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Optional
 
-HEAD_SIZE = 64 << 10
+START_SIZE = 64 << 10
 
 _MAX_ZEROS = 8  # more zero bytes than this: a binary file
 _JSON_KEY = re.compile(r'"(\w+)"\s*:')
 
 
 @dataclass(frozen=True)
-class Head:
+class FileStart:
     """
-    The beginning of a file.
+    The start of a file.
 
     # Parameters
 
     name : `str`
         The file's name, without its folder.
     data : `bytes`
-        Its first `HEAD_SIZE` bytes, decompressed; all of a shorter file.
+        Its first `START_SIZE` bytes, decompressed; all of a shorter file.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Head:
         if self.data.count(0) > _MAX_ZEROS:
             return []
         lines = self.data.decode("utf-8-sig", "replace").split("\n")
-        if len(self.data) >= HEAD_SIZE and len(lines) > 1:
+        if len(self.data) >= START_SIZE and len(lines) > 1:
             lines.pop()
         return [line.rstrip("\r") for line in lines if line and not line.isspace()]
 

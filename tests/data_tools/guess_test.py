@@ -14,7 +14,7 @@ from reader_fixtures import fixtures
 from ner_plugins.data_tools.corpora import open_corpora
 from ner_plugins.data_tools.guess import guess_reader, ner_readers, recognisers
 from ner_plugins.dataset_readers import NerDatasetReader
-from ner_plugins.dataset_readers.recognition import HEAD_SIZE, Head, Recognition
+from ner_plugins.dataset_readers.recognition import START_SIZE, FileStart, Recognition
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import NerError
 
@@ -45,7 +45,7 @@ def test_archives(tmp_path: Path) -> None:
 
 
 NOTATIONS = {
-    "cluener": ['{"text": "青禾", "label": {}}', '{"id": 3, "text": "青禾"}', '{"text": "' + "青" * HEAD_SIZE],
+    "cluener": ['{"text": "青禾", "label": {}}', '{"id": 3, "text": "青禾"}', '{"text": "' + "青" * START_SIZE],
     "datasets_ner": ['{"tokens": ["青"], "ner_tags": ["O"]}', '{"text": "a", "entities": []}', '{"tokens": ["青"'],
     "kmou": ["## 1\n## 한별이 왔다.\n## <한별:PER>이 왔다.\n한별\t한별\tNNP\tB-PER"],
     "klp": ["; 한별이 왔다.\n$<한별:PS>이 왔다.\n1\t한별\tNNP\tB_PS"],
@@ -66,7 +66,7 @@ NOTATIONS = {
 def general(data: bytes) -> str | None:
     """The general one of the readers that recognise a file by its first bytes, from which the others derive."""
     known = ner_readers()
-    found = recognisers(Head("x", data), known)
+    found = recognisers(FileStart("x", data), known)
     bases = [name for name in found if all(issubclass(known[other], known[name]) for other in found)]
     assert len(bases) == bool(found)  # no two notations are claimed at once
     return bases[0] if bases else None
@@ -75,7 +75,7 @@ def general(data: bytes) -> str | None:
 @pytest.mark.parametrize("name, head", [(name, head) for name, heads in NOTATIONS.items() for head in heads])
 def test_notations(name: str, head: str) -> None:
     for data in (head.encode(), b"\xef\xbb\xbf" + head.replace("\n", "\r\n").encode()):
-        assert general(data[:HEAD_SIZE]) == name
+        assert general(data[:START_SIZE]) == name
 
 
 def test_doc_bins() -> None:
@@ -100,8 +100,8 @@ def test_any_bytes(data: bytes) -> None:
 
 def test_a_last_line_that_is_cut_does_not_count() -> None:
     line = "禾 O\n"
-    text = line * (HEAD_SIZE // len(line.encode())) + "青 B-P"
-    assert general(text.encode()[:HEAD_SIZE]) == "conll_ner"
+    text = line * (START_SIZE // len(line.encode())) + "青 B-P"
+    assert general(text.encode()[:START_SIZE]) == "conll_ner"
 
 
 def test_names_that_several_readers_share(tmp_path: Path) -> None:
@@ -154,8 +154,8 @@ class ToyReader(NerDatasetReader):
     split_files = {"train": ("train.toy",), "dev": ("dev.toy",)}  # noqa: RUF012
 
     @classmethod
-    def sniff(cls, head: Head) -> Recognition | None:
-        return Recognition("lines of @@") if all(line.startswith("@@") for line in head.lines or [""]) else None
+    def sniff(cls, file_start: FileStart) -> Recognition | None:
+        return Recognition("lines of @@") if all(line.startswith("@@") for line in file_start.lines or [""]) else None
 
     def _parse(self, lines, path):
         for number, line in lines:
@@ -193,17 +193,17 @@ def test_a_subclass_answers_as_its_parent_and_its_file_names_decide(tmp_path: Pa
 def test_the_surest_reader_wins_and_one_that_fails_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
     class Sure(NerDatasetReader):
         @classmethod
-        def sniff(cls, head: Head) -> Recognition | None:
+        def sniff(cls, file_start: FileStart) -> Recognition | None:
             return Recognition("anything", 0.6)
 
     class Broken(NerDatasetReader):
         @classmethod
-        def sniff(cls, head: Head) -> Recognition | None:
+        def sniff(cls, file_start: FileStart) -> Recognition | None:
             raise IndexError("no fifth line")
 
     known = {**ner_readers(), "sure": Sure, "broken": Broken}
-    assert list(recognisers(Head("f", "青 B-ORG\n".encode()), known)) == ["sure"]  # columns: 0.5
-    assert list(recognisers(Head("f", b'{"tokens": []}'), known)) == ["datasets_ner"]  # 0.9
+    assert list(recognisers(FileStart("f", "青 B-ORG\n".encode()), known)) == ["sure"]  # columns: 0.5
+    assert list(recognisers(FileStart("f", b'{"tokens": []}'), known)) == ["datasets_ner"]  # 0.9
     assert "the reader broken fails to examine f (IndexError: no fifth line)" in caplog.text
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ner_plugins.data_tools.guess import guess_reader, ner_readers, recognisers
 from ner_plugins.data_tools.unrecognised import unrecognised
-from ner_plugins.dataset_readers.recognition import Head
+from ner_plugins.dataset_readers.recognition import FileStart
 from ner_plugins.errors import NerError
 
 RECORD = {"text": "青禾", "label": {}}
@@ -44,6 +44,6 @@ def test_line_ends_of_cr_alone() -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_any_bytes_have_a_printable_cause(data: bytes) -> None:
-    if not recognisers(Head("x", data), ner_readers()):
+    if not recognisers(FileStart("x", data), ner_readers()):
         cause = unrecognised(data)
         assert cause.problem.isprintable() and (cause.remedy or "").isprintable()

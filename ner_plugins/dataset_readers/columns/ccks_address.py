@@ -8,7 +8,7 @@ from allennlp.data import DatasetReader
 from ner_plugins.dataset_readers.columns.conll import ConllReader
 from ner_plugins.dataset_readers.columns.layout import ColumnLayout
 from ner_plugins.dataset_readers.columns.parser import ColumnParser
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 from ner_plugins.files.data_paths import SplitFiles
@@ -35,11 +35,11 @@ class CcksAddressReader(ConllReader):
     }
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """Recognises lines with U+0001, and columns as `conll_ner` does."""
-        if head.json_keys is None and SEPARATOR in "".join(head.lines[:1]):
+        if file_start.json_keys is None and SEPARATOR in "".join(file_start.lines[:1]):
             return Recognition("lines of id, U+0001, text", 0.8)
-        return super().sniff(head)
+        return super().sniff(file_start)
 
     def _parse_columns(
         self, blocks: Iterable[tuple[int, str]], path: str, layout: ColumnLayout

@@ -12,7 +12,7 @@ from ner_plugins.dataset_readers.columns.character_parser import CharacterParser
 from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START, ColumnLayout, complete_layout
 from ner_plugins.dataset_readers.columns.parser import ColumnParser, merge_documents
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import SplitFiles
@@ -103,9 +103,9 @@ class ConllReader(NerDatasetReader):
         _check_layout(self.layout)
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """Recognises lines of several columns of which the last one is a tag."""
-        return Recognition("columns that end in a tag", 0.5) if tagged_rows(head) else None
+        return Recognition("columns that end in a tag", 0.5) if tagged_rows(file_start) else None
 
     def _token(self, cell: str) -> str:
         """Convert a cell to a token; presets override it. Raises `ValueError` with the problem if it holds none."""
@@ -142,14 +142,14 @@ class ConllReader(NerDatasetReader):
 
 
 @lru_cache(maxsize=1)  # every preset asks
-def tagged_rows(head: Head) -> list[list[str]]:
+def tagged_rows(file_start: FileStart) -> list[list[str]]:
     """
     The rows that have a token and, in the last column, a tag. Empty if the file does not look like a column file: if
     fewer than four fifths of its lines end in a tag, or fewer than half have a token before it.
     """
-    if head.json_keys is not None:
+    if file_start.json_keys is not None:
         return []
-    rows = [line.split() for line in head.lines if not line.startswith(("#", DOCUMENT_START))]
+    rows = [line.split() for line in file_start.lines if not line.startswith(("#", DOCUMENT_START))]
     tagged = [row for row in rows if is_tag(row[-1])]
     full = [row for row in tagged if len(row) > 1]  # a token of white space leaves the tag alone
     return [] if len(tagged) < 0.8 * len(rows) or 2 * len(full) < len(rows) else full

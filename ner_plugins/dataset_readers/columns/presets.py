@@ -8,7 +8,7 @@ from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.columns.conll import ConllReader, tagged_rows
 from ner_plugins.dataset_readers.columns.layout import ColumnLayout
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.errors import shown
 from ner_plugins.files.data_paths import SplitFiles
 
@@ -90,12 +90,12 @@ class WeiboReader(ConllReader):
     }
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """Recognises columns whose tokens are a character and its place, and others as `conll_ner` does."""
-        rows = tagged_rows(head)
+        rows = tagged_rows(file_start)
         if rows and sum(bool(_NUMBERED.fullmatch(row[0])) for row in rows) > 0.98 * len(rows):
             return Recognition("columns whose characters are numbered within their words", 0.7)
-        return super().sniff(head)
+        return super().sniff(file_start)
 
     def _token(self, cell: str) -> str:
         if _PLACED.fullmatch(cell) is None:

@@ -6,7 +6,7 @@ from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.json.lines import json_object, kind
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.dataset_readers.remarks import unread_keys
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError, shown
@@ -36,9 +36,9 @@ class CluenerReader(NerDatasetReader):
     }
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """Recognises JSON lines with the key `text`; `datasets_ner` is surer of those with `entities` or `tokens`."""
-        return Recognition('JSON lines with "text"', 0.7) if "text" in (head.json_keys or ()) else None
+        return Recognition('JSON lines with "text"', 0.7) if "text" in (file_start.json_keys or ()) else None
 
     def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         remarked = False

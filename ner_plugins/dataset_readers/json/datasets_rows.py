@@ -7,7 +7,7 @@ from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.json.rows import Row, parse_row
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.dataset_readers.recognition import Head, Recognition
+from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.dataset_readers.remarks import TagTally, unread_keys
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError, NerError, shown
@@ -86,9 +86,9 @@ class DatasetsRowsReader(NerDatasetReader):
         self.illegal_tags = illegal_tags
 
     @classmethod
-    def sniff(cls, head: Head) -> Optional[Recognition]:
+    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
         """Recognises JSON lines with the key `tokens` or `entities`."""
-        found = next((key for key in ("tokens", "entities") if key in (head.json_keys or ())), None)
+        found = next((key for key in ("tokens", "entities") if key in (file_start.json_keys or ())), None)
         return Recognition(f'JSON lines with "{found}"') if found else None
 
     def _parse_file(

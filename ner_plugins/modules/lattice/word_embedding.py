@@ -7,13 +7,12 @@ from typing import Any, Optional, Sequence, Union
 import torch
 import torch.nn.functional as F
 from allennlp.common import FromParams
-from allennlp.common.util import is_distributed
 from allennlp.data import Vocabulary
 from allennlp.modules.token_embedders import Embedding
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from ner_plugins.archives.assets import is_loading
-from ner_plugins.distributed import is_first_rank
+from ner_plugins.distributed import is_first_rank, wait_for_ranks
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.lattice_field import LATTICE_NAMESPACE
 from ner_plugins.lexicon.lexicon import Lexicon, digest_of
@@ -215,8 +214,7 @@ def _lexicon_of(
         return SavedLexicon(list(lexicon.words), lexicon.normalize, lexicon.only_seen)
     saved = None
     if serialization_dir is not None and not is_loading():
-        if is_distributed():
-            distributed.barrier()  # wait until rank 0 has saved its reader's lexicon
+        wait_for_ranks()  # until rank 0 has saved its reader's lexicon
         saved = saved_lexicon(serialization_dir)
     if saved is None:
         logger.warning("no lexicon in the run's directory: words outside the vocabulary have no vectors")

@@ -206,7 +206,6 @@ class CrossEntropyLoss(SoftmaxLoss):
         return -log_probability
 
 
-CrossEntropySpanLoss = CrossEntropyLoss  # the earlier name
 
 
 def span_targets(entities: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
