@@ -67,8 +67,8 @@ def test_the_reader(package: Path) -> None:
     found = list(reader().sentences(str(package / "data/mine#train")))
     assert [found[2].text[e.start : e.end] for e in found[2].entities] == ["南京大学"]
     lines = (package / "data/mine/train.tsv").read_bytes()
-    recognition = importlib.import_module("ner_plugins.dataset_readers.recognition")
-    assert reader.sniff(recognition.Head("train.tsv", lines)) and not reader.sniff(recognition.Head("a", b"x\ty\n"))
+    file_start = importlib.import_module("ner_plugins.dataset_readers.recognition").FileStart
+    assert reader.sniff(file_start("train.tsv", lines)) and not reader.sniff(file_start("a", b"x\ty\n"))
     bad = package / "bad.tsv"
     bad.write_text(f"{SENTENCES[0]}\n刘晓燕\t北京\tname\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"bad\.tsv:2"):
