@@ -1,4 +1,4 @@
-"""`allennlp ner-data ACTION`: looks at corpora, and makes other ones of them."""
+"""`allennlp ner-data ACTION`: inspects, converts and downloads corpora."""
 
 import argparse
 from typing import Any
@@ -7,16 +7,16 @@ from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.commands.ner_data import check, convert, download, sample, split, stats
 
-# Each has NAME, HELP, add_arguments and run, and imports what takes time only when it runs: every command of AllenNLP
-# builds this one's parser.
+# Each has NAME, HELP, add_arguments and run. Every command of AllenNLP builds this parser, so slow imports wait until
+# an action runs.
 ACTIONS = (stats, check, convert, split, sample, download)
 
 
 class NerDataCommand(Subcommand):
-    """Tools for corpora, in any format that a reader of this package reads."""
+    """Tools for corpora in any format that a reader of this package reads."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
-        """A parser with one of its own for each action."""
+        """A parser with a subparser for each action."""
         description = "Tools for corpora of named entities, in every format that there is a reader for."
         subparser: argparse.ArgumentParser = parser.add_parser("ner-data", description=description, help=description)
         actions = subparser.add_subparsers(title="Actions", metavar="ACTION", dest="action", required=True)
@@ -30,7 +30,7 @@ class NerDataCommand(Subcommand):
                 metavar="PACKAGE",
                 help="import this package first, for the readers that it registers",
             )
-            # The command has an option of this name too, whose value stays where this one is not given.
+            # The command has an option of this name too; keep its value where this one is not given.
             action._actions[-1].default = argparse.SUPPRESS
             action.set_defaults(func=module.run)
         return subparser

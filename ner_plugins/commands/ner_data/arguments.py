@@ -1,4 +1,4 @@
-"""What the actions share that look at corpora: their arguments and their output."""
+"""Arguments and output shared by the actions that inspect corpora."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 
 
 def print_report(text: str) -> None:
-    """Print in UTF-8 whatever the locale is; what UTF-8 cannot hold (a file name of other bytes) is escaped."""
+    """Print in UTF-8 in any locale, escaping what UTF-8 cannot hold (such as a file name in another encoding)."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     print(text, flush=True)

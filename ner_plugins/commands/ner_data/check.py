@@ -1,4 +1,4 @@
-"""`allennlp ner-data check`: what is wrong with corpora."""
+"""`allennlp ner-data check`: finds problems in corpora."""
 
 import argparse
 
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this action."""
     add_paths(parser)
     parser.add_argument("--kinds", metavar="KIND,…", help="look for these kinds only")
-    parser.add_argument("--limit", type=int, default=10, metavar="N", help="lines of each kind, 0 for all")
+    parser.add_argument("--limit", type=int, default=10, metavar="N", help="maximum lines of each kind, 0 for all")
     parser.add_argument(
         "--max-length", type=int, metavar="N", help="longer texts, in characters, are noted as long-text (default: 510)"
     )
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Check all corpora together, print the problems, and end with status 1 if there are errors."""
+    """Check all corpora together, print the problems, and exit with status 1 if there are errors."""
     import json
     import sys
 

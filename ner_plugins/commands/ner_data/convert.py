@@ -1,4 +1,4 @@
-"""`allennlp ner-data convert`: a corpus in another format."""
+"""`allennlp ner-data convert`: writes a corpus in another format."""
 
 import argparse
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read the one, write the other, and print a line about it."""
+    """Convert the corpus, and print a summary line."""
     from ner_plugins.data_tools.formats import write_corpus
 
     source = transfer.Input(args)

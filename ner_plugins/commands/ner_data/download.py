@@ -1,4 +1,4 @@
-"""`allennlp ner-data download`: public corpora, from where they are published."""
+"""`allennlp ner-data download`: fetches public corpora from their publishers."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ _READER_OF_CONFIG = "cluener"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Names, folder, licences."""
+    """The arguments of this action."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="corpora to fetch; --list shows them")
     parser.add_argument(
         "-o", "--output", default="data", metavar="DIR", help="where each corpus gets a folder (default: data)"
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="you accept this corpus's licence, or that none is stated; for each that asks for it",
+        help="accept this corpus's licence, or that it states none; once for each corpus that asks for it",
     )
     parser.add_argument("--catalogue", metavar="FILE", help="JSON file with corpora of your own: see catalogue.py")
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         print("\n".join(map(_entry, corpora)))
         return
     if not corpora:
-        raise ConfigError(f"name a corpus to fetch: {', '.join(catalogue)} (--list says more of them)")
+        raise ConfigError(f"name a corpus to fetch: {', '.join(catalogue)} (--list describes them)")
     check_permission(corpora, args.accept_licence)
     for corpus in corpora:
         done = download(corpus, Path(args.output) / corpus.name)
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _after(corpus: "PublicCorpus", folder: Path) -> Iterator[str]:
-    """What there is to say once a corpus is there."""
+    """The message about a downloaded corpus."""
     yield from _terms(corpus)
     options = "" if corpus.reader == _READER_OF_CONFIG else json.dumps({"dataset_reader.type": corpus.reader})
     override = f" -o {shlex.quote(options)}" if options else ""
@@ -79,7 +79,7 @@ def _terms(corpus: "PublicCorpus") -> Iterator[str]:
 
 
 def _entry(corpus: "PublicCorpus") -> str:
-    """A corpus in the list."""
+    """The description of a corpus in the list."""
     size = f", {corpus.files} files, {_megabytes(corpus.size)}" if corpus.sources else ""
     lines = [corpus.description, f"Types: {' '.join(corpus.types)}" if corpus.types else "", *_terms(corpus)]
     if corpus.licence is not None and corpus.licence.accept:
@@ -88,7 +88,7 @@ def _entry(corpus: "PublicCorpus") -> str:
 
 
 def _indented(paragraphs: Iterable[str]) -> str:
-    # Commands and addresses are to be copied: never broken.
+    # Do not break commands and addresses, so that they can be copied.
     wrapper = textwrap.TextWrapper(
         100, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
     )

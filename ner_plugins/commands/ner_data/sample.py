@@ -1,4 +1,4 @@
-"""`allennlp ner-data sample`: a part of a corpus, drawn at random."""
+"""`allennlp ner-data sample`: draws a random part of a corpus."""
 
 import argparse
 import sys
@@ -13,27 +13,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this action."""
     transfer.add_input(parser)
     parser.add_argument("output", metavar="OUTPUT", help="the file to write, - for standard output; .gz compresses")
-    parser.add_argument("-n", "--number", type=int, required=True, metavar="N", help="how many sentences")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("-n", "--number", type=int, required=True, metavar="N", help="number of sentences")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument(
         "--each-type",
         type=int,
         default=0,
         metavar="K",
-        help="of each entity type at least K sentences, where there are so many, even if these are more than N",
+        help="at least K sentences with each entity type, if there are that many, even beyond N",
     )
     transfer.add_writing(parser, transfer.BY_NAME)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw, write, and print a line about it."""
+    """Draw and write the sample, and print a summary line."""
     from ner_plugins.data_tools.formats import format_of, open_corpus_writer
     from ner_plugins.data_tools.sampling import sample_sentences
 
     source = transfer.Input(args)
     source.refuse_as_output(args.output)
     format = args.to or format_of(args.output)
-    # The writer first, so that what is wrong with the output is told before the input is read.
+    # Open the writer first, so that an output error is raised before the input is read.
     with open_corpus_writer(args.output, format, **transfer.writing_options(args)) as writer:
         for sentence in sample_sentences(source.sentences(), args.number, args.seed, args.each_type):
             writer.write(sentence)

@@ -1,4 +1,4 @@
-"""`allennlp ner-data split`: training, development and test files of one corpus."""
+"""`allennlp ner-data split`: splits a corpus into training, development and test files."""
 
 import argparse
 
@@ -12,15 +12,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this action."""
     transfer.add_input(parser)
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder for the files")
-    parser.add_argument("--dev", type=float, default=0.1, metavar="SHARE", help="of the texts; 0 for none")
-    parser.add_argument("--test", type=float, default=0.0, metavar="SHARE", help="of the texts; 0 for none")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--dev", type=float, default=0.1, metavar="SHARE", help="share of the texts, 0 for none")
+    parser.add_argument("--test", type=float, default=0.0, metavar="SHARE", help="share of the texts, 0 for none")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument("--compress", choices=("gz", "bz2", "xz"), help="compress the files")
     transfer.add_writing(parser, "cluener")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the files, and print a line about each."""
+    """Write the files, and print a summary line for each."""
     from ner_plugins.data_tools.formats import DEFAULT_FORMAT, split_file
     from ner_plugins.data_tools.sampling import split_corpus
 

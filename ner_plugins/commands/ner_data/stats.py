@@ -1,4 +1,4 @@
-"""`allennlp ner-data stats`: what corpora hold."""
+"""`allennlp ner-data stats`: figures about corpora."""
 
 import argparse
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read every corpus, and print its figures."""
+    """Read every corpus and print its figures."""
     import json
 
     from ner_plugins.data_tools.corpora import open_corpora

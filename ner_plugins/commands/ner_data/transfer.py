@@ -1,4 +1,4 @@
-"""What the actions share that read one corpus and write another: arguments, progress, the line at the end."""
+"""Arguments, progress and summary shared by the actions that read one corpus and write another."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from typing import Any, Iterable, Iterator, TypeVar
 
 T = TypeVar("T")
 
-# The same as data_tools.formats.FORMATS, which costs time to import.
+# The same as data_tools.formats.FORMATS, which is slow to import.
 FORMATS = "cluener, bio, iob1, bioes, bmes, bmeo, bioul, brackets, datasets, docbin"
 BY_NAME = "by the name: .json is cluener, .jsonl datasets, .spacy docbin, and .bio, .bmes, .brackets and so on"
 
@@ -25,24 +25,24 @@ def add_input(parser: argparse.ArgumentParser) -> None:
 
 
 def add_writing(parser: argparse.ArgumentParser, format_default: str) -> None:
-    """`--to` and how it is written."""
+    """`--to` and the options of the output."""
     parser.add_argument("--to", metavar="FORMAT", help=f"one of {FORMATS} (default: {format_default})")
     parser.add_argument(
         "--tokens",
         choices=("characters", "words"),
         default="characters",
-        help="in columns and docbin, what a token is; words are parted by one space",
+        help="the tokens of columns and docbin; words are separated by one space",
     )
     parser.add_argument(
         "--overlaps",
         choices=("raise", "longest"),
         default="raise",
-        help="of entities that the format cannot hold together keep the longest, or stop",
+        help="if the format cannot hold all of some overlapping entities, keep the longest, or stop",
     )
     parser.add_argument(
         "--on-error",
         choices=("raise", "skip"),
-        help="what cannot be read or written stops the work, or is listed, counted and left out (default: raise)",
+        help="stop at what cannot be read or written, or list, count and skip it (default: raise)",
     )
     parser.add_argument("--force", action="store_true", help="replace files that exist")
 
@@ -68,11 +68,11 @@ class Input:
         self.reader = make_reader(args.reader, args.input, **overrides)
 
     def sentences(self) -> Iterator[Any]:
-        """Its sentences; a progress bar shows them where they take long."""
+        """The sentences of the input, with a progress bar if they take long."""
         return with_progress(self.reader.sentences(self.path))
 
     def refuse_as_output(self, path: str) -> None:
-        """`ConfigError` where `path` is the very file that is read."""
+        """Raise a `ConfigError` if `path` is the input file."""
         from ner_plugins.errors import ConfigError
         from ner_plugins.files.data_paths import DataPath
 
@@ -81,7 +81,7 @@ class Input:
             raise ConfigError(f"{path} is the input itself: name another file to write")
 
     def notes(self) -> str:
-        """What the reader left out or mended, for the end of the summary."""
+        """The reader's skipped and repaired records, for the end of the summary."""
         counts = self.reader.counts
         words = {
             "skipped": "unreadable records skipped",
@@ -102,7 +102,7 @@ def writing_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def with_progress(items: Iterable[T]) -> Iterator[T]:
-    """The items; after two seconds a terminal shows how many there were."""
+    """Pass `items` on; after two seconds, show their number on a terminal."""
     from tqdm import tqdm
 
     shown = sys.stderr.isatty()
@@ -110,12 +110,12 @@ def with_progress(items: Iterable[T]) -> Iterator[T]:
 
 
 def print_summary(line: str, output: str) -> None:
-    """One line for people, which keeps out of what is written to standard output."""
+    """Print a line on stderr if the output goes to standard output, else on stdout."""
     print(line, file=sys.stderr if output == "-" else sys.stdout)
 
 
 def how_to_read(format: str, tokens: str) -> str:
-    """The `--reader` argument that reads what was written."""
+    """The `--reader` argument for reading the output."""
     from ner_plugins.data_tools.formats import reader_for
 
     spec = reader_for(format, tokens)
