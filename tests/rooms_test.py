@@ -42,3 +42,18 @@ def test_a_room_imports_none_above_it(room: str) -> None:
     files = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else sorted((PACKAGE / room).rglob("*.py"))
     above = {(path.name, name) for path in files for name in imports(path) if name not in below}
     assert not above
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The length of a function without its docstring."""
+    docstring = ast.get_docstring(function, clean=False)
+    length = (function.end_lineno or function.lineno) - function.lineno + 1
+    return length - (docstring.count("\n") + 1 if docstring else 0)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_has_at_most_400_lines_and_a_function_60(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 400
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    assert {function.name: lines_of(function) for function in functions if lines_of(function) > 60} == {}

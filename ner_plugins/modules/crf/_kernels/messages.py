@@ -134,9 +134,7 @@ def backward_messages(
     nothing = np.full(width, LOW, np.float32)
     _fill(nothing[:number], 0)
     for b in range(batch):
-        last = -1
-        for i in range(length):
-            last += mask[b, i]
+        last = np.sum(mask[b]) - 1
         if following.size > 0:
             for k in range(max(last, 0), length):
                 _fill(following[b, k], 0)
