@@ -1,7 +1,7 @@
 """What a model asks of its head: scores, a loss, decoding, and which gold it could predict."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Optional, Sequence
+from typing import Any, ClassVar, Optional, Sequence
 
 import torch
 from allennlp.common import Registrable
@@ -25,6 +25,8 @@ class Head(torch.nn.Module, Registrable, ABC):
     """
 
     default_implementation = "tags"
+    fixed_options: ClassVar[frozenset[str]] = frozenset({"encoding_dim", "types"})
+    """What the model gives; a config that gives one of these is refused."""
 
     def __init__(self, encoding_dim: int, types: Sequence[str]) -> None:
         super().__init__()

@@ -91,16 +91,21 @@ class SpanHead(Head):
         decoding: Decoding = "flat_optimal",
         decoding_score: DecodingScore = "margin",
     ) -> Head:
-        """`head` with the options that stand beside it in a config of the model `span`; parameters as above."""
+        """
+        `head` with the options that stand beside it in a config of the model `span`; parameters as above.
+
+        # Raises
+
+        `ConfigError` if `head` does not score spans.
+        """
+        modules = {"max_span_width": max_span_width, "loss": loss, "negative_sampling": negative_sampling}
+        # AllenNLP passes these on to nested objects too: an absent `loss` would replace a loss's own `loss`.
+        given = {name: value for name, value in modules.items() if value is not None}
         inner: Head = head.construct(
-            encoding_dim=encoding_dim,
-            types=types,
-            max_span_width=max_span_width,
-            loss=loss,
-            negative_sampling=negative_sampling,
-            decoding=decoding,
-            decoding_score=decoding_score,
+            encoding_dim=encoding_dim, types=types, decoding=decoding, decoding_score=decoding_score, **given
         )
+        if not isinstance(inner, SpanHead):
+            raise ConfigError('head does not score spans: use "pairs" or "pointer", or the model "ner"')
         return inner
 
     def loss(self, scores: Any, entities: Tensor, mask: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The model: an encoder, a head, decoding to characters, metrics, assets."""
 
 import logging
-from typing import Any, ClassVar, Collection, Mapping, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, ClassVar, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 from allennlp.common import Lazy
@@ -340,12 +340,13 @@ def _entity_types(vocab: Vocabulary) -> list[str]:
     return [str(vocab.get_token_from_index(index, ENTITY_NAMESPACE)) for index in range(number)]
 
 
-def _with_head_names(state_dict: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+def _with_head_names(state_dict: Mapping[str, Any], known: AbstractSet[str]) -> dict[str, Any]:
     """
     Archives and checkpoints of format 1 name a head's parameters without `head.`: `crf.transitions`. A name that the
     model lacks but its head has is such a one.
     """
-    moved = {name: f"head.{name}" for name in state_dict if name not in known and f"head.{name}" in known}
+    missing = known - state_dict.keys()
+    moved = {name: f"head.{name}" for name in state_dict if name not in known and f"head.{name}" in missing}
     return {moved.get(name, name): value for name, value in state_dict.items()}
 
 

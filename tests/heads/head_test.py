@@ -2,6 +2,7 @@ import pytest
 import torch
 from allennlp.common import Params
 
+from ner_plugins.errors import ConfigError
 from ner_plugins.heads import BiaffineHead, PairsHead, PointerHead, SpanHead, TagsHead
 from ner_plugins.heads.head import Head
 
@@ -42,6 +43,25 @@ def test_a_span_model_as_a_head_is_its_inner_head(inner: object, kind: type) -> 
     params = Params({"type": "span", "head": inner, "max_span_width": 7, "decoding": "flat_greedy"})
     head = Head.from_params(params, encoding_dim=6, types=TYPES)
     assert type(head) is kind and (head.max_span_width, head.decoding) == (7, "flat_greedy")
+
+
+def test_a_span_model_takes_no_head_over_tokens_alone() -> None:
+    with pytest.raises(ConfigError, match="does not score spans"):
+        Head.from_params(Params({"type": "span", "head": "tags"}), encoding_dim=6, types=TYPES)
+
+
+def test_a_loss_within_a_loss_is_its_own() -> None:
+    loss = {"type": "boundary_smoothing", "loss": {"type": "focal"}}
+    for inner in ({"type": "pairs", "loss": loss}, {"type": "pairs", "loss": "boundary_smoothing"}):
+        head = Head.from_params(Params({"type": "span", "head": inner}), encoding_dim=6, types=TYPES)
+        assert type(head.span_loss).__name__ == "BoundarySmoothingLoss"
+
+
+@pytest.mark.parametrize("option", [{"types": ["a"]}, {"encoding_dim": 4}])
+def test_what_the_model_gives_is_no_option(option: dict) -> None:
+    [name] = option
+    with pytest.raises(ConfigError, match=f"tags has no option '{name}'"):
+        Head.from_params(Params({"type": "tags", **option}), encoding_dim=6, types=TYPES)
 
 
 def test_a_head_that_lacks_a_method_cannot_be_built() -> None:

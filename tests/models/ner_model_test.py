@@ -69,3 +69,5 @@ def test_names_of_format_one_are_mapped_and_others_are_reported() -> None:
     assert all(bool((parameter == 1).all()) for parameter in model.parameters())
     with pytest.raises(RuntimeError, match="another"):
         model.load_state_dict({**old, "another": torch.ones(1)})
+    with pytest.raises(RuntimeError, match="Unexpected"):
+        model.load_state_dict({**state, "crf.transitions": state["head.crf.transitions"]})
