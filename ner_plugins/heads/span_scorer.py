@@ -57,7 +57,6 @@ class SpanScorer(SpanBand, Registrable, ABC):
             Scores; cell [b, i, w] is the span of tokens i..i + w inclusive. Cells that reach past the text's end are
             finite and have no meaning (see `span_mask`). Shape: (batch, length, band_width(length), num_classes)
         """
-        raise NotImplementedError
 
 
 class WidthFeatures(nn.Module):

@@ -31,7 +31,6 @@ class NegativeSampling(torch.nn.Module, Registrable, ABC):
         `torch.BoolTensor`
             The drawn cells, a subset of `negatives`. Shape: (batch, ...)
         """
-        raise NotImplementedError
 
     def forward(self, positives: Tensor, negatives: Tensor) -> Tensor:
         """`draw` in training, all `negatives` in evaluation."""

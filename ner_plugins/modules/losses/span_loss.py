@@ -55,7 +55,6 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         `torch.Tensor`
             Shape: (...)
         """
-        raise NotImplementedError
 
     def class_losses(self, logits: Tensor) -> Tensor:
         """`cell_losses` for each class as if it were gold. Shape: (..., classes)"""
@@ -174,7 +173,6 @@ class SoftmaxLoss(CellLoss):
     @abstractmethod
     def of_log_probability(self, log_probability: Tensor) -> Tensor:
         """The loss of a cell whose gold class has this log-probability, element by element."""
-        raise NotImplementedError
 
     def cell_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         """`CellLoss.cell_losses`."""
