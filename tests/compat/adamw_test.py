@@ -67,14 +67,14 @@ def test_equals_transformers(dtype: torch.dtype, tolerance: float, shapes: Any, 
     flags = st.lists(st.booleans(), min_size=len(shapes), max_size=len(shapes))
     plain, parameters = [], []
     for group in groups:
-        start = [random_tensor(shape, dtype, transposed) for shape, transposed in zip(shapes, data.draw(flags), strict=True)]
+        start = [random_tensor(shape, dtype, flag) for shape, flag in zip(shapes, data.draw(flags), strict=True)]
         plain.append(PlainAdamW([tensor.clone() for tensor in start], **group))
         parameters.append([torch.nn.Parameter(tensor.clone()) for tensor in start])
     optimizer = AdamW([{"params": params, **group} for params, group in zip(parameters, groups, strict=True)])
     for _ in range(4):
         for peer, params in zip(plain, parameters, strict=True):
-            has, transposed = data.draw(flags), data.draw(flags)
-            gradients = [random_tensor(s, dtype, t) if h else None for s, h, t in zip(shapes, has, transposed, strict=True)]
+            drawn = zip(shapes, data.draw(flags), data.draw(flags), strict=True)
+            gradients = [random_tensor(shape, dtype, flag) if has else None for shape, has, flag in drawn]
             for parameter, gradient in zip(params, gradients, strict=True):
                 parameter.grad = None if gradient is None else gradient.clone()
             peer.step(gradients)
