@@ -51,9 +51,11 @@ def run(main: Any, prog: Optional[str], debug: bool) -> None:
     """
     Run AllenNLP's `main`. A user's mistake ends the process with one message on stderr and status 1.
 
-    Any other error is a bug and keeps its traceback, as do all errors with `debug`. Ctrl-C exits with status 130, a
-    closed pipe (`| head`) silently with status 1.
+    Any other error is a bug and keeps its traceback, as do all errors with `debug`. Ctrl-C exits with status 130,
+    SIGTERM with 143, a closed pipe (`| head`) silently with status 1.
     """
+    from allennlp.common.util import SigTermReceived
+
     from ner_plugins.console import quieten_console
 
     if not debug:
@@ -67,6 +69,11 @@ def run(main: Any, prog: Optional[str], debug: bool) -> None:
             raise
         print("\ninterrupted", file=sys.stderr)
         sys.exit(130)
+    except SigTermReceived:
+        if debug:
+            raise
+        print("\nterminated", file=sys.stderr)
+        sys.exit(143)
     except BrokenPipeError:
         # Python flushes stdout at exit, which would raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -111,12 +118,22 @@ def _describe_runtime_error(text: str) -> Optional[str]:
         what, *places = text.strip().splitlines()
         # The other lines are Jsonnet's stack trace.
         where = next((f" ({place.split()[0]})" for place in places if place.split()), "")
-        return f"the config does not evaluate: {what.partition(': ')[2]}{where}"
+        what = what.partition(": ")[2].rstrip(".")
+        return f"the config does not evaluate: {what}{where}{_import_remedy(what)}"
     if "accelerator device when none is available" in text or "No CUDA GPUs are available" in text:
         return "a GPU was requested, but there is none: use --cuda-device -1 (in a config: trainer.cuda_device)"
     if text.startswith("Error loading state dict") or "in loading state_dict" in text:
         return f"the weights do not fit this model and vocabulary: {' '.join(text.split())[:300]}"
     return None
+
+
+def _import_remedy(what: str) -> str:
+    """What to do about a relative path of an import that Jsonnet cannot open."""
+    found = re.match(r"couldn't open import \"(?!/)(.*?)\"", what)
+    if found is None:
+        return ""
+    of_ours = ", or save the config in training_config/" if found[1].startswith("lib/") else ""
+    return f". Jsonnet looks for it in the config's folder: import it by its full path{of_ours}"
 
 
 def _describe_worker(error: BaseException) -> Optional[str]:

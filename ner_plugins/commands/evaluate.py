@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import logging
 from pathlib import Path
 from typing import Any, Iterator, Optional
 
@@ -10,10 +9,9 @@ from allennlp.commands import evaluate as stock
 from allennlp.models.archival import Archive, load_archive
 
 from ner_plugins.commands.devices import choose_device, has_ner_model, offer_default_device
+from ner_plugins.commands.loading import mention_max_instances
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
-
-logger = logging.getLogger(__name__)
 
 
 class EvaluateCommand(stock.Evaluate):
@@ -37,7 +35,7 @@ def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
             metrics: dict[str, Any] = stock.evaluate_from_args(args)
             return metrics
         _set_batch_size(archive, args)
-        _mention_max_instances(archive)
+        mention_max_instances(archive, "-o")
         return _evaluate_each(args)
 
 
@@ -82,18 +80,6 @@ def _set_batch_size(archive: Archive, args: argparse.Namespace) -> None:
     # The stock command would set it on the loader, which takes either a sampler or a size.
     if "batch_sampler" in archive.config.params.get("validation_data_loader", archive.config.params["data_loader"]):
         args.batch_size = None
-
-
-def _mention_max_instances(archive: Archive) -> None:
-    """Warn if the archive's reader reads only a part of the data: the scores would be of that part."""
-    number = archive.validation_dataset_reader.max_instances
-    if number is not None:
-        own = archive.config.params.get("validation_dataset_reader")
-        key = f"{'dataset_reader' if own is None else 'validation_dataset_reader'}.max_instances"
-        logger.warning(
-            "the archive's reader reads at most %d sentences (max_instances); for all of them: -o '{\"%s\": null}'",
-            number, key,
-        )  # fmt: skip
 
 
 @contextlib.contextmanager

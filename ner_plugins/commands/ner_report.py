@@ -56,7 +56,7 @@ def report_from_args(args: argparse.Namespace) -> None:
 
     `ConfigError` if the model is not of this package, or if the folder is not empty and there is no `--force`.
     """
-    from ner_plugins.commands.loading import load_ours
+    from ner_plugins.commands.loading import load_ours, mention_max_instances
     from ner_plugins.commands.ner_data.arguments import print_report
     from ner_plugins.metrics.report import format_table
     from ner_plugins.reports.collect import run_model
@@ -67,6 +67,7 @@ def report_from_args(args: argparse.Namespace) -> None:
     files = args.input_file.split(",")
     folders = _folders(Path(args.output), files)
     archive = load_ours(args.archive_file, args.cuda_device, args.overrides, args.weights_file)
+    mention_max_instances(archive, "--overrides")
     for file, folder in zip(files, folders, strict=True):
         run = run_model(archive.model, archive.validation_dataset_reader, file, args.batch_size)
         about = {"archive": args.archive_file, "data": file, "model": archive.config.params["model"].get("type")}

@@ -85,11 +85,12 @@ def _improve(
         The metrics of the archive given, those of the one written, its thresholds, and whether the thresholds changed.
     """
     from ner_plugins.archives.copying import copy_with_thresholds
-    from ner_plugins.commands.loading import load_ours
+    from ner_plugins.commands.loading import load_ours, mention_max_instances
     from ner_plugins.reports.collect import run_model
     from ner_plugins.reports.thresholds import best_thresholds
 
     loaded = load_ours(archive, args.cuda_device)
+    mention_max_instances(loaded, None)
     model, reader = loaded.model, loaded.validation_dataset_reader
     # The model keeps them in float32, which has seven digits.
     current = {type_: round(value, 7) for type_, value in zip(model.types, model.thresholds.tolist(), strict=True)}

@@ -12,6 +12,7 @@ from typing import Any
 
 from allennlp.commands.train import Train, train_model
 from allennlp.common import Params
+from allennlp.common.util import SigTermReceived
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
@@ -64,7 +65,7 @@ def train_from_args(args: argparse.Namespace) -> None:
             dry_run=args.dry_run,
             file_friendly_logging=args.file_friendly_logging,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SigTermReceived):
         _print_recover_command(args, folder)
         raise
     if not args.dry_run:

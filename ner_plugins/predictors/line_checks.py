@@ -34,16 +34,17 @@ def check_is_file(path: str) -> None:
 
 
 def with_warnings(lines: Iterator[tuple[int, str]], path: str) -> Iterator[tuple[int, str]]:
-    """Pass `lines` of text on, and log a warning if they look like JSON or columns instead."""
+    """Pass `lines` of text on, and log one warning of each kind if they look like JSON or columns instead."""
     seen = columns = 0
-    checked = False
+    checked = warned_of_json = False
     for number, line in lines:
+        if not warned_of_json and _looks_like_json(line):
+            warned_of_json = True
+            logger.warning("%s:%d: the line looks like JSON, but is read as text: add --input-format json", path, number)
         if line.strip() and seen < _CHECKED_LINES:
             seen += 1
             columns += _COLUMNS.fullmatch(line) is not None
-            if seen == 1 and _looks_like_json(line):
-                logger.warning("%s: the first line looks like JSON, but is read as text: add --input-format json", path)
-            elif seen == _CHECKED_LINES:
+            if seen == _CHECKED_LINES:
                 checked = True
                 _warn_of_columns(columns, seen, path)
         yield number, line
@@ -61,6 +62,8 @@ def _warn_of_columns(columns: int, seen: int, path: str) -> None:
 
 
 def _looks_like_json(line: str) -> bool:
+    if not line.lstrip().startswith("{"):
+        return False
     try:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):

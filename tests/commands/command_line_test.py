@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from allennlp.common.util import SigTermReceived
 
 from ner_plugins.commands.command_line import describe, run
 from ner_plugins.errors import DataError
@@ -49,6 +50,11 @@ def test_a_value_that_a_constructor_refuses_names_the_key() -> None:
             RuntimeError("RUNTIME ERROR: set X to Y\n\tlib/a.libsonnet:7:43-111\tobject <given>\n\tc.jsonnet:3:1\n"),
             "the config does not evaluate: set X to Y (lib/a.libsonnet:7:43-111)",
         ),
+        (
+            RuntimeError('RUNTIME ERROR: couldn\'t open import "lib/a": no match locally.\n\tc.jsonnet:1:2-3\n'),
+            "no match locally (c.jsonnet:1:2-3). Jsonnet looks for it in the config's folder: import it by its full path, "
+            "or save the config in training_config/",
+        ),
         (ValueError("overrides dict contains unused keys: ['a.b']"), "--overrides has keys that the config"),
         (ValueError("nan loss encountered"), "learning rate"),
         (RuntimeError("Error loading state dict for X\n\tMissing keys: []"), "do not fit"),
@@ -72,6 +78,19 @@ def test_ctrl_c_ends_with_130(capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         run(raising(KeyboardInterrupt()), None, debug=False)
     assert ended.value.code == 130 and "interrupted" in capsys.readouterr().err
+
+
+def test_sigterm_ends_with_143(capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(raising(SigTermReceived()), None, debug=False)
+    assert ended.value.code == 143 and capsys.readouterr().err == "\nterminated\n"
+    with pytest.raises(SigTermReceived):
+        run(raising(SigTermReceived()), None, debug=True)
+
+
+def test_an_import_by_full_path_needs_no_advice() -> None:
+    error = RuntimeError('RUNTIME ERROR: couldn\'t open import "/lib/a": no match locally.\n\tc.jsonnet:1:2-3\n')
+    assert describe(error).endswith("no match locally (c.jsonnet:1:2-3)")
 
 
 def test_json_mistakes_say_where() -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from allennlp.modules.token_embedders import Embedding
 from fitted_archive import fitted_archive
 
 from ner_plugins.commands import loading
-from ner_plugins.commands.loading import load_ours
+from ner_plugins.commands.loading import load_ours, mention_max_instances
 from ner_plugins.errors import ConfigError
 from ner_plugins.models.named import BiaffineNer
 
@@ -20,6 +21,38 @@ def test_an_archive_of_ours(repository: Path) -> None:
     archive = load_ours(str(fitted_archive(repository)), -1, '{"model.thresholds": 0.25}')
     assert isinstance(archive.model, BiaffineNer)
     assert set(archive.model.thresholds.tolist()) == {0.25}
+
+
+@pytest.mark.parametrize(
+    "overrides, option, remedy",
+    [
+        ({"dataset_reader.max_instances": 3}, "-o", """; for all of them: -o '{"dataset_reader.max_instances": null}'"""),
+        (
+            {"validation_dataset_reader": {"type": "cluener", "max_instances": 3}},
+            "--overrides",
+            """; for all of them: --overrides '{"validation_dataset_reader.max_instances": null}'""",
+        ),
+        ({"dataset_reader.max_instances": 3}, None, ""),
+    ],
+)
+def test_a_reader_that_leaves_data_out_is_mentioned(
+    repository: Path, caplog: pytest.LogCaptureFixture, overrides: dict, option: str | None, remedy: str
+) -> None:
+    archive = load_ours(str(fitted_archive(repository)), -1, json.dumps(overrides))
+    caplog.clear()
+    mention_max_instances(archive, option)
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == f"the archive's reader reads at most 3 sentences (max_instances){remedy}"
+
+
+def test_a_reader_that_reads_everything_is_not_mentioned(
+    repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive = load_ours(str(fitted_archive(repository)), -1, '{"dataset_reader.max_instances": null}')
+    caplog.clear()
+    mention_max_instances(archive, "-o")
+    assert not caplog.records
 
 
 def test_a_device_that_is_not_there(repository: Path) -> None:

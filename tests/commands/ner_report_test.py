@@ -49,13 +49,16 @@ def test_the_figures_are_those_of_evaluate(
     assert str(folder / PAGE) in reported.stdout and "Traceback" not in reported.stderr
 
 
-def test_examples_and_overrides(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples_and_overrides(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     overrides = json.dumps({"model.thresholds": 1.0, "dataset_reader.max_instances": 5})
     run(fitted_archive(repository), repository / DATA, "-o", tmp_path, "--examples", 2, "--overrides", overrides)
     assert (tmp_path / PAGE).read_text(encoding="utf-8").count("<article") == 2
     figures = json.loads((tmp_path / FIGURES).read_text(encoding="utf-8"))
     assert (figures["sentences"], figures["predicted"]) == (5, 0)
     assert str(tmp_path / PAGE) in capsys.readouterr().out
+    assert "at most 5 sentences (max_instances); for all of them: --overrides" in caplog.text
 
 
 def test_a_folder_that_is_not_empty_stays_as_it_is_unasked(repository: Path, tmp_path: Path) -> None:

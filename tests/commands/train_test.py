@@ -139,7 +139,10 @@ def test_debug_shows_the_traceback(allennlp, tmp_path: Path) -> None:
         assert done.returncode != 0 and "Traceback" in done.stderr
 
 
-def test_ctrl_c_leaves_a_run_that_recover_takes_up(tmp_path: Path, allennlp, repository: Path) -> None:
+@pytest.mark.parametrize("stop, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_a_signal_stops_can_be_recovered(
+    stop: int, status: int, tmp_path: Path, allennlp, repository: Path
+) -> None:
     overrides = json.dumps({"model.projection.dim": 16, "dataset_reader.max_instances": 40, "trainer.cuda_device": -1})
     script = str(Path(sys.executable).with_name("allennlp"))
     command = [script, "train", CONFIG, "-s", str(tmp_path / "run"), "-o", overrides, *OURS]
@@ -156,9 +159,9 @@ def test_ctrl_c_leaves_a_run_that_recover_takes_up(tmp_path: Path, allennlp, rep
     while not (tmp_path / "run/metrics_epoch_1.json").exists() and time.time() < deadline:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
+    assert process.returncode == status, err
     assert "Traceback" not in err
     [hint] = [line.partition("allennlp ")[2] for line in err.splitlines() if line.startswith("stopped;")]
     assert shlex.split(hint) == [*command[1:], "--recover"]

@@ -28,8 +28,9 @@ def warnings(lines: list[str], caplog: pytest.LogCaptureFixture) -> list[str]:
         (["我 O"], None),
         (["张三在北京"] * 50 + COLUMNS * 50, None),
         (['{"text": "a"}'] * 60, "--input-format json"),
-        (["", "  ", '{"text": "a"}'], "--input-format json"),
-        (["a", '{"text": "a"}'], None),
+        (["", "  ", '{"text": "a"}'], "in.txt:3: the line looks like JSON"),
+        (["a"] * 70 + ['{"text": "a"}', "b", '{"text": "c"}'], "in.txt:71: the line looks like JSON"),
+        (["{a", '["a"]', "3", "{}x"], None),
         ([], None),
     ],
 )
