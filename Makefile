@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.test-ready
 PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile
+# setuptools warns of every editable install.
+EDITABLE := PYTHONWARNINGS='ignore:Editable installation'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup train lint test test-all test-transformers4 golden docs bench clean
@@ -25,17 +27,19 @@ setup: $(READY)
 
 $(READY): requirements.txt setup.py ner_plugins/ner_plugins.pth
 	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "ner_plugins needs Python 3.10 to 3.13, and this is %d.%d: make PYTHON=python3.12" % sys.version_info[:2])'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip  # older ones build seqeval for many minutes
-	$(BIN)/python -m pip install --quiet -r requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps allennlp==2.10.1 allennlp-models==2.10.1
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m ner_plugins.install_hook
-	touch $(READY)
+	@echo "setting up $(VENV): downloading and installing PyTorch, Transformers and AllenNLP takes some 2 to 15 minutes"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip  # older ones build seqeval for many minutes
+	@$(BIN)/python -m pip install --quiet -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-deps allennlp==2.10.1 allennlp-models==2.10.1
+	@$(EDITABLE) $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m ner_plugins.install_hook > /dev/null
+	@touch $(READY)
 
 $(TEST_READY): requirements-test.txt $(READY)
-	$(BIN)/python -m pip install --quiet --no-warn-conflicts -r requirements-test.txt  # AllenNLP's own pins are known to conflict
-	touch $(TEST_READY)
+	@echo "adding what lint and tests need to $(VENV)"
+	@$(BIN)/python -m pip install --quiet --no-warn-conflicts -r requirements-test.txt  # AllenNLP's own pins are known to conflict
+	@touch $(TEST_READY)
 
 train: $(READY)
 	$(BIN)/python scripts/train_sample.py
@@ -62,9 +66,9 @@ $(OLD)/.ready: requirements.txt requirements-test.txt setup.py
 	sed -e 's/^transformers==.*/transformers==4.49.0/' -e 's/^huggingface_hub==.*/huggingface_hub<1.0/' requirements.txt > $(OLD)/requirements.txt
 	$(OLD)/bin/python -m pip install --quiet -r $(OLD)/requirements.txt -r requirements-test.txt
 	$(OLD)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1 allennlp-models==2.10.1
-	$(OLD)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	$(OLD)/bin/python -m ner_plugins.install_hook
-	touch $@
+	$(EDITABLE) $(OLD)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(OLD)/bin/python -m ner_plugins.install_hook > /dev/null
+	@touch $@
 
 test-transformers4: $(OLD)/.ready
 	$(OLD)/bin/python $(PYTEST)
@@ -76,7 +80,7 @@ $(DOCS)/.ready: requirements-docs.txt
 	$(PYTHON) -m venv $(DOCS)
 	$(DOCS)/bin/python -m pip install --quiet --upgrade pip
 	$(DOCS)/bin/python -m pip install --quiet -r requirements-docs.txt
-	touch $@
+	@touch $@
 
 docs: $(DOCS)/.ready
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
@@ -89,7 +93,7 @@ $(PEER)/.ready:
 	sed -e 's/^transformers==.*/transformers==4.41.2/' -e 's/^huggingface_hub==.*/huggingface_hub<1.0/' requirements.txt > $(PEER)/requirements.txt
 	$(PEER)/bin/python -m pip install --quiet -r $(PEER)/requirements.txt
 	$(PEER)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1
-	touch $@
+	@touch $@
 
 # Hugging Face datasets, the peer in benchmarks/readers.py.
 READERS := .venv-readers
@@ -97,7 +101,7 @@ $(READERS)/.ready:
 	$(PYTHON) -m venv $(READERS)
 	$(READERS)/bin/python -m pip install --quiet --upgrade pip
 	$(READERS)/bin/python -m pip install --quiet datasets==5.2.0
-	touch $@
+	@touch $@
 
 bench: $(READY) $(PEER)/.ready $(READERS)/.ready
 	$(BIN)/python benchmarks/startup.py

@@ -320,7 +320,7 @@ def report(device: str, tokens: int, repeats: int, data: Path) -> tuple[str, lis
     if number < BATCH:
         more = [f"{in_child(side, BATCH, tokens, device, data)[0]:,.0f} MB" for side in SIDES if side.ours]
         taken = f"ours takes {' and '.join(more)}, with two and with four distances"
-        text += f"\nThe literal one would run out of memory with {BATCH} sentences; {taken}.\n"
+        text += f"\nThe literal encoder would run out of memory with {BATCH} sentences; {taken}.\n"
     return f"{head}{text}\n", broken
 
 

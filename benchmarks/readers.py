@@ -218,7 +218,7 @@ def memory(arguments: argparse.Namespace, folder: Path) -> Result:
         peaks = (f"{run['process']:.0f} MB", f"**{run['above']:.0f} MB**")
         which = ", a unique token in each sentence" if own else ""
         rows.append((f"`{name}` by `{reader}`{which}", f"{run['sentences']:,}", *peaks, f"{run['seconds']:.0f} s"))
-    text = f"Memory while a generated file of {arguments.megabytes:,} MB (before compression) is read as a stream:\n\n"
+    text = f"Memory while reading a generated file of {arguments.megabytes:,} MB (before compression) as a stream:\n\n"
     text += table("file | sentences | peak of the process | above the imports | seconds", rows)
     return f"{text}\nBound {MEGABYTES} MB above the imports, which are AllenNLP and torch.\n\n", broken
 
@@ -234,7 +234,7 @@ def corpora(arguments: argparse.Namespace) -> Result:
         rows.append((*row, *spread_row("", runs)[1:]))
         if max(seconds_of(runs)) > SECONDS:
             broken.append(f"{max(seconds_of(runs)):.1f} s to read {name}")
-    text = "All splits of every corpus to Instances, one after the other (3 repeats, one process):\n\n"
+    text = "Reading all splits of each corpus into Instances (3 repeats, one process):\n\n"
     text += table("corpus | sentences | median | min | max | processor time, median", rows)
     return f"{text}\nBound {SECONDS} s each.\n", broken
 

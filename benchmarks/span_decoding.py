@@ -102,14 +102,14 @@ def decoding(repeats: int) -> tuple[str, list[str]]:
                     sys.exit(f"{kind}, {mode}, width {width}: not the same spans")
                 pairs = [(seconds(ours), seconds(theirs)) for _ in range(repeats)]
                 fast, slow = (statistics.median(side) for side in zip(*pairs, strict=True))
-                name = f"{mode}, {'up to ' + str(width) if width < LENGTH else 'any'} tokens wide, {kind}"
+                name = f"{mode}, {f'up to {width} tokens wide' if width < LENGTH else 'of any width'}, {kind}"
                 rows.append((name, f"{1000 * fast:.1f} ms", f"{1000 * slow:.1f} ms", f"{slow / fast:.1f}"))
                 print("  ".join(map(str, rows[-1])), flush=True)
                 if kind == BOUNDED and width == WIDTH and slow / fast < RATIO:
                     short.append(f"{name}: {slow / fast:.1f} times as fast")
     text = table("decoding | ours | biaffine-ner's loop | ratio", rows)
-    note = "the width of our configs and as many candidates as a trained model has"
-    return f"{text}\nBound {RATIO} for the first two, {note}.\n\n", short
+    note = "which have the width of our configs and as many candidates as a trained model"
+    return f"{text}\nBound {RATIO} for the first two rows, {note}.\n\n", short
 
 
 def child(kind: str, length: int) -> None:
@@ -181,7 +181,8 @@ def memory(repeats: int) -> tuple[str, list[str]]:
         print("  ".join(map(str, rows[-1])), flush=True)
         if kind != "square" and growth > GROWTH:
             short.append(f"{names[kind]}: memory grows {growth:.2f} times as fast as the text")
-    text = table(f"one training step of the head | {' | '.join(map(str, LENGTHS))} | growth by growth of length", rows)
+    lengths = " | ".join(map(str, LENGTHS))
+    text = table(f"one training step of the head | {lengths} | memory growth / length growth", rows)
     return f"{text}\nBound {GROWTH} for ours.\n", short
 
 

@@ -252,7 +252,7 @@ def bounds_table(found: Found) -> tuple[str, list[str]]:
         measured = [(each.marginals(), size) for (where, size), each in found.items() if where == setting]
         if measured:
             cost, size = max((statistics.median(turns), size) for turns, size in measured)
-            name = f"marginals on {setting}, in decodings of ours"
+            name = f"marginals on {setting}, relative to our decoding"
             rows.append((name, f"**{cost:.2f}**, most at {size}", f"at most {MARGINALS}"))
             if cost > MARGINALS:
                 broken.append(f"{name}: {cost:.2f} at {size}, not {MARGINALS}")
@@ -342,8 +342,8 @@ def main() -> None:
     bounds, broken = bounds_table(found)
     text = f"{command} ({min(turns)} to {max(turns)} turns; medians, with minimum and maximum in brackets). "
     text += f"{machine()}{gpu}; {versions('torch', 'numba', 'allennlp', 'pytorch-crf')}.\n\n{compiling}{bounds}\n"
-    text += "Losses, gradients and marginals equal the peers' at every size, and so do taggings, except for "
-    text += f"{ties:,} of {sentences:,} sentences with several best ones at float32's precision.\n\n"
+    text += "Losses, gradients and marginals equal the peers' at every size, and so do the tags, except for "
+    text += f"{ties:,} of {sentences:,} sentences, where several taggings tie at float32's precision.\n\n"
     text += "".join(setting_table(setting, found) for setting in dict.fromkeys(setting for setting, _ in found))
     print(f"\n{text}")
     if not arguments.quick:

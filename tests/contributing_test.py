@@ -31,10 +31,10 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         name = re.match(r"# (\w+\.py)\n", code)
         assert name is not None
         (folder / PACKAGE / name[1]).write_text(code, encoding="utf-8")
-    [config] = documents.fences(TEXT, "jsonnet")
-    config = config.replace("import 'lib/", f"import '{documents.ROOT}/training_config/lib/")
     (folder / "training_config").mkdir()
-    (folder / "training_config/mine.jsonnet").write_text(config, encoding="utf-8")
+    for name, config in zip(("runs", "mine"), documents.fences(TEXT, "jsonnet"), strict=True):
+        config = config.replace("import 'lib/", f"import '{documents.ROOT}/training_config/lib/")
+        (folder / f"training_config/{name}.jsonnet").write_text(config, encoding="utf-8")
     (folder / "data/mine").mkdir(parents=True)
     for name in ("train.tsv", "dev.tsv"):
         (folder / "data/mine" / name).write_text("\n".join(SENTENCES) + "\n", encoding="utf-8")
@@ -60,6 +60,16 @@ def test_the_commands_train_with_all_four_and_predict(allennlp, package: Path) -
     assert json.loads(done.stdout)["text"] == "刘晓燕去了北京"
     [epoch] = (package / "runs/mine/epochs.jsonl").read_text().splitlines()
     assert json.loads(epoch)["epoch"] == 0 and "training_loss" in json.loads(epoch)
+
+
+def test_the_head_alone_trains_on_the_sample(allennlp, package: Path) -> None:
+    overrides = {"trainer.num_epochs": 1, "trainer.cuda_device": -1, "dataset_reader.max_instances": 20}
+    arguments = ["training_config/runs.jsonnet", "-s", "runs/head", "-o", json.dumps(overrides)]
+    packages = ["--include-package", "ner_plugins", "--include-package", PACKAGE]
+    done = allennlp("train", *arguments, *packages, cwd=package, NER_DATA=str(documents.ROOT / "fixtures/sample"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    model = json.loads((package / "runs/head/config.json").read_text(encoding="utf-8"))["model"]
+    assert (model["type"], model["head"]) == ("ner", {"type": "runs"})
 
 
 def test_the_reader(package: Path) -> None:

@@ -76,7 +76,8 @@ def token_spans(
     for entity in gold:
         if not 0 <= entity.start < entity.end <= len(sentence.text):
             raise DataError(
-                f"{entity.type} ({entity.start}, {entity.end}) is no span of {len(sentence.text)} characters",
+                f"{entity.type} ({entity.start}, {entity.end}) is empty, or outside the text's {len(sentence.text)} "
+                "characters",
                 path=sentence.source or None,
             )
     spans: list[tuple[int, int, str]] = []

@@ -55,7 +55,7 @@ class EntitiesField(Field[torch.Tensor]):
         length = sequence_field.sequence_length()
         for start, end, type_ in self.entities:
             if not 0 <= start < end <= length:
-                raise ConfigurationError(f"the entity ({start}, {end}, {type_!r}) is no span of {length} tokens")
+                raise ConfigurationError(f"the entity ({start}, {end}, {type_!r}) is empty or outside {length} tokens")
 
     def count_vocab_items(self, counter: dict[str, dict[str, int]]) -> None:
         """Count the type of each entity."""

@@ -40,7 +40,8 @@ def with_warnings(lines: Iterator[tuple[int, str]], path: str) -> Iterator[tuple
     for number, line in lines:
         if not warned_of_json and _looks_like_json(line):
             warned_of_json = True
-            logger.warning("%s:%d: the line looks like JSON, but is read as text: add --input-format json", path, number)
+            place = f"{path}:{number}"
+            logger.warning("%s: the line looks like JSON, but is read as text: add --input-format json", place)
         if line.strip() and seen < _CHECKED_LINES:
             seen += 1
             columns += _COLUMNS.fullmatch(line) is not None

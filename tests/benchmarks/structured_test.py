@@ -98,7 +98,7 @@ def test_bounds_that_are_not_kept_are_told(structured) -> None:
     assert broken == [
         f"loss {where}",
         f"decode {where}",
-        "marginals on CPU, 1 thread, in decodings of ours: 2.60 at 1 × 128 × 21, not 2.5",
+        "marginals on CPU, 1 thread, relative to our decoding: 2.60 at 1 × 128 × 21, not 2.5",
     ]
     only_cpu = {place: measured for place, measured in found.items() if place[0] == structured.ONE_THREAD}
     assert "GPU" not in structured.bounds_table(only_cpu)[0]

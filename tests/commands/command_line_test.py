@@ -52,8 +52,8 @@ def test_a_value_that_a_constructor_refuses_names_the_key() -> None:
         ),
         (
             RuntimeError('RUNTIME ERROR: couldn\'t open import "lib/a": no match locally.\n\tc.jsonnet:1:2-3\n'),
-            "no match locally (c.jsonnet:1:2-3). Jsonnet looks for it in the config's folder: import it by its full path, "
-            "or save the config in training_config/",
+            "no match locally (c.jsonnet:1:2-3). Jsonnet looks for it in the config's folder: import it by its full "
+            "path, or save the config in training_config/",
         ),
         (ValueError("overrides dict contains unused keys: ['a.b']"), "--overrides has keys that the config"),
         (ValueError("nan loss encountered"), "learning rate"),

@@ -26,7 +26,11 @@ def test_an_archive_of_ours(repository: Path) -> None:
 @pytest.mark.parametrize(
     "overrides, option, remedy",
     [
-        ({"dataset_reader.max_instances": 3}, "-o", """; for all of them: -o '{"dataset_reader.max_instances": null}'"""),
+        (
+            {"dataset_reader.max_instances": 3},
+            "-o",
+            """; for all of them: -o '{"dataset_reader.max_instances": null}'""",
+        ),
         (
             {"validation_dataset_reader": {"type": "cluener", "max_instances": 3}},
             "--overrides",

@@ -149,7 +149,7 @@ def test_unreachable_gold_is_reported(tmp_path, caplog):
 
 @pytest.mark.parametrize("entity", [Entity(-1, 1, "X"), Entity(1, 1, "X"), Entity(2, 4, "X")])
 def test_gold_outside_the_text(entity):
-    with pytest.raises(DataError, match=r"f:1: X \(.*no span of 3 characters"):
+    with pytest.raises(DataError, match=r"f:1: X \(.*is empty, or outside the text's 3 characters"):
         CluenerReader().text_to_instance("abc", [entity], source="f:1")
 
 

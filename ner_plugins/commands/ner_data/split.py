@@ -5,7 +5,7 @@ import argparse
 from ner_plugins.commands.ner_data import transfer
 
 NAME = "split"
-HELP = "Part a corpus into train, dev and test files; equal texts stay together, and the draw is the same everywhere."
+HELP = "Split a corpus into train, dev and test files, the same on every machine. Equal texts stay together."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
