@@ -2,23 +2,42 @@
 
 import logging
 import os
-from typing import Any, Mapping
+import sys
+from typing import Any
 
 from ner_plugins.compat.replace import replace
 
+_TABLE = "allennlp.training.callbacks.console_logger"
 # Loggers whose INFO records are shown too; the second one prints AllenNLP's per-epoch table.
-_SHOWN = ("ner_plugins", "allennlp.training.callbacks.console_logger")
+_SHOWN = ("ner_plugins", _TABLE)
+_hidden: set[str] = set()
+
+
+def hide_epoch_tables() -> None:
+    """Leave AllenNLP's table of an epoch to the log file, because each epoch has a line of this package."""
+    _hidden.add(_TABLE)
 
 
 class ConsoleFilter(logging.Filter):
-    """Passes warnings, this package's messages, and the per-epoch table without its per-type rows."""
+    """
+    Passes warnings, this package's messages, and the per-epoch table without its per-type rows, unless
+    `hide_epoch_tables` was called. Removes a progress bar from the terminal before a message.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to show `record`."""
+        passes = self._passes(record)
+        progress = sys.modules.get("ner_plugins.progress")
+        if passes and progress is not None:
+            progress.clear_bars()
+        return passes
+
+    @staticmethod
+    def _passes(record: logging.LogRecord) -> bool:
         if record.levelno >= logging.WARNING:
             # AllenNLP warns that early stopping is off even where the config switches it off.
             return "meaning that early stopping is disabled" not in record.getMessage()
-        if not record.name.startswith(_SHOWN):
+        if not record.name.startswith(_SHOWN) or record.name in _hidden:
             return False
         if record.name.startswith("allennlp"):
             message = record.getMessage()
@@ -64,20 +83,3 @@ def quieten_console() -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
             quieten(handler)
-
-
-def shorten_progress_descriptions() -> None:
-    """AllenNLP 2.10.1 puts every metric before the progress bar; of this package's, show the micro F1 alone."""
-    from allennlp.training import util
-
-    def shortening(original: Any) -> Any:
-        def description_from_metrics(metrics: Mapping[str, float]) -> str:
-            return str(original({name: value for name, value in metrics.items() if _is_in_bar(name)}))
-
-        return description_from_metrics
-
-    replace(util, "description_from_metrics", shortening)
-
-
-def _is_in_bar(name: str) -> bool:
-    return "/" not in name or name.endswith(("/micro_f1", "cluener/macro_f1"))

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from ner_plugins.console import ConsoleFilter, quieten_console, shorten_progress_descriptions
+from ner_plugins.console import ConsoleFilter, hide_epoch_tables, quieten_console
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,10 @@ def test_details_come_back_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(handler.filters) == 1
 
 
-def test_the_progress_bar_names_few_metrics() -> None:
-    from allennlp.training import util
-
-    shorten_progress_descriptions()
-    shown = util.description_from_metrics({"loss": 1.0, "seqeval/micro_f1": 0.5, "seqeval/micro_recall": 0.4})
-    assert shown == "loss: 1.0000, seqeval/micro_f1: 0.5000 ||"
+def test_the_table_of_an_epoch_gives_way_to_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "allennlp.training.callbacks.console_logger"
+    record = logging.LogRecord(name, logging.INFO, "", 0, "seqeval/micro_f1 |     0.5  |     0.6", (), None)
+    monkeypatch.setattr("ner_plugins.console._hidden", set())
+    assert ConsoleFilter().filter(record)
+    hide_epoch_tables()
+    assert not ConsoleFilter().filter(record)

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "ner_plugins"
 # From the ground up.
 ROOMS = [
     "version", "errors", "entities", "distributed", "plotting", "brackets", "tag_schemes",
-    "compat", "options", "settings", "console", "install_hook", "__main__",
+    "compat", "options", "settings", "progress", "console", "install_hook", "__main__",
     "files", "archives", "pretrained", "lexicon", "tokenizers", "token_indexers", "fields", "dataset_readers",
     "metrics", "modules", "token_embedders", "heads", "models",
     "predictors", "data_tools", "training", "reports", "commands",

@@ -121,10 +121,10 @@ def _whole_or_not_at_all(name: str, input_file: str) -> Iterator[TextIO]:
 
 
 def _with_progress(lines: Iterator[str], shown: bool) -> Iterator[str]:
-    """A progress bar on stderr, unless the predictions scroll by."""
-    from tqdm import tqdm
+    """Progress on stderr, unless the predictions scroll by."""
+    from ner_plugins.progress import progress
 
-    yield from tqdm(lines, unit=" lines", disable=not (shown and sys.stderr.isatty()), file=sys.stderr)
+    yield from progress(lines, desc="predicting", unit=" lines", disable=not shown)
 
 
 def _utf8(stream: TextIO) -> TextIO:

@@ -182,7 +182,7 @@ def _container(path: str) -> Iterator[Optional[_Container]]:
         yield container
 
 
-def _local(path: str) -> str:
+def local_path(path: str) -> str:
     """`path`, or the cached copy of a URL."""
     if not is_url(path):
         return path
@@ -194,7 +194,7 @@ def _local(path: str) -> str:
 
 def names_in(place: DataPath) -> Optional[list[str]]:
     """The files of the folder or archive at `place`, or below its member; `None` if `place` is one file."""
-    with _container(_local(place.path)) as container:
+    with _container(local_path(place.path)) as container:
         if container is None:
             return None
         with readable(place.path):
@@ -242,7 +242,7 @@ def open_streams(
 
     `DataError` if there is no such file, member or split, or if it is damaged.
     """
-    local = _local(place.path)
+    local = local_path(place.path)
     with _container(local) as container:
         if container is None:
             if place.member:

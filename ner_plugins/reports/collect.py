@@ -1,6 +1,5 @@
 """One run of a model over labelled data: its predictions against the gold."""
 
-import sys
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence, Union
 
@@ -89,7 +88,7 @@ def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int
 
     `DataError` if a sentence is unlabelled, and whatever the reader raises. `ConfigError` if `batch_size` is below 1.
     """
-    from tqdm import tqdm
+    from ner_plugins.progress import progress
 
     if batch_size < 1:
         raise ConfigError(f"--batch-size must be >= 1, got {batch_size}")
@@ -101,7 +100,7 @@ def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int
     model.eval()
     model.get_metrics(reset=True)
     results: dict[int, SentenceResult] = {}
-    with tqdm(total=len(instances), unit=" sentences", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+    with progress(total=len(instances), desc="predicting", unit=" sentences") as bar:
         lengths = [len(instance["tokens"]) for instance in instances]
         for places in batches_by_length(lengths, batch_size, longest_first=True):
             found = _predict(model, [instances[place] for place in places])

@@ -32,6 +32,16 @@ def is_resumed(trainer: Any) -> bool:
     return bool(trainer._start_after_epochs_completed or trainer._start_after_batches_in_epoch_completed)
 
 
+def resumes_within_epoch(trainer: Any) -> bool:
+    """Whether the trainer resumes from a checkpoint in the middle of an epoch."""
+    return bool(trainer._start_after_batches_in_epoch_completed)
+
+
+def validates_this_epoch(trainer: Any) -> bool:
+    """Whether this epoch is validated; the callback `should_validate_callback` may leave some out."""
+    return bool(trainer._should_validate_this_epoch) and trainer._validation_data_loader is not None
+
+
 def has_checkpoint(trainer: Any) -> bool:
     """Whether the trainer has written a checkpoint of its own."""
     return trainer._checkpointer is not None and trainer._checkpointer.find_latest_checkpoint() is not None
@@ -45,6 +55,17 @@ def validation_loader(trainer: Any) -> Optional[DataLoader]:
 def validation_metrics(trainer: Any) -> list[str]:
     """The names of the figures in `validation_metric`."""
     return [name for _, name in trainer._metric_tracker.tracked_metrics]
+
+
+def validation_directions(trainer: Any) -> list[str]:
+    """`validation_metric` as in the config: names with `+` (higher is better) or `-` in front."""
+    return [("+" if sign > 0 else "-") + name for sign, name in trainer._metric_tracker.tracked_metrics]
+
+
+def instances_of(loader: Any) -> Optional[Sequence[Any]]:
+    """The sentences that a data loader holds in memory; `None` if it reads them again in each epoch."""
+    instances = getattr(loader, "_instances", None)
+    return getattr(loader, "instances", None) if instances is None else instances
 
 
 def validation_score(trainer: Any, figures: Mapping[str, float]) -> float:

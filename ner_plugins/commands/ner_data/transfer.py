@@ -102,11 +102,10 @@ def writing_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def with_progress(items: Iterable[T]) -> Iterator[T]:
-    """Pass `items` on; after two seconds, show their number on a terminal."""
-    from tqdm import tqdm
+    """Pass `items` on, with progress on stderr: after two seconds on a terminal."""
+    from ner_plugins.progress import is_redrawn, progress
 
-    shown = sys.stderr.isatty()
-    yield from tqdm(items, unit=" sentences", delay=2, leave=False, disable=not shown, file=sys.stderr)
+    yield from progress(items, desc="sentences", **({"delay": 2} if is_redrawn() else {}))
 
 
 def print_summary(line: str, output: str) -> None:
