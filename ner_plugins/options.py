@@ -12,8 +12,8 @@ from ner_plugins.compat.plugins import is_ours
 from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ConfigError
 
-# Arguments of constructors that do not come from a config.
-_NOT_OPTIONS = {"self", "vocab", "manual_distributed_sharding", "manual_multiprocess_sharding"}
+NOT_OPTIONS = {"self", "vocab", "manual_distributed_sharding", "manual_multiprocess_sharding"}
+"""Arguments of constructors that do not come from a config."""
 # The key of the object whose arguments are being constructed, with a dot behind it: `model.`; empty at the top.
 _owner: ContextVar[str] = ContextVar("ner_plugins_owner", default="")
 
@@ -30,11 +30,11 @@ def refuse_unknown_options() -> None:
     def refusing_unknown(original: Any) -> Any:
         def create_kwargs(constructor: Callable[..., Any], cls: type, params: Any, **extras: Any) -> Any:
             known = from_params.infer_params(cls, constructor)
-            if not _takes_anything(cls, constructor):
+            if not takes_anything(cls, constructor):
                 fixed: frozenset[str] = getattr(cls, "fixed_options", frozenset())
                 for key in params:
                     if key not in known or key in fixed:
-                        options = known.keys() - fixed - _NOT_OPTIONS - extras.keys() - {"kwargs"}
+                        options = known.keys() - fixed - NOT_OPTIONS - extras.keys() - {"kwargs"}
                         raise OptionError(unknown_option(params.history, registered_name(cls), key, options))
             for key in params:
                 if params.get(key) is None and key in known and known[key].default is not None:
@@ -122,7 +122,7 @@ def check_choice(key: str, value: Any, annotation: Any) -> None:
     elif (item := _item_annotation(annotation)) is not None:
         if not isinstance(value, (list, tuple)):
             listed = _listed(get_args(item))
-            raise OptionError(f"{key} is {_written(value)}, but has to be a list; its items can be {listed}")
+            raise OptionError(f"{key} is {written(value)}, but has to be a list; its items can be {listed}")
         for number, one in enumerate(value):
             check_choice(f"{key}.{number}", one, item)
 
@@ -150,7 +150,7 @@ def _item_annotation(annotation: Any) -> Any:
 def _no_choice(key: str, value: Any, choices: tuple[Any, ...]) -> str:
     names = [str(choice) for choice in choices]
     near = get_close_matches(str(value), names, n=1) or get_close_matches(str(value).lower(), names, n=1)
-    return f"{key} is {_written(value)}; it can be {_listed(choices)}" + (f". Did you mean {near[0]}?" if near else "")
+    return f"{key} is {written(value)}; it can be {_listed(choices)}" + (f". Did you mean {near[0]}?" if near else "")
 
 
 def _listed(choices: tuple[Any, ...]) -> str:
@@ -158,15 +158,15 @@ def _listed(choices: tuple[Any, ...]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """`value` as a config has it, shortened."""
     if hasattr(value, "as_dict"):
         value = value.as_dict(quiet=True)
     try:
-        written = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(value, ensure_ascii=False)
     except TypeError:
-        written = repr(value)
-    return written if len(written) <= 80 else f"{written[:77]}..."
+        text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def unknown_option(place: str, owner: str, key: str, options: Collection[str]) -> str:
@@ -198,7 +198,7 @@ def registered_name(cls: type) -> str:
     return str(next(names, cls.__name__))
 
 
-def _takes_anything(cls: type, constructor: Any) -> bool:
+def takes_anything(cls: type, constructor: Any) -> bool:
     """Whether the class may use a key that no constructor names. Classes of this package only pass `**kwargs` on."""
     from allennlp.common.from_params import FromParams
 
@@ -206,7 +206,7 @@ def _takes_anything(cls: type, constructor: Any) -> bool:
     if inspect.Parameter.VAR_KEYWORD not in kinds:
         return False
     parents: list[Any] = [parent for parent in cls.mro()[1:] if issubclass(parent, FromParams)]
-    return not is_ours(cls) or not parents or _takes_anything(parents[0], parents[0].__init__)
+    return not is_ours(cls) or not parents or takes_anything(parents[0], parents[0].__init__)
 
 
 def name_few_choices() -> None:
@@ -223,14 +223,25 @@ def name_few_choices() -> None:
                 registry = getattr(choices, "registry", None)
                 if registry is None or not isinstance(value, str):
                     raise
-                raise OptionError(_unknown_name(self.history + key, value, registry)) from None
+                raise OptionError(unknown_name(self.history + key, value, registry)) from None
 
         return pop_choice
 
     replace(Params, "pop_choice", naming_few)
 
 
-def _unknown_name(place: str, value: str, registry: dict[str, tuple[type, Optional[str]]]) -> str:
+def unknown_name(place: str, value: str, registry: dict[str, tuple[type, Optional[str]]]) -> str:
+    """
+    The message about a name that is not registered.
+
+    # Parameters
+
+    place : `str`
+        Its key in the config, `model.type`.
+    value : `str`
+    registry : `dict[str, tuple[type, Optional[str]]]`
+        The names that are registered.
+    """
     near = get_close_matches(value, registry, n=1)
     ours = sorted(name for name, (cls, _) in registry.items() if is_ours(cls))
     others = len(registry) - len(ours)

@@ -14,6 +14,8 @@ from allennlp.commands.train import Train, train_model
 from allennlp.common import Params
 from allennlp.common.util import SigTermReceived
 
+from ner_plugins.commands.checks.config import check_config
+from ner_plugins.commands.recovery import accept_other_epochs
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
 from ner_plugins.settings import SETTINGS
@@ -43,16 +45,19 @@ def train_from_args(args: argparse.Namespace) -> None:
 
     # Raises
 
-    `ConfigError` if the config does not exist, or if the serialization directory is in use.
+    `ConfigError` if the config does not exist, if it has mistakes, or if the serialization directory is in use.
     """
     config = Path(args.param_path)
     if "://" not in args.param_path and not config.is_file():
         raise ConfigError(f"{config}: there is no such config{_configs_beside(config)}")
     folder = Path(args.serialization_dir or fresh_directory(config.stem))
     _check_directory(folder, args)
-    if not args.recover:
-        _clear_failed_start(folder)
     params = Params.from_file(args.param_path, args.overrides)
+    check_config(params.as_dict(quiet=True), folder)
+    if args.recover:
+        accept_other_epochs(folder, params)
+    else:
+        _clear_failed_start(folder)
     print(f"serialization directory: {folder}", flush=True)
     try:
         train_model(

@@ -39,7 +39,7 @@ def matching(model: Module, patterns: Sequence[str], key: str) -> set[str]:
         except re.error as error:
             raise ConfigError(f"{key}: {pattern!r} is not a valid regular expression ({error})") from error
         if not matches:
-            raise ConfigError(f"{key}: {pattern!r} matches no parameter of the model{_hint(pattern, names)}")
+            raise ConfigError(f"{key}: {pattern!r} matches no parameter of the model{similar_names(pattern, names)}")
         found |= matches
     return found
 
@@ -108,7 +108,8 @@ def learning(model: Module) -> list[tuple[str, torch.nn.Parameter]]:
     return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
-def _hint(pattern: str, names: Sequence[str]) -> str:
+def similar_names(pattern: str, names: Sequence[str]) -> str:
+    """What follows "matches no parameter of the model" in a message: the closest part of the model, or all parts."""
     parts = list(dict.fromkeys(".".join(name.split(".")[:depth]) for name in names for depth in (1, 2, 3)))
     near = get_close_matches(re.sub(r"[\\^$()]", "", pattern), parts, n=1, cutoff=0.5)
     listed = ", ".join(dict.fromkeys(name.split(".")[0] for name in names))

@@ -57,8 +57,9 @@ def test_a_directory_in_use(allennlp, trained: Path) -> None:
 
 
 def test_a_failed_start_is_not_in_the_way(allennlp, tmp_path: Path, tiny_overrides: str) -> None:
-    run = ["train", CONFIG, "-s", tmp_path / "run", "--dry-run", "-o", tiny_overrides, *OURS]
-    message(allennlp(*run, NER_DATA="nowhere"))
+    run = ["train", CONFIG, "-s", tmp_path / "run", "-o", tiny_overrides, *OURS]
+    (tmp_path / "bad.json").write_text('{"text": 1}\n')
+    message(allennlp(*run, NER_TRAIN=str(tmp_path / "bad.json")))
     assert (tmp_path / "run/config.json").exists()
     assert allennlp(*run).returncode == 0
 

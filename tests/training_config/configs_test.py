@@ -15,22 +15,10 @@ import pytest
 from allennlp.commands.train import train_model_from_file
 from allennlp.common import Params
 from tiny_encoders import make_encoder
+from training_configs import CONFIGS, PUBLISHED, ROOT, published_settings
 
 from ner_plugins.settings import SETTINGS
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "training_config").rglob("*.jsonnet"))
-PUBLISHED = [path for path in CONFIGS if path.parent.name == "benchmarks"]
-FIXTURES = {
-    "data/cluener": "fixtures/cluener",
-    "data/kmou": "fixtures/kmou",
-    "data/conll2003": "fixtures/conll2003",
-    "data/weibo": "fixtures/weibo",
-    "data/resume": "fixtures/resume",
-    "data/msra": "fixtures/msra",
-    "words.vec": "fixtures/lexicon/words.vec",
-    "characters.vec": "fixtures/lexicon/characters.vec",
-}
 SMALL = {
     "dataset_reader.max_instances": 12,
     "trainer.num_epochs": 1,
@@ -77,14 +65,6 @@ def test_it_trains_a_step_from_nothing(config: Path, tmp_path: Path) -> None:
 def test_it_trains_a_step_pretrained(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NER_ENCODER", make_encoder(tmp_path / "encoder"))
     train_a_step(config, tmp_path / "run")
-
-
-def published_settings(config: Path, folder: Path) -> dict[str, str]:
-    """What a published experiment says it is run with, on the fixtures."""
-    lines = re.findall("//   export ([^#\n]*)", (ROOT / config).read_text())
-    settings = dict(setting.split("=") for line in lines for setting in line.split())
-    encoder = make_encoder(folder / "encoder") if settings.get("NER_ENCODER") else ""
-    return {name: FIXTURES.get(value, value) for name, value in {**settings, "NER_ENCODER": encoder}.items()}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""`allennlp train --recover` with another number of epochs."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from allennlp.common import Params
+
+from ner_plugins.errors import ConfigError
+from ner_plugins.files.atomic import atomic_path
+from ner_plugins.options import written
+
+logger = logging.getLogger(__name__)
+
+EPOCHS = "trainer.num_epochs"
+"""The key that may change."""
+
+_ABSENT = object()
+
+
+def accept_other_epochs(folder: Path, params: Params) -> None:
+    """
+    Let a run continue with more, or fewer, epochs: write the new number into the run's `config.json`.
+
+    AllenNLP 2.10.1 refuses to recover with a config that differs anywhere from that of the run.
+
+    # Parameters
+
+    folder : `Path`
+        The run's folder.
+    params : `Params`
+        The config given now.
+
+    # Raises
+
+    `ConfigError` if the folder has no `config.json`, or if the configs differ elsewhere.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise ConfigError(f"{folder}: there is no config.json in it, so there is no run to recover: check -s")
+    changes = differences(json.loads(path.read_text(encoding="utf-8")), params.as_dict(quiet=True))
+    others = [f"{key} was {before} and is {now}" for key, before, now in changes if key != EPOCHS]
+    if others:
+        listed = "".join(f"\n  {one}" for one in others[:20]) + ("\n  …" if len(others) > 20 else "")
+        raise ConfigError(
+            f"{folder}: --recover continues a run with its own config, in which only {EPOCHS} may change, but there "
+            f"are other differences. Undo them, or train in another folder:{listed}"
+        )
+    if changes:
+        with atomic_path(path) as partial:
+            params.to_file(partial)
+        _, before, now = changes[0]
+        logger.info("recovering with %s %s instead of %s", EPOCHS, now, before)
+
+
+def differences(before: Any, now: Any, key: str = "") -> list[tuple[str, str, str]]:
+    """The keys at which two configs differ, each with both values as a config has them; "absent" where it lacks one."""
+    return [(place, _shown(old), _shown(new)) for place, old, new in _differences(before, now, key)]
+
+
+def _differences(before: Any, now: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in sorted(before.keys() | now.keys()):
+            place = f"{key}.{name}" if key else name
+            yield from _differences(before.get(name, _ABSENT), now.get(name, _ABSENT), place)
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for number, (old, new) in enumerate(zip(before, now, strict=True)):
+            yield from _differences(old, new, f"{key}.{number}")
+    elif before != now:
+        yield key, before, now
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is _ABSENT else written(value)
