@@ -31,6 +31,7 @@ STEPS = 20
 BATCH = 4
 SENTENCES = 16  # four steps an epoch where a fixture has as many
 PREDICTED = 2
+_BUCKET = {"type": "bucket", "sorting_keys": ["tokens"]}
 FIXTURES = {
     "data/cluener": "fixtures/cluener",
     "data/kmou": "fixtures/kmou",
@@ -92,7 +93,8 @@ def _small(path: str) -> dict[str, Any]:
         "trainer.num_epochs": STEPS,  # an upper bound: the recorder ends training
         "trainer.patience": None,
         "trainer.cuda_device": -1,
-        "data_loader.batch_sampler.batch_size": BATCH,
+        "data_loader.batch_sampler": {**_BUCKET, "batch_size": BATCH},
+        "validation_data_loader.batch_sampler": {**_BUCKET, "batch_size": 64},
     }
     if "nerco" in Path(path).name:
         small |= {"trainer.callbacks.0.epochs": 2, "trainer.callbacks.0.head_only_epochs": 1}

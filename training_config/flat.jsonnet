@@ -8,7 +8,7 @@ local encoder = if lattice.has_encoder then { encoder: 5e-5 } else {};
 
 lattice {
   model+: { lattice_encoder+: { heads: 8, head_dim: 20 } },
-  data_loader+: { batch_sampler+: { batch_size: 10 } },
+  data_loader: { batch_sampler: { type: 'bucket', batch_size: 10, sorting_keys: ['tokens'] } },
   trainer+: {
     num_epochs: settings.epochs(10),
     optimizer: { type: 'huggingface_adamw', eps: 1e-8 } + learning_rates.of({ head: 1e-3, crf: 1e-2 } + encoder),

@@ -47,7 +47,7 @@ def train_and_predict(reader: dict[str, Any], data: str, decoding: str, folder: 
         "model.max_span_width": 20,
     }
     if reader.get("document_level"):
-        overrides |= {"data_loader.batch_sampler.batch_size": 4, "validation_data_loader.batch_sampler.batch_size": 4}
+        overrides |= {f"{part}data_loader.batch_sampler.max_sentences": 4 for part in ("", "validation_")}
     train_model_from_file(ROOT / "training_config/biaffine.jsonnet", folder, overrides=json.dumps(overrides))
     metrics = json.loads((folder / "metrics.json").read_text())
     predictor = Predictor.from_path(str(folder / "model.tar.gz"), cuda_device=-1)

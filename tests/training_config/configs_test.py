@@ -23,7 +23,7 @@ SMALL = {
     "dataset_reader.max_instances": 12,
     "trainer.num_epochs": 1,
     "trainer.cuda_device": -1,
-    "data_loader.batch_sampler.batch_size": 4,
+    "data_loader.batch_sampler": {"type": "token_budget", "budget": 200, "max_sentences": 4},
 }
 
 

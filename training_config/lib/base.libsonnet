@@ -16,8 +16,11 @@ local settings = import 'settings.libsonnet';
     type: error 'the experiment has to say model.type',
     metrics: [{ type: 'seqeval' }, { type: 'cluener' }],
   },
-  data_loader: { batch_sampler: { type: 'bucket', batch_size: 32, sorting_keys: ['tokens'] } },
-  validation_data_loader: { batch_sampler: { type: 'bucket', batch_size: 64, sorting_keys: ['tokens'] } },
+  // As many updates per epoch as with 32 sentences of CLUENER, whatever the lengths of the corpus.
+  data_loader: { batch_sampler: { type: 'token_budget', budget: 1280, max_sentences: 64 } },
+  validation_data_loader: {
+    batch_sampler: { type: 'token_budget', budget: 2560, max_sentences: 128, max_padding: 0.03, shuffle: false },
+  },
   trainer: {
     num_epochs: settings.epochs(encoder.epochs),
     optimizer: encoder.optimizer($.rates),

@@ -13,7 +13,7 @@ local given = {
   fine_tuning(batch_size, epochs, encoder_rate, head_rate):: assert given.encoder && given.data; base {
     rates:: { encoder: encoder_rate, head: head_rate },
     model+: { dropout: 0.1, metrics: [{ type: 'seqeval' }, { type: 'cluener' }] },
-    data_loader+: { batch_sampler+: { batch_size: batch_size } },
+    data_loader: { batch_sampler: { type: 'bucket', batch_size: batch_size, sorting_keys: ['tokens'] } },
     trainer+: {
       num_epochs: settings.epochs(epochs),
       learning_rate_scheduler: { type: 'slanted_triangular', cut_frac: 0.1, ratio: 1e9 },
@@ -21,7 +21,7 @@ local given = {
   },
   // A model trained from scratch.
   from_nothing(batch_size, epochs):: assert given.data; base {
-    data_loader+: { batch_sampler+: { batch_size: batch_size } },
+    data_loader: { batch_sampler: { type: 'bucket', batch_size: batch_size, sorting_keys: ['tokens'] } },
     trainer+: { num_epochs: settings.epochs(epochs) },
   },
 }

@@ -16,7 +16,7 @@ local experiment(heads, head_dim, scheme, batch_size, epochs, patience) = assert
     lattice_encoder+: { heads: heads, head_dim: head_dim },
     head: { type: 'crf_tagger', scheme: scheme, constrain: false, use_start_end: false },
   },
-  data_loader+: { batch_sampler+: { batch_size: batch_size } },
+  data_loader: { batch_sampler: { type: 'bucket', batch_size: batch_size, sorting_keys: ['tokens'] } },
   trainer+: { num_epochs: settings.epochs(epochs), patience: patience },
 };
 
