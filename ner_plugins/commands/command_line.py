@@ -19,6 +19,7 @@ def register_commands() -> None:
     from ner_plugins.commands.evaluate import EvaluateCommand
     from ner_plugins.commands.ner_data import NerDataCommand
     from ner_plugins.commands.ner_report import NerReportCommand
+    from ner_plugins.commands.ner_runs import NerRunsCommand
     from ner_plugins.commands.ner_threshold import NerThresholdCommand
     from ner_plugins.commands.predict import PredictCommand
     from ner_plugins.commands.train import TrainCommand
@@ -27,6 +28,7 @@ def register_commands() -> None:
     quieten_console()  # before AllenNLP logs that its commands are replaced
     commands: dict[str, Any] = {"train": TrainCommand, "evaluate": EvaluateCommand, "predict": PredictCommand}
     commands |= {"ner-data": NerDataCommand, "ner-report": NerReportCommand, "ner-threshold": NerThresholdCommand}
+    commands["ner-runs"] = NerRunsCommand
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

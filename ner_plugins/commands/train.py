@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from allennlp.common.util import SigTermReceived
 from ner_plugins.commands.checks.config import check_config
 from ner_plugins.commands.recovery import accept_other_epochs
 from ner_plugins.errors import ConfigError
+from ner_plugins.files.run_record import RECORD
 from ner_plugins.metrics.report import format_table
 from ner_plugins.settings import SETTINGS
 
 BEST = "best_validation_"
-LEFT_BY_A_FAILED_START = {"config.json", "meta.json", "out.log", "err.log", "vocabulary", "ner_assets"}
+LEFT_BY_A_FAILED_START = {"config.json", "meta.json", "out.log", "err.log", "vocabulary", "ner_assets", RECORD}
 
 
 class TrainCommand(Train):
@@ -47,6 +49,8 @@ def train_from_args(args: argparse.Namespace) -> None:
 
     `ConfigError` if the config does not exist, if it has mistakes, or if the serialization directory is in use.
     """
+    from ner_plugins.commands.recording import recorded
+
     config = Path(args.param_path)
     if "://" not in args.param_path and not config.is_file():
         raise ConfigError(f"{config}: there is no such config{_configs_beside(config)}")
@@ -59,17 +63,19 @@ def train_from_args(args: argparse.Namespace) -> None:
     else:
         _clear_failed_start(folder)
     print(f"serialization directory: {folder}", flush=True)
+    is_recorded = not args.dry_run and args.node_rank == 0
     try:
-        train_model(
-            params=params,
-            serialization_dir=str(folder),
-            recover=args.recover,
-            force=args.force,
-            node_rank=args.node_rank,
-            include_package=args.include_package,
-            dry_run=args.dry_run,
-            file_friendly_logging=args.file_friendly_logging,
-        )
+        with recorded(args.param_path, folder) if is_recorded else nullcontext():
+            train_model(
+                params=params,
+                serialization_dir=str(folder),
+                recover=args.recover,
+                force=args.force,
+                node_rank=args.node_rank,
+                include_package=args.include_package,
+                dry_run=args.dry_run,
+                file_friendly_logging=args.file_friendly_logging,
+            )
     except (KeyboardInterrupt, SigTermReceived):
         _print_recover_command(args, folder)
         raise
