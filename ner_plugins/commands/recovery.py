@@ -20,7 +20,7 @@ EPOCHS = "trainer.num_epochs"
 _ABSENT = object()
 
 
-def accept_other_epochs(folder: Path, params: Params) -> None:
+def accept_other_epochs(folder: Path, params: Params, write: bool = True) -> None:
     """
     Let a run continue with more, or fewer, epochs: write the new number into the run's `config.json`.
 
@@ -32,6 +32,8 @@ def accept_other_epochs(folder: Path, params: Params) -> None:
         The run's folder.
     params : `Params`
         The config given now.
+    write : `bool`, optional (default=`True`)
+        Whether to write the new number, rather than only compare the configs.
 
     # Raises
 
@@ -48,7 +50,7 @@ def accept_other_epochs(folder: Path, params: Params) -> None:
             f"{folder}: --recover continues a run with its own config, in which only {EPOCHS} may change, but there "
             f"are other differences. Undo them, or train in another folder:{listed}"
         )
-    if changes:
+    if changes and write:
         with atomic_path(path) as partial:
             params.to_file(partial)
         _, before, now = changes[0]

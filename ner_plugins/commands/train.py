@@ -15,9 +15,8 @@ from allennlp.commands.train import Train, train_model
 from allennlp.common import Params
 from allennlp.common.util import SigTermReceived
 
-from ner_plugins.commands.checks.config import check_config
 from ner_plugins.commands.recovery import accept_other_epochs
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.files.run_record import RECORD
 from ner_plugins.metrics.report import format_table
 from ner_plugins.settings import SETTINGS
@@ -27,7 +26,7 @@ LEFT_BY_A_FAILED_START = {"config.json", "meta.json", "out.log", "err.log", "voc
 
 
 class TrainCommand(Train):
-    """The stock command; `-s` may be left out."""
+    """The stock command, with checks before training; `-s` may be left out."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
         """The stock arguments, with `-s` optional."""
@@ -36,6 +35,11 @@ class TrainCommand(Train):
             if action.dest == "serialization_dir":
                 action.required = False
                 action.help = "directory in which to save the model and its logs (default: a fresh one under runs/)"
+            elif action.dest == "dry_run":
+                action.help = (
+                    "do not train: check the config and the data, try one training step and one validation batch, and "
+                    "report sizes, and estimates of time and memory; nothing is written"
+                )
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         subparser.set_defaults(func=train_from_args)
         return subparser
@@ -49,23 +53,46 @@ def train_from_args(args: argparse.Namespace) -> None:
 
     `ConfigError` if the config does not exist, if it has mistakes, or if the serialization directory is in use.
     """
-    from ner_plugins.commands.recording import recorded
+    from ner_plugins.commands.checks.config import check_config
 
-    config = Path(args.param_path)
-    if "://" not in args.param_path and not config.is_file():
-        raise ConfigError(f"{config}: there is no such config{_configs_beside(config)}")
-    folder = Path(args.serialization_dir or fresh_directory(config.stem))
+    path = Path(args.param_path)
+    if "://" not in args.param_path and not path.is_file():
+        raise ConfigError(f"{path}: there is no such config{_configs_beside(path)}")
+    folder = Path(args.serialization_dir or fresh_directory(path.stem))
     _check_directory(folder, args)
     params = Params.from_file(args.param_path, args.overrides)
-    check_config(params.as_dict(quiet=True), folder)
+    config = params.duplicate().as_dict(quiet=True)  # building objects empties `params`
+    check_config(config, folder)
     if args.recover:
-        accept_other_epochs(folder, params)
-    else:
+        accept_other_epochs(folder, params, write=not args.dry_run)
+    elif not args.dry_run:
         _clear_failed_start(folder)
-    print(f"serialization directory: {folder}", flush=True)
-    is_recorded = not args.dry_run and args.node_rank == 0
     try:
-        with recorded(args.param_path, folder) if is_recorded else nullcontext():
+        if args.dry_run:
+            _try(params)
+        else:
+            _train(params, folder, args)
+    except NerError as error:
+        from ner_plugins.commands.checks.readers import with_fitting_reader
+
+        explained = with_fitting_reader(error, config)
+        if explained is error:
+            raise
+        raise explained from error
+
+
+def _try(params: Params) -> None:
+    from ner_plugins.commands.dry_run.run import dry_run
+
+    print(dry_run(params))
+
+
+def _train(params: Params, folder: Path, args: argparse.Namespace) -> None:
+    from ner_plugins.commands.recording import recorded
+
+    print(f"serialization directory: {folder}", flush=True)
+    try:
+        with recorded(args.param_path, folder) if args.node_rank == 0 else nullcontext():
             train_model(
                 params=params,
                 serialization_dir=str(folder),
@@ -73,14 +100,12 @@ def train_from_args(args: argparse.Namespace) -> None:
                 force=args.force,
                 node_rank=args.node_rank,
                 include_package=args.include_package,
-                dry_run=args.dry_run,
                 file_friendly_logging=args.file_friendly_logging,
             )
     except (KeyboardInterrupt, SigTermReceived):
         _print_recover_command(args, folder)
         raise
-    if not args.dry_run:
-        _print_results(folder)
+    _print_results(folder)
 
 
 def fresh_directory(name: str) -> Path:

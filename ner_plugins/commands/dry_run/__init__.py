@@ -1,0 +1,1 @@
+"""`allennlp train --dry-run`: all checks, one training step and one validation batch, and a report."""
