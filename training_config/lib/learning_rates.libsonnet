@@ -2,7 +2,7 @@
 //   local learning_rates = import 'lib/learning_rates.libsonnet';
 //   trainer+: { optimizer: { type: 'huggingface_adamw' } + learning_rates.of({ encoder: 2e-5, head: 1e-3, crf: 1e-2 }) }
 // `head` is required: the rate of the head and of all parts without a rate of their own. Name only parts that the model
-// has, since AllenNLP warns about a group without parameters.
+// has, since a group without parameters is refused.
 local parts = {
   encoder: @'token_embedder_[^.]*\.(encoder|transformer_model)\.',  // a pretrained transformer
   embeddings: @'(token_embedder_[^.]*|\.words\.embedding)\.weight$',  // characters and bigrams; a lexicon's words

@@ -62,10 +62,13 @@ def check_before_training(experiment: Any) -> list[str]:
     mistakes = list(parameter_groups.without_parameters(walk, [name for name, _ in model.named_parameters()]))
     remarks: list[str] = []
     if isinstance(model, NerModel):
-        for split in splits_of(experiment):
+        splits = splits_of(experiment)
+        # Without the training data in memory, the vocabulary has the types, which may be those of all data.
+        learned = next((set(data.type_counts(one.instances)) for one in splits if one.name == "train"), model.types)
+        for split in splits:
             if split.key != "train_data_path":
                 mistakes += data.unlabelled(split)
-                remarks += data.unseen_types(split, model.types)
+                remarks += data.unseen_types(split, learned)
             if split.key == "validation_data_path":
                 entries = tracked(config.get("trainer", {}).get("validation_metric"))
                 mistakes += data.untracked_types(entries, model, split)
@@ -82,6 +85,7 @@ def splits_of(experiment: Any) -> list[Any]:
     Test data are among them if the experiment is evaluated on them.
     """
     from ner_plugins.commands.checks.data import Split
+    from ner_plugins.fields.tokens_field import TokensField
     from ner_plugins.training.trainer_access import instances_of, validation_loader
 
     trainer = experiment.trainer
@@ -91,8 +95,11 @@ def splits_of(experiment: Any) -> list[Any]:
     if experiment.evaluate_on_test:
         loaders["test_data_path"] = experiment.evaluation_data_loader
     splits = [Split(key, instances_of(loader) or []) for key, loader in loaders.items() if loader is not None]
-    fields = {"tokens", "metadata"}
-    return [split for split in splits if split.instances and fields <= split.instances[0].fields.keys()]
+    return [
+        split
+        for split in splits
+        if split.instances and isinstance(split.instances[0].fields.get("tokens"), TokensField)
+    ]
 
 
 def _config_of(experiment: Any) -> dict[str, Any]:

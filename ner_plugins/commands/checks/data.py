@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -56,15 +56,15 @@ def type_counts(instances: Iterable[Instance]) -> Counter[str]:
     return Counter(str(entity["type"]) for instance in instances for entity in instance["metadata"]["entities"] or ())
 
 
-def unseen_types(split: Split, types: Sequence[str]) -> Iterator[str]:
+def unseen_types(split: Split, types: Collection[str]) -> Iterator[str]:
     """A warning about entities of types that the training data lack."""
     unseen = {type_: count for type_, count in type_counts(split.instances).most_common() if type_ not in types}
     if unseen:
         listed = ", ".join(f"{type_} ({count:,})" for type_, count in list(unseen.items())[:_LISTED])
         more = f" and {len(unseen) - _LISTED} more" if len(unseen) > _LISTED else ""
         yield (
-            f"{split.key} has {sum(unseen.values()):,} entities of types that the training data lack, which no "
-            f"prediction can match: {listed}{more}"
+            f"{split.key} has {sum(unseen.values()):,} entities of types that the training data lack, which the model "
+            f"cannot learn: {listed}{more}"
         )
 
 

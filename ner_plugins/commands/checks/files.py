@@ -10,8 +10,8 @@ from ner_plugins.commands.checks.mistakes import Mistake
 from ner_plugins.commands.checks.walk import ConfigObject, Walk
 from ner_plugins.compat.plugins import is_ours
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
-from ner_plugins.errors import ConfigError, DataError
-from ner_plugins.files.data_paths import DataPath, no_such_file
+from ner_plugins.errors import ConfigError, DataError, NerError
+from ner_plugins.files.data_paths import SPLITS, DataPath, no_such_file
 from ner_plugins.files.opening import open_streams
 from ner_plugins.options import written
 from ner_plugins.pretrained.encoder import encoder_folder
@@ -65,7 +65,21 @@ def _missing_data(key: str, value: Any, reader: ConfigObject) -> Iterator[Mistak
                 with closing(open_streams(chosen, choose, files_have_splits=drawn)) as streams:  # type: ignore[type-var]
                     next(streams, None)
     except DataError as error:
-        yield Mistake(key, str(error))
+        yield Mistake(key, str(error) + _fitting_reader(value, reader.cls))
+
+
+def _fitting_reader(value: str, configured: Any) -> str:
+    """A sentence about the reader that a folder or archive is for, if it is another one; empty if there is none."""
+    from ner_plugins.data_tools.guess import guess_reader, ner_readers
+
+    path, _, split = value.rpartition("#")
+    if split not in SPLITS or not _can_be_listed(path):
+        return ""
+    try:
+        guess = guess_reader(path)
+    except NerError:
+        return ""
+    return "" if ner_readers()[guess.name] is configured else f". The reader {guess.name} fits ({guess.reason})"
 
 
 def _can_be_listed(path: str) -> bool:

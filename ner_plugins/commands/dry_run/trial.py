@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -12,7 +12,8 @@ from torch.nn import Parameter
 from ner_plugins.commands.dry_run.batches import BatchSizes, DrawnBatches
 from ner_plugins.commands.dry_run.memory import MemoryMeter, optimizer_bytes, tensor_bytes
 from ner_plugins.errors import ConfigError, NerError
-from ner_plugins.training.trainer_access import amp_dtype, validation_loader
+from ner_plugins.models.ner_model import NerModel
+from ner_plugins.training.trainer_access import amp_dtype, validation_loader, validation_metrics
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,18 @@ def _validate(trainer: Any, batches: DrawnBatches, device: torch.device) -> tupl
     trainer.model.eval()
     with torch.no_grad(), _precision(trainer), _timed(device) as taken:
         trainer.batch_outputs(tensors, for_training=False)
-    trainer.model.get_metrics(reset=True)
+    _check_figures(trainer, trainer.model.get_metrics(reset=True).keys())
     return taken[0], batches.padded_tokens(places)
+
+
+def _check_figures(trainer: Any, produced: Collection[str]) -> None:
+    """`ConfigError` if the model does not produce what `validation_metric` names."""
+    if isinstance(trainer.model, NerModel):  # checked before; one batch may lack the figures of some types
+        return
+    absent = [name for name in validation_metrics(trainer) if name not in {*produced, "loss", "reg_loss"}]
+    if absent:
+        listed = ", ".join(sorted({*produced, "loss"}))
+        raise ConfigError(f"trainer.validation_metric has {absent[0]!r}, but the model produces {listed}")
 
 
 def _precision(trainer: Any) -> contextlib.AbstractContextManager[Any]:

@@ -58,6 +58,13 @@ def test_each_path_is_looked_up_with_its_reader() -> None:
     assert len(messages(validation_dataset_reader="weibo", **paths)) == 1
 
 
+def test_a_folder_of_another_reader_is_recognised() -> None:
+    [message] = messages(train_data_path="fixtures/weibo#train")
+    assert "The reader weibo fits (" in message
+    [message] = messages(train_data_path="fixtures/lexicon#train")
+    assert "fits" not in message
+
+
 def test_data_that_are_there(tmp_path: Path, repository: Path) -> None:
     train = repository / "fixtures/cluener/train.json"
     with zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
