@@ -59,7 +59,7 @@ def test_development_data_without_labels(tmp_path: Path) -> None:
 def test_test_data_without_labels_matter_if_they_are_evaluated(tmp_path: Path) -> None:
     path = write(tmp_path / "test.json", TRAIN, labelled=False)
     built = experiment(tmp_path, test_data_path=path, evaluate_on_test=True)
-    with pytest.raises(ConfigError, match="^test_data_path has no labels"):
+    with pytest.raises(ConfigError, match=r"^test_data_path has no labels"):
         check_before_training(built)
     built.evaluate_on_test = False
     assert check_before_training(built) == []
