@@ -106,6 +106,7 @@ setup(
     ],
     extras_require={
         "spacy": ["spacy>=3.5"],  # the reader spacy_ner and the format docbin
+        "tracking": ["mlflow-skinny>=2.9", "wandb>=0.16"],  # the callbacks mlflow and wandb
         "test": TEST,
         "docs": DOCS,
         "dev": [*TEST, *DOCS, "pre-commit"],

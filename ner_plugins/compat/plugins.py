@@ -81,8 +81,8 @@ def complete_registries_on_demand() -> None:
     replace(Registrable, "resolve_class_name", resolving_on_demand)
 
 
-# Names that allennlp_models registers too; they stand for this package's class.
-_OVERRIDDEN = {("Model", "crf_tagger")}
+# Names that AllenNLP or allennlp_models register too; they stand for this package's class.
+_OVERRIDDEN = {("Model", "crf_tagger"), ("TrainerCallback", "wandb")}
 
 
 def let_this_package_win() -> None:
