@@ -57,10 +57,13 @@ class RunRecord:
         self._write()
 
     def end(self, exit: str) -> None:
-        """End the part: `finished`, `interrupted`, or `failed: ` with a message."""
+        """End the part, or correct its end: `finished`, `interrupted`, or `failed: ` with a message."""
+        parts = self.content.get("parts", [])
+        if parts:
+            parts[-1]["exit"] = RUNNING  # the time up to now counts
         self._count_time()
-        if self.content.get("parts"):
-            self.content["parts"][-1].update(exit=exit, ended=_date(self._clock()))
+        if parts:
+            parts[-1].update(exit=exit, ended=_date(self._clock()))
         self.content["ended"] = _date(self._clock())
         self.content["exit"] = exit
         self._write()

@@ -60,6 +60,7 @@ def test_the_outer_writer_may_correct_the_end(tmp_path: Path, clock: Clock) -> N
     RunRecord(tmp_path, clock).end("failed: no space left")
     found = read_record(tmp_path)
     assert found["exit"] == found["parts"][0]["exit"] == "failed: no space left"
+    assert found["seconds"] == found["parts"][0]["seconds"] == 7.0
 
 
 def test_a_killed_run_that_is_resumed(tmp_path: Path, clock: Clock) -> None:

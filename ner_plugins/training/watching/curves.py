@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 TABLE, PICTURE = "curves.csv", "curves.png"
 SHORT_EPOCH = 2.0
 """Seconds: after a shorter epoch the picture is not drawn, which takes about half a second."""
+LARGEST_SHARE = 0.05
+"""The largest share of the time of the epochs since the last picture that drawing may take, as measured before."""
 
 Row = dict[str, str]
 
@@ -28,8 +30,9 @@ class Curves(EpochWatcher):
     Writes `<serialization_dir>/curves.csv`, a row per epoch, and draws it as `curves.png`: the losses, the learning
     rates, the F1, and the F1 of each type on the validation data.
 
-    Both are replaced as a whole after each epoch. A resumed run keeps the rows of the epochs before the checkpoint. A
-    file that cannot be written is a warning: it does not end the training.
+    Both are replaced as a whole after each epoch; the picture only if it takes at most 5 % of the time since the last
+    one, and at the end. A resumed run keeps the rows of the epochs before the checkpoint. A file that cannot be written
+    is a warning: it does not end the training.
 
     # Parameters
 
@@ -43,6 +46,8 @@ class Curves(EpochWatcher):
         self._picture = picture
         self._rows: list[Row] = []
         self._is_drawn = True
+        self._seconds_of_picture = 0.0
+        self._seconds_since_picture = 0.0
         self._failed = False
 
     def on_start(self, trainer: Any, is_primary: bool = True, **kwargs: Any) -> None:
@@ -58,7 +63,9 @@ class Curves(EpochWatcher):
         self._rows.append(row_of(figures))
         self._is_drawn = False
         self._guard(self._write)
-        if figures.seconds >= SHORT_EPOCH:
+        self._seconds_since_picture += figures.seconds
+        is_cheap = self._seconds_of_picture <= LARGEST_SHARE * self._seconds_since_picture
+        if figures.seconds >= SHORT_EPOCH and is_cheap:
             self._guard(self._draw)
 
     def on_end(
@@ -88,10 +95,13 @@ class Curves(EpochWatcher):
     def _draw(self) -> None:
         if self._picture and not self._is_drawn:
             self._is_drawn = True
+            self._seconds_since_picture = 0.0
+            start = self.clock()
             from ner_plugins.training.watching.curves_picture import draw_curves
 
             with atomic_path(Path(self.serialization_dir, PICTURE)) as partial:
                 Path(partial).write_bytes(draw_curves(self._rows, PICTURE))
+            self._seconds_of_picture = self.clock() - start
 
 
 def row_of(figures: EpochFigures) -> Row:

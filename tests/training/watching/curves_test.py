@@ -2,6 +2,7 @@ import csv
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -126,14 +127,24 @@ def test_a_resumed_run_replaces_the_row_of_the_epoch_it_repeats(run: Path, tmp_p
     assert read(tmp_path / "run")[0] == killed[0]
 
 
-def test_short_epochs_are_drawn_at_the_end_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "times, drawn_after",
+    [
+        # The start; the end of each epoch, after which the picture's start and end follow if it is drawn.
+        ([0, 1, 4, 4, 4, 5], [2, 3]),  # epochs of 1, 3 and 1 seconds: short ones are left out
+        ([0, 8, 8, 9, 19, 31, 31, 32], [1, 3]),  # a picture takes 1 of 8, 11 and 23 seconds
+    ],
+)
+def test_after_which_epochs_the_picture_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: list[float], drawn_after: list[int]
+) -> None:
     drawn: list[int] = []
     picture = "ner_plugins.training.watching.curves_picture.draw_curves"
     monkeypatch.setattr(picture, lambda rows, file: drawn.append(len(rows)) or b"")
-    times = iter([0.0, 1.0, 4.0, 5.0])  # epochs of 1, 3 and 1 seconds
-    monkeypatch.setattr(curves.Curves, "clock", staticmethod(lambda: next(times)))
+    clock = chain(times, repeat(times[-1]))
+    monkeypatch.setattr(curves.Curves, "clock", staticmethod(lambda: next(clock)))
     train(experiment({"type": "ner_curves"}, num_epochs=3), tmp_path / "run")
-    assert drawn == [2, 3]
+    assert drawn == drawn_after
 
 
 def test_a_picture_that_fails_does_not_end_the_training(
