@@ -1,8 +1,13 @@
-"""Fixtures that all tests share. Nothing here reaches a network, a GPU, or anything outside the repository but data."""
+"""
+Fixtures that all tests share. Nothing here reaches a network, anything outside the repository but data, or a GPU: the
+tests marked `gpu` need `NER_TEST_GPU=1` too.
+"""
 
 import os
 
-os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", CUDA_VISIBLE_DEVICES="")
+os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+if os.environ.get("NER_TEST_GPU") != "1":  # scripts/gpu_check sets it, and runs the tests marked `gpu`
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 if "PYTEST_XDIST_WORKER" in os.environ:  # beside others, each on a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -11,9 +16,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from allennlp_command import CommandRunner, run_command, run_command_afresh
 
 import ner_plugins  # noqa: F401  (before anything imports allennlp)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests marked `gpu` where there is none."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and NER_TEST_GPU=1"))
+
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

@@ -1,7 +1,7 @@
 """The words of a lexicon in a text as tensors."""
 
 from array import array
-from typing import Iterator, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 import torch
@@ -125,9 +125,18 @@ class LatticeField(Field[dict[str, torch.Tensor]]):
         mask = torch.arange(length) < number
         return {"words": words, "heads": heads, "tails": tails, "mask": mask, "lexicon": digest}
 
-    def batch_tensors(self, tensor_list: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """Batch the tensors of several texts: shape (batch, max_words), and (batch,) for `lexicon`."""
-        tensors: dict[str, torch.Tensor] = batch_tensor_dicts(tensor_list)
+    def batch_tensors(self, tensor_list: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """
+        Batch the tensors of several texts: shape (batch, max_words), and (batch,) for `lexicon`. `greatest` is a tuple
+        of integers, which stay on the host when the tensors go to a device: for each length (tail - head), the largest
+        number of such words in a text.
+        """
+        # A list of such fields is batched twice.
+        tensors: dict[str, Any] = batch_tensor_dicts(
+            [{name: tensor for name, tensor in of_text.items() if name != "greatest"} for of_text in tensor_list]
+        )
+        if tensors["mask"].dim() == 2:
+            tensors["greatest"] = _greatest(tensors["tails"] - tensors["heads"], tensors["mask"])
         return tensors
 
     def empty_field(self) -> "LatticeField":
@@ -156,3 +165,14 @@ class LatticeField(Field[dict[str, torch.Tensor]]):
 
     def __str__(self) -> str:
         return f"LatticeField of {len(self)} words"
+
+
+def _greatest(lengths: torch.Tensor, mask: torch.Tensor) -> tuple[int, ...]:
+    """The largest number of words of each length in a text, from lengths and a mask of shape (batch, words)."""
+    if not mask.any():
+        return ()
+    lengths = lengths.masked_fill(~mask, -1)  # Shape: (batch, words)
+    counts = torch.zeros(len(lengths), int(lengths.max()) + 2, dtype=torch.int64)  # padding comes first
+    counts.scatter_add_(1, lengths + 1, torch.ones_like(lengths))
+    greatest: list[int] = counts[:, 1:].amax(0).tolist()
+    return tuple(greatest)

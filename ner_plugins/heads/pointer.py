@@ -197,8 +197,8 @@ def best_pairs(
     starts = starts.permute(2, 0, 1).contiguous().unsqueeze(3)  # Shape: (classes, batch, length, 1)
     ends = F.pad(ends.permute(2, 0, 1).contiguous(), (0, width - 1)).unfold(2, width, 1)  # (…, length, width)
     none, best = starts[0] + ends[0], starts[1] + ends[1]
-    # Types are needed only for a threshold above 0, which is rare.
-    wanted = threshold is not None and bool((threshold > 0).any())
+    # Types are needed only for a threshold above 0, which is rare. To find out, the host would wait for an accelerator.
+    wanted = threshold is not None and (threshold.device.type != "cpu" or bool((threshold > 0).any()))
     types = torch.zeros_like(best, dtype=torch.int16)
     # One type at a time (there are few), so that no tensor holds the band for all types.
     sums = torch.empty_like(best)

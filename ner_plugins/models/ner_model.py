@@ -215,8 +215,9 @@ class NerModel(Model):
         output: dict[str, Any] = {}
         if entities is not None:
             output["loss"] = self.head.loss(scores, entities, mask)
-            if self.training and torch.isnan(output["loss"]):
-                # The trainer would only report "nan loss"; name the sentences.
+            # Elsewhere the check would wait for the device in every step; the trainer checks the losses that it logs.
+            if self.training and output["loss"].device.type == "cpu" and torch.isnan(output["loss"]):
+                # AllenNLP's trainer would only report "nan loss"; name the sentences.
                 invalid = self.head.decode(scores, mask, self.thresholds).invalid.tolist()
                 raise not_numbers(invalid or range(len(metadata)), names_of(metadata))
         if not self.training or self._training_metrics:

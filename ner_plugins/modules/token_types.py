@@ -36,9 +36,9 @@ class TokenTypes:
 
     def __init__(self, types: Sequence[str]) -> None:
         self._number = len(types)
-        places = {name: place for place, name in enumerate(sorted(types))}
-        # One copy per device.
-        self._places = {torch.device("cpu"): torch.tensor([places[type_] for type_ in types], dtype=torch.int64)}
+        order = {name: place for place, name in enumerate(sorted(types))}
+        self._order = [order[type_] for type_ in types]
+        self._places: dict[torch.device, Tensor] = {}
 
     def __call__(self, entities: Tensor, mask: Tensor) -> TypedTokens:
         """
@@ -69,9 +69,7 @@ class TokenTypes:
         length = mask.size(1)
         fits = (type_id >= 0) & (type_id < self._number) & (start >= 0) & (start < end) & (end <= length)
         fits &= mask.gather(1, start.clamp(0, length - 1)) & mask.gather(1, (end - 1).clamp(0, length - 1))
-        if start.device not in self._places:
-            self._places[start.device] = self._places[torch.device("cpu")].to(start.device)
-        name = self._places[start.device][type_id.clamp(0, self._number - 1)]  # Shape: (batch, entities)
+        name = self._places_on(start.device)[type_id.clamp(0, self._number - 1)]  # Shape: (batch, entities)
         # 0 is the best rank; the first of equal entities is better.
         rank = ((length - (end - start)) * (length + 1) + start) * self._number + name
         rank = rank.masked_fill(~fits, torch.iinfo(torch.int64).max).argsort(stable=True, dim=1).argsort(1)
@@ -86,6 +84,14 @@ class TokenTypes:
                 break
             kept = settled
         return kept
+
+    def _places_on(self, device: torch.device) -> Tensor:
+        """The place of each type in the order of names. Shape: (types,)"""
+        if device not in self._places:
+            # Filled on the device: a copy from the host would wait for it.
+            places = [torch.full((), place, dtype=torch.int64, device=device) for place in self._order]
+            self._places[device] = torch.stack(places)
+        return self._places[device]
 
     @staticmethod
     def _row_of(start: Tensor, end: Tensor, kept: Tensor, length: int) -> Tensor:

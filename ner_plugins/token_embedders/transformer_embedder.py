@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from typing import Any, Literal, NamedTuple, Optional, Union
+from typing import Any, Literal, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -14,6 +14,13 @@ from ner_plugins.archives.assets import is_loading
 from ner_plugins.errors import ConfigError
 from ner_plugins.pretrained.encoder import build_encoder, read_encoder
 from ner_plugins.pretrained.tokenizer import length_limit, load_config, load_tokenizer, special_ids
+from ner_plugins.token_embedders.unpadded import (
+    Sequences,
+    set_attention_dropout,
+    supports_interface,
+    to_device,
+    use_unpadded,
+)
 from ner_plugins.token_embedders.windows import WindowPlan, plan_windows
 
 
@@ -47,6 +54,12 @@ class TransformerEmbedder(TokenEmbedder):
         The minimum number of pieces that a window shares with the next; by default a quarter of a window.
     max_windows_per_pass : `int`, optional (default=`64`)
         Windows encoded at once if texts need more than one.
+    padding : `str`, optional (default=`"padded"`)
+        `padded`: the encoder reads sentences padded to the longest of the batch. `unpadded`: it reads them as one
+        sequence in which each attends to itself, and computes no padding; the vectors are the same up to rounding. For
+        encoders of the types `FAMILIES` in Transformers 5, and without dropout of attention weights.
+    attention_dropout : `Optional[float]`, optional (default=`None`)
+        Dropout of the encoder's attention weights in training; `None` for what its configuration has, mostly 0.1.
     serialization_dir : `Optional[str]`
         Supplied by AllenNLP; see `load_tokenizer`.
 
@@ -66,6 +79,8 @@ class TransformerEmbedder(TokenEmbedder):
         max_length: Optional[int] = None,
         window_overlap: Optional[int] = None,
         max_windows_per_pass: int = 64,
+        padding: Literal["padded", "unpadded"] = "padded",
+        attention_dropout: Optional[float] = None,
         serialization_dir: Optional[Union[str, "os.PathLike[str]"]] = None,
     ) -> None:
         super().__init__()
@@ -74,6 +89,8 @@ class TransformerEmbedder(TokenEmbedder):
         tokenizer = load_tokenizer(model_name, serialization_dir)
         config = load_config(model_name, serialization_dir)
         _check_vocabulary(tokenizer, config, model_name)
+        if attention_dropout is not None:
+            set_attention_dropout(config, attention_dropout)
         self.encoder = build_encoder(config) if is_loading() else read_encoder(model_name, config)
         self.pooling = pooling
         self.train_parameters = train_parameters
@@ -81,6 +98,9 @@ class TransformerEmbedder(TokenEmbedder):
         self.scalar_mix = None if last_layer_only else ScalarMix(config.num_hidden_layers)
         self._set_window(max_length, window_overlap, tokenizer)
         self._set_training(gradient_checkpointing)
+        self.padding = padding
+        if padding == "unpadded":
+            use_unpadded(self.encoder, trains=train_parameters and not is_loading())
 
     def get_output_dim(self) -> int:
         """The size of a token's vector."""
@@ -93,7 +113,9 @@ class TransformerEmbedder(TokenEmbedder):
             self.encoder.eval()
         return self
 
-    def forward(self, piece_ids: Tensor, piece_counts: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, piece_ids: Tensor, piece_counts: Tensor, mask: Tensor, piece_totals: Optional[Sequence[int]] = None
+    ) -> Tensor:
         """
         # Parameters
 
@@ -103,6 +125,9 @@ class TransformerEmbedder(TokenEmbedder):
             The number of pieces of each token. Shape: (batch, tokens)
         mask : `Tensor`
             Which tokens are real. Shape: (batch, tokens)
+        piece_totals : `Optional[Sequence[int]]`, optional (default=`None`)
+            The number of pieces of each sentence, known to the host. Without it the host waits for the device where it
+            needs it: for texts longer than a window, and for `unpadded`.
 
         # Returns
 
@@ -110,37 +135,36 @@ class TransformerEmbedder(TokenEmbedder):
             One vector per token; zeros for padding and for tokens without pieces. Shape: (batch, tokens, dim)
         """
         counts = piece_counts * mask  # Shape: (batch, tokens)
-        if piece_ids.size(1) > self.window_size:
-            # The only copy to the host, and only if a text may not fit in a window.
-            lengths = counts.sum(dim=1).tolist()
-            piece_ids = piece_ids[:, : max(lengths)]
-        else:
-            lengths = []
+        lengths: Sequence[int] = []
+        if piece_ids.size(1) > self.window_size or self.padding == "unpadded":
+            lengths = counts.sum(dim=1).tolist() if piece_totals is None else piece_totals
+            piece_ids = piece_ids[:, : max(lengths, default=0)]
         # Shape: (batch, pieces, dim)
         if piece_ids.size(1) > self.window_size:
             pieces = self._encode_windows(piece_ids, lengths)
         else:
-            pieces = self._encode(piece_ids, counts.sum(dim=1))
+            pieces = self._encode(piece_ids, counts.sum(dim=1), lengths)
         return _pool(pieces, counts, self.pooling)
 
-    def _encode_windows(self, piece_ids: Tensor, lengths: list[int]) -> Tensor:
+    def _encode_windows(self, piece_ids: Tensor, lengths: Sequence[int]) -> Tensor:
         """The vectors of pieces of sentences that may not fit in one window. Shape: (batch, pieces, dim)"""
         plan = plan_windows(lengths, self.window_size, self.window_overlap)
         layout = _lay_out(plan, lengths, piece_ids.shape, self.max_windows_per_pass)
         device = piece_ids.device
         encoded = []
         for window_pieces, window_lengths in zip(layout.passes, layout.lengths, strict=True):
-            ids = piece_ids.reshape(-1)[torch.from_numpy(window_pieces).to(device)]  # Shape: (windows, width)
-            vectors = self._encode(ids, torch.from_numpy(window_lengths).to(device))  # Shape: (windows, width, dim)
+            ids = piece_ids.reshape(-1)[to_device(window_pieces, device)]  # Shape: (windows, width)
+            # Shape: (windows, width, dim)
+            vectors = self._encode(ids, to_device(window_lengths, device), window_lengths.tolist())
             encoded.append(vectors.flatten(0, 1))
-        return torch.cat(encoded)[torch.from_numpy(layout.sources).to(device)]
+        return torch.cat(encoded)[to_device(layout.sources, device)]
 
-    def _encode(self, piece_ids: Tensor, lengths: Tensor) -> Tensor:
+    def _encode(self, piece_ids: Tensor, lengths: Tensor, known: Sequence[int]) -> Tensor:
         """
         The vectors of the pieces of sentences that each fit in one window.
 
         `piece_ids` has shape (batch, pieces), `lengths` (batch,), the result (batch, pieces, dim). Vectors after a
-        sentence's end are meaningless.
+        sentence's end are meaningless. `known` are the lengths on the host, which `unpadded` needs.
         """
         before, after = self.prefix_ids.numel(), self.suffix_ids.numel()
         batch, width = piece_ids.shape
@@ -153,19 +177,40 @@ class TransformerEmbedder(TokenEmbedder):
         # Shape: (batch, after)
         places = end + torch.arange(after, device=piece_ids.device)
         ids = ids.scatter(1, places, self.suffix_ids.expand(batch, after))
-        # Attend to at least one position: a softmax over none is undefined. Shape: (batch, positions)
-        attended = position < (end + after).clamp(min=1)
-        hidden = self._hidden(ids, attended.long())
+        if self.padding == "unpadded":
+            hidden = self._unpadded(ids, [max(before + length + after, 1) for length in known])
+        else:
+            # Attend to at least one position: a softmax over none is undefined. Shape: (batch, positions)
+            attended = position < (end + after).clamp(min=1)
+            hidden = self._hidden(ids, attention_mask=self._attention_mask(attended))
         return hidden[:, before : before + width]
 
-    def _hidden(self, ids: Tensor, attended: Tensor) -> Tensor:
-        """Run the encoder on `ids` and `attended`, (batch, positions). Shape: (batch, positions, dim)"""
+    def _attention_mask(self, attended: Tensor) -> Tensor:
+        """
+        The encoder's mask, from the positions to attend to, (batch, positions). Shape: that, or (batch, 1, positions,
+        positions)
+        """
+        config = self.encoder.config
+        if attended.device.type == "cpu" or config._attn_implementation != "sdpa" or not supports_interface(config):
+            return attended.long()
+        # The encoder would make this mask itself, but first wait for the device to find out whether it needs one.
+        return attended[:, None, None, :].expand(-1, 1, attended.size(1), -1)
+
+    def _unpadded(self, ids: Tensor, lengths: Sequence[int]) -> Tensor:
+        """The vectors of `ids`, (batch, positions), of these lengths; 0 past them. Shape: (batch, positions, dim)"""
+        batch, width = ids.shape
+        sequences = Sequences.of(lengths, width, ids.device)
+        row = ids.flatten()[sequences.places].unsqueeze(0)  # Shape: (1, all positions)
+        positions = (sequences.positions + self.first_position).unsqueeze(0)
+        vectors = self._hidden(row, position_ids=positions, **sequences.options()).squeeze(0)
+        padded = vectors.new_zeros(batch * width, vectors.size(1)).index_copy(0, sequences.places, vectors)
+        return padded.view(batch, width, -1)
+
+    def _hidden(self, ids: Tensor, **options: Any) -> Tensor:
+        """Run the encoder on `ids`, (batch, positions). Shape: (batch, positions, dim)"""
         with contextlib.nullcontext() if self.train_parameters else torch.no_grad():
             output = self.encoder(
-                input_ids=ids,
-                attention_mask=attended,
-                output_hidden_states=self.scalar_mix is not None,
-                return_dict=True,
+                input_ids=ids, output_hidden_states=self.scalar_mix is not None, return_dict=True, **options
             )
         if self.scalar_mix is None:
             last: Tensor = output.last_hidden_state
@@ -179,6 +224,7 @@ class TransformerEmbedder(TokenEmbedder):
         self.register_buffer("prefix_ids", torch.tensor(prefix, dtype=torch.int64), persistent=False)
         self.register_buffer("suffix_ids", torch.tensor(suffix, dtype=torch.int64), persistent=False)
         self.padding_id = tokenizer.pad_token_id or 0
+        self.first_position = _first_position(self.encoder)
         limit = _limit(self.encoder, tokenizer)
         if max_length is not None and limit is not None and max_length > limit:
             raise ConfigError(f"ner_transformer.max_length must be <= {limit}, the encoder's limit, got {max_length}")
@@ -226,7 +272,7 @@ class _Layout(NamedTuple):
     sources: Any
 
 
-def _lay_out(plan: WindowPlan, lengths: list[int], shape: torch.Size, most: int) -> _Layout:
+def _lay_out(plan: WindowPlan, lengths: Sequence[int], shape: torch.Size, most: int) -> _Layout:
     """
     Divide windows into passes of at most `most` windows of similar length, so that a long text does not pad all the
     others. `shape` is that of the piece ids.
@@ -289,9 +335,14 @@ def _check_vocabulary(tokenizer: Any, config: Any, model_name: str) -> None:
 
 def _limit(encoder: Any, tokenizer: Any) -> Optional[int]:
     """The number of pieces that an encoder reads at once, special pieces included; `None` if there is no limit."""
-    positions = getattr(encoder.config, "max_position_embeddings", None) or 0
-    for name, module in encoder.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            positions -= module.padding_idx + 1  # RoBERTa counts positions from after the padding id
+    positions = (getattr(encoder.config, "max_position_embeddings", None) or 0) - _first_position(encoder)
     limits = [limit for limit in (positions, length_limit(tokenizer)) if limit is not None and limit > 0]
     return min(limits, default=None)
+
+
+def _first_position(encoder: Any) -> int:
+    """The position of a text's first piece: RoBERTa counts positions from after the padding id."""
+    for name, module in encoder.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return int(module.padding_idx) + 1
+    return 0

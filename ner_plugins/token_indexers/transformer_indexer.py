@@ -125,6 +125,24 @@ class TransformerIndexer(TokenIndexer):
             "mask": _padded(tokens["mask"], padding_lengths["mask"], False, torch.bool),
         }
 
+    def host_values(self, tensors: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+        """
+        What the embedder has to know of a batch on the host, so that it need not wait for the device.
+
+        # Parameters
+
+        tensors : `dict[str, torch.Tensor]`
+            Those of `as_padded_tensor_dict`, batched.
+
+        # Returns
+
+        `dict[str, tuple[int, ...]]`
+            `piece_totals`: the number of pieces of each text.
+        """
+        if tensors["piece_counts"].dim() != 2:
+            return {}
+        return {"piece_totals": tuple((tensors["piece_counts"] * tensors["mask"]).sum(1).tolist())}
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TransformerIndexer):
             return NotImplemented

@@ -58,6 +58,7 @@ def test_batch():
     assert tensors["heads"].tolist() == [[0, 1, 1, 2], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert tensors["tails"].tolist() == [[0, 2, 3, 3], [1, 0, 0, 0], [0, 0, 0, 0]]
     assert tensors["mask"].tolist() == [[True] * 4, [True] + [False] * 3, [False] * 4]
+    assert tensors.pop("greatest") == (1, 2, 1)  # the words x; AB, BC; ABC
     assert tensors.pop("lexicon").tolist() == [LEXICON.digest] * 3
     types = {name: tensor.dtype for name, tensor in tensors.items()}
     assert types == {"words": torch.int64, "heads": torch.int64, "tails": torch.int64, "mask": torch.bool}
@@ -66,6 +67,7 @@ def test_batch():
 @pytest.mark.parametrize("texts", [[""], ["", "?"], ["e"]])
 def test_batch_without_any_word(texts):
     tensors = batch_of(vocabulary(), *map(field, texts))
+    assert tensors.pop("greatest") == ()
     assert tensors.pop("lexicon").shape == (len(texts),)
     assert {name: tensor.shape for name, tensor in tensors.items()} == dict.fromkeys(tensors, (len(texts), 0))
     assert tensors["words"].dtype == torch.int64 and tensors["mask"].dtype == torch.bool

@@ -119,8 +119,9 @@ def test_one_copy_to_the_host_and_only_for_long_texts(
 ) -> None:
     embedder = TransformerEmbedder(folders["bert"]).eval()
     # The encoder has its own ways; what is ours stands around it.
-    monkeypatch.setattr(embedder, "_hidden", lambda ids, attended: torch.ones(*ids.shape, 32))
+    monkeypatch.setattr(embedder, "_hidden", lambda ids, attention_mask: torch.ones(*ids.shape, 32))
     short, long = _batch(folders["bert"], _texts(4, [5, 3])), _batch(folders["bert"], _texts(4, [5, 90, 3]))
+    totals = tuple((long["piece_counts"] * long["mask"]).sum(1).tolist())
     copies = []
     for name in ("tolist", "item", "cpu", "numpy", "nonzero", "__bool__", "__int__", "__index__", "__float__"):
         original = getattr(torch.Tensor, name)
@@ -129,6 +130,8 @@ def test_one_copy_to_the_host_and_only_for_long_texts(
     embedder(**short)
     assert copies == []
     embedder(**long)
+    assert copies == ["tolist"]
+    embedder(**long, piece_totals=totals)
     assert copies == ["tolist"]
 
 

@@ -9,13 +9,15 @@ import pytest
 import torch
 from allennlp.common import Params
 from allennlp.data import Batch, DatasetReader, Instance, TokenIndexer, Vocabulary
-from allennlp.data.fields import TextField
+from allennlp.data.fields import ListField, TextField
 from allennlp.data.tokenizers import Token
+from allennlp.nn.util import move_to_device
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_encoders import FAMILIES, HAN, HANGUL, LETTERS, SYMBOLS, make_encoder
 
 from ner_plugins.archives.assets import asset_name
+from ner_plugins.fields.tokens_field import TokensField
 from ner_plugins.token_indexers import TransformerIndexer, transformer_indexer
 
 ALPHABET = HAN[:6] + HANGUL[:6] + LETTERS[:4] + SYMBOLS[:4] + "AÉé \t\u3000\x00\u200b🙂龘"
@@ -135,6 +137,25 @@ def test_batches_are_padded(indexers: dict[str, TransformerIndexer]) -> None:
     lengths = {"piece_ids": 2, "piece_counts": 1, "mask": 1}
     empty = indexer.as_padded_tensor_dict(indexer.get_empty_token_list(), lengths)
     assert empty["piece_ids"].tolist() == [1, 1] and empty["mask"].tolist() == [False]
+
+
+def test_a_batch_has_the_number_of_pieces_of_each_text_on_the_host(indexers: dict[str, TransformerIndexer]) -> None:
+    indexer = indexers["roberta"]
+    fields = [TokensField([Token(c) for c in sentence], {"encoder": indexer}) for sentence in ("我a", "b", "")]
+    batch = Batch([Instance({"tokens": field}) for field in fields])
+    batch.index_instances(Vocabulary())
+    tensors = batch.as_tensor_dict()["tokens"]["encoder"]
+    expected = (len(_index(indexer, list("我a"))[0]), len(_index(indexer, ["b"])[0]), 0)
+    assert tensors["piece_totals"] == expected
+    moved = move_to_device(tensors, torch.device("meta"))
+    assert moved["piece_totals"] == expected and moved["mask"].device.type == "meta"
+
+
+def test_a_list_of_texts_has_no_such_numbers(indexers: dict[str, TransformerIndexer]) -> None:
+    field = ListField([TokensField([Token(c) for c in sentence], {"encoder": indexers["bert"]}) for sentence in "我a"])
+    batch = Batch([Instance({"texts": field})])
+    batch.index_instances(Vocabulary())
+    assert set(batch.as_tensor_dict()["texts"]["encoder"]) == {"piece_ids", "piece_counts", "mask"}
 
 
 def test_it_travels_to_workers(indexers: dict[str, TransformerIndexer]) -> None:

@@ -1,15 +1,17 @@
 """The interface of encoders that bring a lexicon's words into the vectors of tokens."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from allennlp.common import Registrable
 from torch import Tensor
 
-Lattice = dict[str, Tensor]
+Lattice = dict[str, Any]
 """
-`words`, `heads`, `tails` and `mask` from `LatticeField`, each of shape (batch, words), and `lexicon`, the digest of
-each text's lexicon, of shape (batch,).
+`words`, `heads`, `tails` and `mask` from `LatticeField`, tensors of shape (batch, words). It may also have `lexicon`,
+the digest of each text's lexicon, of shape (batch,); and `greatest`, on the host, the largest number of words of each
+length in a text.
 """
 
 

@@ -72,7 +72,7 @@ def lay_out(mask: Tensor, lattice: Lattice, group_words: bool) -> SpanLayout:
     # Returns
 
     `SpanLayout`
-        On the device of `mask`; computing it waits for the device once.
+        On the device of `mask`. Without `greatest` in the lattice, computing it waits for the device once.
     """
     batch, tokens = mask.shape
     heads, real = lattice["heads"], lattice["mask"]  # Shape of these and the next: (batch, words)
@@ -80,7 +80,8 @@ def lay_out(mask: Tensor, lattice: Lattice, group_words: bool) -> SpanLayout:
     # Number of words of each length in each sentence. Shape: (batch, tokens + 1)
     counts = lengths.new_zeros(batch, tokens + 1).scatter_add_(1, lengths, torch.ones_like(lengths))
     greatest = counts[:, :tokens].amax(0)  # Shape: (tokens,)
-    most: list[int] = greatest.tolist()
+    of_field = lattice.get("greatest")
+    most: Sequence[int] = greatest.tolist() if of_field is None else of_field
     present = [length for length, number in enumerate(most) if number]
     # Index of each length among those present; 0 always is. Shape: (tokens + 1,)
     places = F.pad((greatest > 0).index_fill(0, lengths.new_zeros(1), True).cumsum(0) - 1, (0, 1))

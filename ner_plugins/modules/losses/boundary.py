@@ -1,8 +1,9 @@
 """Boundary smoothing: gold spans share their mass with the spans around them."""
 
-from typing import ClassVar, Optional
+from typing import ClassVar, Optional, Sequence
 
 import torch
+import torch.nn.functional as F
 from allennlp.common import Lazy
 from torch import Tensor
 
@@ -70,7 +71,9 @@ class BoundarySmoothingLoss(CellLoss):
         return summed
 
 
-def smooth_boundaries(targets: Tensor, mask: Tensor, num_classes: int, epsilon: float, distance: int) -> Tensor:
+def smooth_boundaries(
+    targets: Tensor, mask: Tensor, num_classes: int, epsilon: float, distance: int, dense: Optional[bool] = None
+) -> Tensor:
     """
     The gold of a band, with a share of each entity's mass moved to the spans around it.
 
@@ -88,6 +91,9 @@ def smooth_boundaries(targets: Tensor, mask: Tensor, num_classes: int, epsilon: 
         The types and "not an entity".
     epsilon, distance
         See `BoundarySmoothingLoss`.
+    dense : `Optional[bool]`, optional (default=`None`)
+        Whether to move whole bands instead of the entities in them, whose number is only known on the device. By
+        default only on accelerators. The results differ by rounding.
 
     # Returns
 
@@ -100,6 +106,8 @@ def smooth_boundaries(targets: Tensor, mask: Tensor, num_classes: int, epsilon: 
         for last in range(abs(first) - distance, distance - abs(first) + 1)
         if first or last
     ]
+    if targets.device.type != "cpu" if dense is None else dense:
+        return _smoothed_densely(targets, mask, num_classes, moves)
     first, last, share = torch.tensor(moves, device=targets.device).unbind(-1)  # Shape of each: (moves,)
     sentence, start, offset = (targets * mask).nonzero(as_tuple=True)  # Shape of each: (entities,)
     type_class = targets[sentence, start, offset]
@@ -120,3 +128,30 @@ def smooth_boundaries(targets: Tensor, mask: Tensor, num_classes: int, epsilon: 
     of_types /= of_types.sum(-1, keepdim=True).clamp(min=1)
     soft[..., 0] = (1 - of_types.sum(-1)).clamp(min=0)
     return soft
+
+
+def _smoothed_densely(
+    targets: Tensor, mask: Tensor, num_classes: int, moves: Sequence[tuple[int, int, float]]
+) -> Tensor:
+    """
+    `smooth_boundaries` for accelerators. `moves` are of the first token and of the last token, with the share. Shape:
+    (batch, length, width, num_classes)
+    """
+    types = torch.arange(1, num_classes, device=targets.device)
+    # Shape of these: (batch, length, width, types)
+    gold = ((targets * mask).unsqueeze(-1) == types).to(torch.float32)
+    of_types = gold.clone()
+    for first, last, share in moves:
+        there = _shifted(mask.unsqueeze(-1), -first, first - last)  # whether the cell that a cell moves to is a span
+        of_types -= share * (gold * there)
+        of_types += share * (_shifted(gold, first, last - first) * mask.unsqueeze(-1))
+    of_types /= of_types.sum(-1, keepdim=True).clamp(min=1)
+    none = (1 - of_types.sum(-1, keepdim=True)).clamp(min=0)
+    return torch.cat((none, of_types), -1)
+
+
+def _shifted(band: Tensor, tokens: int, widths: int) -> Tensor:
+    """Cell [:, i, w] is that at [:, i - tokens, w - widths] of the band; 0 where there is none. Shape: as `band`"""
+    _, length, width, _ = band.shape
+    padded = F.pad(band, (0, 0, max(widths, 0), max(-widths, 0), max(tokens, 0), max(-tokens, 0)))
+    return padded[:, max(-tokens, 0) : max(-tokens, 0) + length, max(-widths, 0) : max(-widths, 0) + width]

@@ -4,6 +4,7 @@ import torch
 from generated_lattices import Batch, batch_of, batches
 from hypothesis import given
 
+from ner_plugins.fields.lattice_field import _greatest
 from ner_plugins.modules.lattice.layout import SpanGroup, SpanLayout, lay_out
 
 
@@ -48,6 +49,17 @@ def test_grouped_words_have_the_length_of_their_group(batch: Batch) -> None:
         assert {layout.lengths[kind] for kind in kinds.tolist()} <= {group.length}
         # No place that no sentence needs.
         assert layout.mask[:, group.first : group.end].any(0).all() or group.first == 0
+
+
+@given(batches())
+def test_the_layout_is_the_same_if_the_host_knows_the_numbers_of_words(batch: Batch) -> None:
+    mask, lattice = batch
+    greatest = _greatest(lattice["tails"] - lattice["heads"], lattice["mask"])
+    for group_words in (False, True):
+        waited, known = (lay_out(mask, one, group_words) for one in (lattice, {**lattice, "greatest": greatest}))
+        assert (known.tokens, known.lengths, known.groups) == (waited.tokens, waited.lengths, waited.groups)
+        for name in ("kinds", "heads", "mask", "words"):
+            assert getattr(known, name).equal(getattr(waited, name))
 
 
 def test_a_lexicon_without_matches() -> None:

@@ -27,11 +27,12 @@ def test_boundary_smoothing_equals_its_definition(size, epsilon, distance, densi
     shape = (batch, length, min(width, length))
     targets = torch.randint(1, classes, shape, generator=generator) * (torch.rand(shape, generator=generator) < density)
     mask = span_mask(torch.rand(batch, length, generator=generator) < 0.9, shape[2])
-    soft = smooth_boundaries(targets, mask, classes, epsilon, distance)
     expected = smoothed_by_hand(targets, mask, classes, epsilon, distance)
-    torch.testing.assert_close(soft.double(), expected, atol=1e-6, rtol=0.0)
-    torch.testing.assert_close(soft.sum(-1), torch.ones(shape))
-    assert (soft >= 0).all() and (soft[~mask][:, 0] == 1).all()
+    for dense in (False, True):
+        soft = smooth_boundaries(targets, mask, classes, epsilon, distance, dense)
+        torch.testing.assert_close(soft.double(), expected, atol=1e-6, rtol=0.0)
+        torch.testing.assert_close(soft.sum(-1), torch.ones(shape))
+        assert (soft >= 0).all() and (soft[~mask][:, 0] == 1).all()
 
 
 def test_boundary_smoothing_of_one_entity():
