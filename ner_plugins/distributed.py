@@ -3,7 +3,7 @@ Distributed training: ranks, gathering and reductions. Without it there is one r
 rank has. All ranks have to call the functions that communicate (all but the first three), in the same order.
 """
 
-from typing import Any, Sequence, TypeVar
+from typing import Any, Sequence, TypeVar, Union
 
 import torch
 from allennlp.common.util import is_distributed
@@ -11,6 +11,8 @@ from torch import Tensor, distributed
 from torch.nn import Module, Parameter
 
 T = TypeVar("T")
+Weight = Union[float, Tensor]
+"""The weight of a batch's loss: the number that it is averaged over."""
 
 
 def world_size() -> int:
@@ -52,6 +54,11 @@ def min_over_ranks(value: int, device: torch.device) -> int:
     return int(smallest)
 
 
+def max_over_ranks(value: int, device: torch.device) -> int:
+    """The largest `value` of all ranks."""
+    return -min_over_ranks(-value, device)
+
+
 def sums_over_ranks(values: Sequence[float], device: torch.device) -> list[float]:
     """Each value summed over all ranks, in float64."""
     if not is_distributed():
@@ -68,7 +75,7 @@ def broadcast_parameters(module: Module) -> None:
             distributed.broadcast(parameter.data, 0)
 
 
-def sum_gradients(parameters: Sequence[Parameter], batches: int) -> int:
+def sum_gradients(parameters: Sequence[Parameter], batches: int, weight: Weight) -> tuple[int, Weight]:
     """
     Sum gradients over all ranks in place. A parameter without a gradient on any rank keeps none, so that no optimizer
     decays it.
@@ -78,23 +85,26 @@ def sum_gradients(parameters: Sequence[Parameter], batches: int) -> int:
     parameters : `Sequence[Parameter]`
         The same ones on all ranks.
     batches : `int`
-        The number of batches whose gradients this rank has added up.
+        The number of batches whose gradients this rank has added up; it may be 0.
+    weight : `Union[float, Tensor]`
+        Their weight.
 
     # Returns
 
-    `int`
-        The number of batches of all ranks.
+    `tuple[int, Union[float, Tensor]]`
+        The number of batches of all ranks, and their weight.
     """
     if not is_distributed():
-        return batches
+        return batches, weight
     device = parameters[0].device
-    present = torch.tensor([batches, *(parameter.grad is not None for parameter in parameters)], device=device)
-    distributed.all_reduce(present)
-    batches, *counts = present.tolist()
+    present = [float(parameter.grad is not None) for parameter in parameters]
+    summed = torch.tensor([float(batches), float(weight), *present], dtype=torch.float64, device=device)
+    distributed.all_reduce(summed)
+    batches_of_all, weight_of_all, *counts = summed.tolist()
     used = [parameter for parameter, count in zip(parameters, counts, strict=True) if count > 0]
     for dtype in sorted({parameter.dtype for parameter in used}, key=str):
         _sum_gradients_of_one_type([parameter for parameter in used if parameter.dtype is dtype])
-    return int(batches)
+    return int(batches_of_all), weight_of_all
 
 
 def _sum_gradients_of_one_type(parameters: Sequence[Parameter]) -> None:

@@ -27,7 +27,7 @@ def test_one_process_is_all_ranks() -> None:
     assert min_over_ranks(3, CPU) == 3 and sums_over_ranks([1, 2.5], CPU) == [1.0, 2.5]
     layer = torch.nn.Linear(2, 1)
     layer.weight.grad = torch.ones(1, 2)
-    assert sum_gradients(list(layer.parameters()), 2) == 2
+    assert sum_gradients(list(layer.parameters()), 2, 7.0) == (2, 7.0)
     assert layer.weight.grad.tolist() == [[1.0, 1.0]] and layer.bias.grad is None
     broadcast_parameters(layer)
     wait_for_ranks()
@@ -69,7 +69,7 @@ double.grad = torch.full((1,), 0.5, dtype=torch.float64)
 if number == 1:
     one.grad = torch.tensor([7.0])
 sparse(torch.tensor([number])).sum().backward()
-assert sum_gradients([both, one, none, double, sparse.weight], 1 + number) == 3
+assert sum_gradients([both, one, none, double, sparse.weight], 1 + number, 0.5 + number) == (3, 2.0)
 assert both.grad.tolist() == [2.0, 1.0], both.grad
 assert one.grad.tolist() == [7.0], one.grad
 assert none.grad is None

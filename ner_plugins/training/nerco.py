@@ -13,8 +13,8 @@ from allennlp.training.optimizers import Optimizer
 from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.contrastive import ContrastiveLoss
+from ner_plugins.training.engine.batches import EpochBatches
 from ner_plugins.training.freezing import OUTSIDE_HEAD, freeze, gradients_and_modes_kept, pretrained_parameters
-from ner_plugins.training.stages.batches import StageBatches
 from ner_plugins.training.stages.building import (
     frozen_by,
     select_by,
@@ -226,7 +226,7 @@ class NercoCallback(StagedTraining):
             options = replace(options, optimizer=default)
         return Stage(CONTRASTIVE, self.epochs, options, trainer, objective, training, frozen)
 
-    def _frozen(self, trainer: Any, objective: ContrastiveObjective, training: StageBatches) -> set[str]:
+    def _frozen(self, trainer: Any, objective: ContrastiveObjective, training: EpochBatches) -> set[str]:
         model = trainer.model
         if self.freeze is not None:
             frozen = frozen_by(self.freeze, trainer, "nerco.freeze")

@@ -7,11 +7,11 @@ from typing import Any, Iterable, Sequence
 import torch
 
 from ner_plugins.distributed import is_first_rank
+from ner_plugins.training.engine.batches import Batch
+from ner_plugins.training.engine.updates import Precision
 from ner_plugins.training.freezing import gradients_and_modes_kept
-from ner_plugins.training.stages.batches import Batch
 from ner_plugins.training.stages.encoded_batches import encoded
 from ner_plugins.training.stages.log import StageLog
-from ner_plugins.training.stages.updates import Precision
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,10 @@
-"""What callbacks and stages read from AllenNLP's trainer that it keeps in private attributes."""
+"""
+What AllenNLP's trainer keeps in private attributes, for the trainer `ner`, callbacks and stages. Nothing else in this
+package touches them.
+"""
 
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 from allennlp.data import DataLoader
@@ -95,3 +98,76 @@ def reset_moving_average(trainer: Any) -> None:
     if average is not None:
         for name, parameter in average._parameters:
             average._shadows[name].copy_(parameter.data)
+
+
+class Parts(NamedTuple):
+    """What a trainer is built from, besides its public attributes; see `GradientDescentTrainer`."""
+
+    validation_loader: Optional[DataLoader]
+    tracker: Any
+    num_epochs: int
+    checkpointer: Any
+    grad_norm: Any
+    grad_clipping: Optional[float]
+    accumulated_batches: int
+    schedules: Sequence[Any]
+    moving_average: Any
+    callbacks: Sequence[Any]
+    scaler: Any
+    is_primary: bool
+
+
+def parts(trainer: Any) -> Parts:
+    """The parts of a trainer."""
+    schedules = (trainer._learning_rate_scheduler, trainer._momentum_scheduler)
+    return Parts(
+        validation_loader=trainer._validation_data_loader,
+        tracker=trainer._metric_tracker,
+        num_epochs=int(trainer._num_epochs),
+        checkpointer=trainer._checkpointer,
+        grad_norm=trainer._grad_norm,
+        grad_clipping=trainer._grad_clipping,
+        accumulated_batches=int(trainer._num_gradient_accumulation_steps),
+        schedules=[schedule for schedule in schedules if schedule is not None],
+        moving_average=trainer._moving_average,
+        callbacks=trainer._callbacks,
+        scaler=trainer._scaler,
+        is_primary=bool(trainer._primary),
+    )
+
+
+def publish_start(trainer: Any, epochs: int, batches: int) -> None:
+    """Set where training starts, which callbacks read."""
+    trainer._start_after_epochs_completed, trainer._start_after_batches_in_epoch_completed = epochs, batches
+
+
+def publish_position(trainer: Any, epochs: int, batches: int, updates: int) -> None:
+    """Set the finished epochs, the updates of this epoch and of all, which callbacks read."""
+    trainer._epochs_completed, trainer._batches_in_epoch_completed = epochs, batches
+    trainer._total_batches_completed = updates
+
+
+def publish_best(trainer: Any, path: Optional[str]) -> None:
+    """Set the file of the best weights, which `allennlp train` archives."""
+    trainer._best_model_filename = path
+
+
+def validates_this_epoch(trainer: Any) -> bool:
+    """Whether the callback `should_validate_callback` lets this epoch be validated."""
+    return bool(trainer._should_validate_this_epoch)
+
+
+def tracker_state(tracker: Any) -> dict[str, Any]:
+    """The state of the trainer's tracker of `validation_metric`, independent of the tracker."""
+    return {**tracker.state_dict(), "best_epoch_metrics": dict(tracker.best_epoch_metrics)}
+
+
+def averages(moving_average: Any) -> dict[str, torch.Tensor]:
+    """The averages of a moving average, by the parameter's name."""
+    return dict(moving_average._shadows)
+
+
+def load_averages(moving_average: Any, values: Mapping[str, torch.Tensor]) -> None:
+    """Restore `averages`. AllenNLP's own `load_state_dict` parts the average from the model's parameters."""
+    for name, average in moving_average._shadows.items():
+        average.copy_(values[name])

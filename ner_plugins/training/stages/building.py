@@ -4,8 +4,8 @@ import logging
 from typing import Any, Optional, Union
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.training.engine.batches import EpochBatches
 from ner_plugins.training.freezing import matching
-from ner_plugins.training.stages.batches import StageBatches
 from ner_plugins.training.stages.objectives import SupervisedObjective
 from ner_plugins.training.stages.options import SupervisedOptions
 from ner_plugins.training.stages.stage import Stage
@@ -35,20 +35,20 @@ def supervised_stage(name: str, epochs: int, options: SupervisedOptions, trainer
     return Stage(name, epochs, options, trainer, objective, training, frozen)
 
 
-def training_batches(trainer: Any, batch_size: Optional[int], part_size: Optional[int] = None) -> StageBatches:
+def training_batches(trainer: Any, batch_size: Optional[int], part_size: Optional[int] = None) -> EpochBatches:
     """The training data, shuffled. Without `batch_size` a loader keeps its sampler or its own batch size."""
     loader = trainer.data_loader
     if batch_size is None and getattr(loader, "batch_sampler", None) is None:
         batch_size = getattr(loader, "batch_size", None)
-    return StageBatches(loader, trainer.model.vocab, trainer.cuda_device, batch_size, shuffle=True, part_size=part_size)
+    return EpochBatches(loader, trainer.model.vocab, trainer.cuda_device, batch_size, shuffle=True, part_size=part_size)
 
 
 def validation_batches(
     trainer: Any, batch_size: Optional[int] = None, part_size: Optional[int] = None
-) -> StageBatches:
+) -> EpochBatches:
     """The validation data, in order."""
     loader = validation_loader(trainer)
-    return StageBatches(loader, trainer.model.vocab, trainer.cuda_device, batch_size, part_size=part_size)
+    return EpochBatches(loader, trainer.model.vocab, trainer.cuda_device, batch_size, part_size=part_size)
 
 
 def select_by(asked: Optional[str], default: str, trainer: Any, name: str) -> str:

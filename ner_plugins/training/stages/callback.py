@@ -10,10 +10,10 @@ from allennlp.training.callbacks import TensorBoardCallback, TrainerCallback
 
 from ner_plugins.distributed import gather_objects, world_size
 from ner_plugins.errors import ConfigError
+from ner_plugins.training.engine.random_states import random_states
 from ner_plugins.training.freezing import gradients_and_modes_kept
 from ner_plugins.training.stages.checkpoint import StageCheckpoints, State, restore_rank
 from ner_plugins.training.stages.log import StageLog
-from ner_plugins.training.stages.random_states import random_states
 from ner_plugins.training.stages.stage import Stage
 from ner_plugins.training.trainer_access import (
     callbacks_of,

@@ -11,7 +11,7 @@ from torch import Tensor
 from ner_plugins.archives import weights as safe_load
 from ner_plugins.distributed import gather_objects, is_first_rank, rank, wait_for_ranks
 from ner_plugins.errors import ArchiveError, ConfigError
-from ner_plugins.training.stages.random_states import random_states, restore_random_states
+from ner_plugins.training.engine.random_states import random_states, restore_random_states
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import torch
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.models.ner_model import EncodedTokens
-from ner_plugins.training.stages.batches import Batch, Part
+from ner_plugins.training.engine.batches import Batch, Part
 
 _ENTITIES = 2**20  # more than a sentence has
 

@@ -13,11 +13,11 @@ from ner_plugins.distributed import broadcast_parameters, sums_over_ranks, world
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.modules.losses.contrastive import ContrastiveLoss
+from ner_plugins.training.engine.batches import Batch, EpochBatches
+from ner_plugins.training.engine.updates import Precision
 from ner_plugins.training.separation import SENTENCES, report_separation, token_vectors
-from ner_plugins.training.stages.batches import Batch, StageBatches
 from ner_plugins.training.stages.encoded_batches import encoded
 from ner_plugins.training.stages.log import StageLog
-from ner_plugins.training.stages.updates import Precision
 from ner_plugins.training.trainer_access import validation_metrics, validation_score
 
 _NO_VALIDATION_LOSS = (
@@ -34,10 +34,10 @@ class Objective(ABC):
 
     trainer : `GradientDescentTrainer`
         The trainer of the model.
-    validation : `Optional[StageBatches]`
+    validation : `Optional[EpochBatches]`
     """
 
-    def __init__(self, trainer: Any, validation: Optional[StageBatches]) -> None:
+    def __init__(self, trainer: Any, validation: Optional[EpochBatches]) -> None:
         self.trainer = trainer
         self.model = trainer.model
         self.validation = validation
@@ -83,8 +83,8 @@ class ContrastiveObjective(Objective):
     # Parameters
 
     trainer : `GradientDescentTrainer`
-    validation : `Optional[StageBatches]`
-    shown : `StageBatches`
+    validation : `Optional[EpochBatches]`
+    shown : `EpochBatches`
         The sentences whose vectors are compared before and after the stage.
     loss : `Lazy[ContrastiveLoss]`
         It is constructed with the size of the model's vectors.
@@ -99,8 +99,8 @@ class ContrastiveObjective(Objective):
     def __init__(
         self,
         trainer: Any,
-        validation: Optional[StageBatches],
-        shown: StageBatches,
+        validation: Optional[EpochBatches],
+        shown: EpochBatches,
         loss: Lazy[ContrastiveLoss],
         pictures: bool,
     ) -> None:
@@ -171,12 +171,12 @@ class SupervisedObjective(Objective):
     # Parameters
 
     trainer : `GradientDescentTrainer`
-    validation : `Optional[StageBatches]`
+    validation : `Optional[EpochBatches]`
     select_on : `str`
         `metric` (the trainer's validation metric) or `loss`.
     """
 
-    def __init__(self, trainer: Any, validation: Optional[StageBatches], select_on: str) -> None:
+    def __init__(self, trainer: Any, validation: Optional[EpochBatches], select_on: str) -> None:
         super().__init__(trainer, validation)
         self.select_on = select_on
 
@@ -220,7 +220,7 @@ class SupervisedObjective(Objective):
         return validation_score(self.trainer, figures), -figures["loss"]
 
 
-def _check_pairs(validation: StageBatches) -> None:
+def _check_pairs(validation: EpochBatches) -> None:
     """`ConfigError` if no batch can have two tokens of one type; checked before the first epoch rather than after."""
     tokens: Counter[str] = Counter()
     for instance in validation.instances:

@@ -7,6 +7,7 @@ from typing import Any, Callable, ClassVar, Literal, Mapping, Optional, TypeVar
 from allennlp.common import FromParams, Lazy, Params
 from allennlp.training.learning_rate_schedulers import LearningRateScheduler
 from allennlp.training.optimizers import Optimizer
+from torch.nn import Parameter
 
 from ner_plugins.errors import ConfigError
 
@@ -49,6 +50,19 @@ class StageOptions(FromParams):
     def __post_init__(self) -> None:
         check_counts(patience=self.patience, num_gradient_accumulation_steps=self.num_gradient_accumulation_steps)
         check_bounds(grad_norm=self.grad_norm, grad_clipping=self.grad_clipping)
+
+    def construct(
+        self, parameters: list[tuple[str, Parameter]], epochs: int, updates_per_epoch: int
+    ) -> tuple[Any, list[Any]]:
+        """The optimizer of the named parameters, and its schedules: one or none."""
+        assert self.optimizer is not None
+        optimizer = self.optimizer.construct(model_parameters=[list(pair) for pair in parameters])
+        if self.learning_rate_scheduler is None:
+            return optimizer, []
+        schedule = self.learning_rate_scheduler.construct(
+            optimizer=optimizer, num_epochs=epochs, num_steps_per_epoch=updates_per_epoch
+        )
+        return optimizer, [schedule]
 
 
 @dataclass(eq=False)

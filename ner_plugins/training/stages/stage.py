@@ -13,14 +13,14 @@ from torch import Tensor
 
 from ner_plugins.distributed import is_first_rank, min_over_ranks, sums_over_ranks
 from ner_plugins.errors import ConfigError, NerError
+from ner_plugins.training.engine.batches import Batch, EpochBatches
+from ner_plugins.training.engine.random_states import random_states, restore_random_states
+from ner_plugins.training.engine.updates import Updates
 from ner_plugins.training.freezing import freeze, frozen_modules, learning, train_with
-from ner_plugins.training.stages.batches import Batch, StageBatches
 from ner_plugins.training.stages.checkpoint import StageCheckpoints, State, restore_rank
 from ner_plugins.training.stages.log import StageLog
 from ner_plugins.training.stages.objectives import Objective
 from ner_plugins.training.stages.options import StageOptions
-from ner_plugins.training.stages.random_states import random_states, restore_random_states
-from ner_plugins.training.stages.updates import Updates
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Stage:
     trainer : `GradientDescentTrainer`
     objective : `Objective`
         With validation data if epochs are to be compared.
-    training : `StageBatches`
+    training : `EpochBatches`
     frozen : `set[str]`
         The names of the parameters that do not learn, besides those that do not learn in ordinary training either.
     """
@@ -86,7 +86,7 @@ class Stage:
         options: StageOptions,
         trainer: Any,
         objective: Objective,
-        training: StageBatches,
+        training: EpochBatches,
         frozen: set[str],
     ) -> None:
         self.name, self.epochs, self.options = name, epochs, options
@@ -101,7 +101,15 @@ class Stage:
         self._eval_modules = [] if options.dropout_when_frozen else frozen_modules(self.model, frozen)
         batches = min_over_ranks(len(training), self.device)
         updates_per_epoch = -(-batches // options.num_gradient_accumulation_steps)
-        self.updates = Updates(parameters, options, epochs, updates_per_epoch, objective.precision)
+        optimizer, schedules = options.construct(parameters, epochs, updates_per_epoch)
+        self.updates = Updates(
+            [parameter for _, parameter in parameters],
+            optimizer,
+            schedules,
+            objective.precision,
+            grad_norm=options.grad_norm,
+            grad_clipping=options.grad_clipping,
+        )
 
     def run(self, checkpoints: StageCheckpoints, log: StageLog, entry: list[State], resumed: Optional[State]) -> None:
         """
@@ -176,7 +184,7 @@ class Stage:
             self.objective.module.train()
         losses: list[float] = []
         skipped = 0
-        number, batches = self.training.epoch_for_all_ranks()
+        number, batches = self.training.epoch_for_all_ranks(epoch)
         accumulated = self.options.num_gradient_accumulation_steps
         groups = lazy_groups_of(batches, accumulated)
         for step, group in enumerate(self._with_progress_bar(groups, -(-number // accumulated), epoch)):

@@ -9,8 +9,8 @@ from allennlp.data.samplers import BucketBatchSampler, MaxTokensBatchSampler
 
 from ner_plugins.dataset_readers.json.cluener import CluenerReader
 from ner_plugins.errors import ConfigError
-from ner_plugins.training.stages.batches import StageBatches
-from ner_plugins.training.stages.random_states import random_states, restore_random_states
+from ner_plugins.training.engine.batches import EpochBatches
+from ner_plugins.training.engine.random_states import random_states, restore_random_states
 
 CPU = torch.device("cpu")
 DATA = "fixtures/sample#train"
@@ -32,7 +32,7 @@ def vocabulary(repository) -> None:
     VOCAB = Vocabulary.from_instances(instances)
 
 
-def sources(batches: StageBatches) -> list[str]:
+def sources(batches: EpochBatches) -> list[str]:
     return [instance["metadata"].metadata["source"] for instance in batches.instances]
 
 
@@ -47,11 +47,11 @@ def ids(batches) -> list[list[str]]:
 
 
 def test_batches_are_drawn_anew_and_hold_every_sentence_once() -> None:
-    batches = StageBatches(loader(batch_size=4, shuffle=True), VOCAB, CPU, batch_size=5, shuffle=True)
+    batches = EpochBatches(loader(batch_size=4, shuffle=True), VOCAB, CPU, batch_size=5, shuffle=True)
     first, second = ids(batches), ids(batches)
     assert [len(batch) for batch in first] == [5, 5, 5, 2] and len(batches) == 4
     assert sorted(flat(first)) == sorted(flat(second)) and first != second
-    in_order = StageBatches(loader(batch_size=4), VOCAB, CPU, batch_size=5)
+    in_order = EpochBatches(loader(batch_size=4), VOCAB, CPU, batch_size=5)
     assert ids(in_order) == ids(in_order) and flat(ids(in_order)) == sources(in_order)
 
 
@@ -62,10 +62,10 @@ def test_without_a_size_they_are_the_loaders(sampler) -> None:
     kept = random_states()
     made = loader(batch_sampler=sampler)
     expected = ids(made)
-    batches = StageBatches(made, VOCAB, CPU, shuffle=True)
+    batches = EpochBatches(made, VOCAB, CPU, shuffle=True)
     restore_random_states(kept)
     assert ids(batches) == expected
-    assert ids(StageBatches(loader(batch_size=6), VOCAB, CPU)) == ids(loader(batch_size=6))
+    assert ids(EpochBatches(loader(batch_size=6), VOCAB, CPU)) == ids(loader(batch_size=6))
 
 
 @pytest.mark.parametrize("settings", [{"shuffle": True}, {"max_instances_in_memory": 8}])
@@ -73,7 +73,7 @@ def test_the_loader_stays_as_it_is(settings) -> None:
     kept = random_states()
     expected = [ids(made) for made in [loader(batch_size=4, **settings)] for _ in range(2)]
     made = loader(batch_size=4, **settings)
-    batches = StageBatches(made, VOCAB, CPU, batch_size=3, shuffle=True)
+    batches = EpochBatches(made, VOCAB, CPU, batch_size=3, shuffle=True)
     for _ in range(3):
         list(batches)
     restore_random_states(kept)
@@ -81,7 +81,7 @@ def test_the_loader_stays_as_it_is(settings) -> None:
 
 
 def test_a_sample_is_the_same_each_time_and_draws_nothing() -> None:
-    batches = StageBatches(loader(batch_size=4), VOCAB, CPU, batch_size=5, shuffle=True)
+    batches = EpochBatches(loader(batch_size=4), VOCAB, CPU, batch_size=5, shuffle=True)
     states = random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     first = ids(batches.sampled(9))
     assert first == ids(batches.sampled(9)) and len(flat(first)) == 9
@@ -95,9 +95,9 @@ def test_a_sample_is_the_same_each_time_and_draws_nothing() -> None:
 def test_parts_of_a_batch_are_of_about_one_length() -> None:
     settings = {"batch_size": 10, "shuffle": True}
     kept = random_states()
-    whole = ids(StageBatches(loader(batch_size=4), VOCAB, CPU, **settings))
+    whole = ids(EpochBatches(loader(batch_size=4), VOCAB, CPU, **settings))
     restore_random_states(kept)
-    batches = list(StageBatches(loader(batch_size=4), VOCAB, CPU, **settings, part_size=4))
+    batches = list(EpochBatches(loader(batch_size=4), VOCAB, CPU, **settings, part_size=4))
     assert [sorted(batch) for batch in ids(batches)] == [sorted(batch) for batch in whole]
     assert [[len(part["metadata"]) for part in batch] for batch in batches] == [[4, 4, 2], [4, 3]]
     for batch in batches:
@@ -110,4 +110,4 @@ def test_no_instances_are_refused() -> None:
     made._instances = []
     made.iter_instances = lambda: iter(())
     with pytest.raises(ConfigError, match="there is no instance"):
-        StageBatches(made, VOCAB, CPU)
+        EpochBatches(made, VOCAB, CPU)

@@ -4,7 +4,7 @@ import numpy
 import torch
 
 from ner_plugins.archives import weights as safe_load
-from ner_plugins.training.stages.random_states import random_states, restore_random_states
+from ner_plugins.training.engine.random_states import random_states, restore_random_states
 
 
 def draw() -> list[float]:

@@ -7,18 +7,24 @@ from allennlp.training.learning_rate_schedulers import LearningRateScheduler
 from allennlp.training.optimizers import Optimizer
 
 import ner_plugins.training.schedules  # noqa: F401  (they are registered)
-from ner_plugins.training.stages.options import StageOptions
-from ner_plugins.training.stages.updates import Precision, Updates
+from ner_plugins.training.engine.updates import Precision, Updates
 
 PRECISION = Precision(SimpleNamespace(_use_amp=False, _scaler=None, cuda_device=torch.device("cpu")))
 
 
 def updates(parameters, schedule=None, **settings) -> Updates:
     named = [(f"p{i}", parameter) for i, parameter in enumerate(parameters)]
-    lazy = None if schedule is None else Lazy(LearningRateScheduler, Params(schedule))
-    optimizer = Lazy(Optimizer, Params({"type": "sgd", "lr": 1.0, "weight_decay": settings.pop("weight_decay", 0.0)}))
-    options = StageOptions(optimizer=optimizer, learning_rate_scheduler=lazy, **settings)
-    return Updates(named, options, 2, 4, PRECISION)
+    optimizer = sgd(named, settings.pop("weight_decay", 0.0))
+    schedules = []
+    if schedule is not None:
+        lazy = Lazy(LearningRateScheduler, Params(schedule))
+        schedules.append(lazy.construct(optimizer=optimizer, num_epochs=2, num_steps_per_epoch=4))
+    return Updates(parameters, optimizer, schedules, PRECISION, **settings)
+
+
+def sgd(named, weight_decay: float = 0.0) -> Optimizer:
+    options = {"type": "sgd", "lr": 1.0, "weight_decay": weight_decay}
+    return Lazy(Optimizer, Params(options)).construct(model_parameters=named)
 
 
 def test_a_step_takes_the_mean_over_its_batches_that_have_a_loss() -> None:
@@ -28,6 +34,23 @@ def test_a_step_takes_the_mean_over_its_batches_that_have_a_loss() -> None:
     made.accumulate((parameter * torch.tensor([3.0, 2.0])).sum())
     assert made.step()
     assert parameter.tolist() == [-2.0, -2.0] and parameter.grad is None
+
+
+def test_batches_count_by_their_weights() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    made = updates([parameter])
+    made.accumulate((parameter * torch.tensor([1.0, 2.0])).sum(), 3.0)
+    made.accumulate((parameter * torch.tensor([5.0, 2.0])).sum(), torch.tensor(1.0))
+    assert made.step()
+    assert parameter.tolist() == [-2.0, -2.0]
+
+
+def test_the_norm_is_that_before_the_bound() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    made = updates([parameter], grad_norm=1.0)
+    made.accumulate((parameter * torch.tensor([3.0, 4.0])).sum())
+    made.step()
+    assert made.norm.item() == 5.0
 
 
 def test_a_step_without_a_loss_moves_the_schedule_alone() -> None:
@@ -86,8 +109,7 @@ def test_scaled_gradients_make_the_same_updates_and_those_that_overflow_none() -
     precision = Precision(SimpleNamespace(_use_amp=True, _scaler=object(), cuda_device=torch.device("cpu")))
     assert precision.dtype is torch.float16
     parameter = torch.nn.Parameter(torch.zeros(2))
-    optimizer = Lazy(Optimizer, Params({"type": "sgd", "lr": 1.0}))
-    made = Updates([("p", parameter)], StageOptions(optimizer=optimizer, grad_clipping=3.0), 2, 4, precision)
+    made = Updates([parameter], sgd([("p", parameter)]), [], precision, grad_clipping=3.0)
     scale = made.scaler.get_scale()
     assert scale > 1
     made.accumulate((parameter * torch.tensor([1.0, 8.0])).sum())
@@ -96,6 +118,6 @@ def test_scaled_gradients_make_the_same_updates_and_those_that_overflow_none() -
     made.accumulate((parameter * float("inf")).sum())
     made.step()
     assert parameter.tolist() == [-1.0, -3.0] and made.scaler.get_scale() == scale / 2
-    again = Updates([("p", parameter)], StageOptions(optimizer=optimizer), 2, 4, precision)
+    again = Updates([parameter], sgd([("p", parameter)]), [], precision)
     again.load_state_dict(made.state_dict())
     assert again.scaler.get_scale() == scale / 2 and again.steps == 2

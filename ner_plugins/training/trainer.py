@@ -1,0 +1,409 @@
+"""The trainer `ner`: AllenNLP's options, with exact recovery and no wait for a GPU within a step."""
+
+import inspect
+import itertools
+import logging
+import time
+from contextlib import ExitStack, contextmanager
+from typing import Any, Iterator, Mapping, Optional
+
+import torch
+from allennlp.common import Lazy, Tqdm
+from allennlp.data import DataLoader
+from allennlp.training.callbacks import ConsoleLoggerCallback, TrainerCallback
+from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
+from allennlp.training.trainer import Trainer
+from torch import Tensor
+
+from ner_plugins.archives import weights as safe_load
+from ner_plugins.distributed import is_first_rank, max_over_ranks
+from ner_plugins.errors import ConfigError, NerError
+from ner_plugins.training.engine import recovery
+from ner_plugins.training.engine.batches import Batch, Batches, batches_of
+from ner_plugins.training.engine.checkpoints import NerCheckpointer
+from ner_plugins.training.engine.hooks import Forward, Outputs, StepCallback, step_callbacks
+from ner_plugins.training.engine.losses import Losses
+from ner_plugins.training.engine.records import Records
+from ner_plugins.training.engine.updates import Precision, Updates
+from ner_plugins.training.freezing import learning
+from ner_plugins.training.trainer_access import (
+    ddp_wrapper,
+    output_folder,
+    parts,
+    publish_best,
+    publish_position,
+    publish_start,
+    validates_this_epoch,
+)
+
+logger = logging.getLogger(__name__)
+
+READ_SECONDS = 1.0
+"""How often the progress line reads the loss, for which a GPU has to finish its work."""
+
+
+@Trainer.register("ner", constructor="from_partial_objects")
+class NerTrainer(GradientDescentTrainer):
+    """
+    AllenNLP's `GradientDescentTrainer`, with its options, callbacks, metrics and files, and these differences:
+
+    - A run that is killed at any moment continues with `--recover` from its last checkpoint, also within an epoch, as
+      if it had not been stopped: on a CPU its weights and metrics are the same to the last bit. The order of the
+      sentences depends on the seed and the epoch alone, so no data are read again.
+    - Which epoch is the best is part of the checkpoint: see `NerCheckpointer`.
+    - Accumulated batches count by what their losses are averaged over (`loss_weight` in the model's output), so that
+      they have the gradient of one large batch. The same holds over several processes, which may have unequal shares.
+    - A step never waits for the GPU: losses are read for the progress line, about once a second.
+    - Batches are made ready in a thread while the step before runs.
+    - Callbacks can take part in a step: see `StepCallback`.
+
+    # Parameters
+
+    checkpointer : `Optional[Lazy[NerCheckpointer]]`, optional (default=`NerCheckpointer`)
+        How often to save checkpoints, and how many to keep.
+    seed : `Optional[int]`, optional (default=`None`)
+        For the order of the sentences; left out: `pytorch_seed`.
+    ...
+        The options of `gradient_descent`, and `amp_dtype`.
+
+    # Raises
+
+    `ConfigError` for a sharded model.
+    """
+
+    def __init__(self, *args: Any, seed: Optional[int] = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        wrapper = ddp_wrapper(self)
+        if wrapper is not None and wrapper.is_sharded:
+            raise ConfigError("the trainer ner does not work with sharded models: use the accelerator torch")
+        self.parts = parts(self)
+        self.callbacks = self.parts.callbacks
+        self.seed = torch.initial_seed() if seed is None else seed
+        self.epoch = self.updates_in_epoch = 0
+        self.records = Records(self.parts.tracker)
+        self.best_file = ""
+
+    @classmethod
+    def from_partial_objects(cls, *args: Any, **kwargs: Any) -> "NerTrainer":
+        """The constructor for configs; its signature is set below."""
+        kwargs.setdefault("checkpointer", Lazy(NerCheckpointer))
+        trainer: NerTrainer = super().from_partial_objects(*args, **kwargs)  # type: ignore[assignment]
+        return trainer
+
+    def train(self) -> dict[str, Any]:
+        """
+        Train, or continue a run of which `serialization_dir` has a checkpoint.
+
+        # Returns
+
+        `dict[str, Any]`
+            The metrics of the last and the best epoch, as AllenNLP names them.
+
+        # Raises
+
+        `NerError` if a loss is not a number or a checkpoint cannot be written. The last checkpoint is whole.
+        """
+        self._prepare()
+        saved = None if self.checkpointer is None else self.checkpointer.load()
+        if saved is not None:
+            recovery.load(self, saved)
+        publish_start(self, self.epoch, self.updates_in_epoch)
+        self._publish_position()
+        for callback in self.callbacks:
+            callback.on_start(self, is_primary=is_first_rank())
+        if saved is not None:
+            recovery.load_random(saved.state)  # after the callbacks, which may draw
+        metrics: Optional[dict[str, Any]] = None
+        try:
+            while not self._is_over():
+                self._run_epoch()
+            self._load_best()
+            metrics = self.records.metrics
+            return metrics
+        finally:
+            for callback in self.callbacks:
+                callback.on_end(self, metrics=metrics, epoch=max(self.epoch - 1, 0), is_primary=is_first_rank())
+
+    def _prepare(self) -> None:
+        self.checkpointer: Optional[NerCheckpointer] = self.parts.checkpointer
+        if self.checkpointer is not None and not isinstance(self.checkpointer, NerCheckpointer):
+            raise ConfigError("trainer.checkpointer has to be one of the type ner: leave its type out")
+        self.precision = Precision(self)
+        self.training = batches_of(self.data_loader, self.model.vocab, self.cuda_device, self.seed)
+        loader: Optional[DataLoader] = self.parts.validation_loader
+        self.validation = loader and batches_of(loader, self.model.vocab, self.cuda_device, self.seed)
+        norm = self.parts.grad_norm  # `True` asks for the norm without a bound
+        self.updates = Updates(
+            [parameter for _, parameter in learning(self.model)],
+            self.optimizer,
+            self.parts.schedules,
+            self.precision,
+            grad_norm=(float("inf") if norm else None) if isinstance(norm, bool) else norm,
+            grad_clipping=self.parts.grad_clipping,
+            scaler=self.parts.scaler,
+        )
+        number = self.training.number
+        self.updates_per_epoch = None if number is None else -(-number // self.parts.accumulated_batches)
+        self.losses = self._new_losses()
+        self.hooks = step_callbacks(self.callbacks)
+        self._watchers = [one for one in self.callbacks if type(one).on_batch is not TrainerCallback.on_batch]
+
+    def _new_losses(self) -> Losses:
+        return Losses(self.cuda_device, self.precision.scales)
+
+    def _is_over(self) -> bool:
+        return self.epoch >= self.parts.num_epochs or bool(self.parts.tracker.should_stop_early())
+
+    # An epoch.
+
+    def _run_epoch(self) -> None:
+        start = time.monotonic()
+        self._train_on_all_batches()
+        training, figures = self._training_figures(), None
+        if self.validation is not None and validates_this_epoch(self):
+            figures = self._validate(self.validation)
+        is_best = self.records.add(self.epoch, training, figures, time.monotonic() - start)
+        self.updates.end_epoch(self.records.last_score)
+        for callback in self.callbacks:
+            callback.on_epoch(self, metrics=self.records.metrics, epoch=self.epoch, is_primary=is_first_rank())
+        self.epoch, self.updates_in_epoch, self.losses = self.epoch + 1, 0, self._new_losses()
+        self._publish_position()
+        self._save_epoch(is_best)
+
+    def _save_epoch(self, is_best: bool) -> None:
+        if self.checkpointer is not None and self.checkpointer.save_completed_epochs:
+            recovery.save(self, is_best)
+            return
+        if not is_first_rank():
+            return
+        recovery.write_metrics(self)
+        if is_best:
+            best = output_folder(self) / "best.th"
+            with self.evaluation_weights():
+                safe_load.save(self.model.state_dict(), best)
+            publish_best(self, str(best))
+
+    def _save_if_due(self, updates: Optional[int]) -> None:
+        """Save a checkpoint within the epoch; the last update is followed by that of the epoch."""
+        within = updates is None or self.updates_in_epoch < updates
+        if within and self.checkpointer is not None and self.checkpointer.is_due(self.updates_in_epoch):
+            recovery.save(self, is_best=False)
+
+    def _publish_position(self) -> None:
+        publish_position(self, self.epoch, self.updates_in_epoch, self.updates.steps)
+
+    def _load_best(self) -> None:
+        """Put the best weights into the model, which `allennlp train` evaluates."""
+        best = self.get_best_weights_path()
+        if best is not None:
+            self.model.load_state_dict(safe_load.load(best, map_location="cpu"))
+
+    def _train_on_all_batches(self) -> None:
+        self.model.train()
+        per_update = self.parts.accumulated_batches
+        number, batches = self.training.epoch(self.epoch, self.updates_in_epoch * per_update)
+        updates = None if number is None else -(-number // per_update)
+        if self.checkpointer is not None:
+            self.checkpointer.start_epoch(self.updates_in_epoch)
+        title = f"epoch {self.epoch}/{self.parts.num_epochs - 1}"
+        progress = Tqdm.tqdm(
+            total=updates, initial=self.updates_in_epoch, desc=title, disable=None if is_first_rank() else True
+        )
+        read = time.monotonic()
+        with progress:
+            while updates is None or self.updates_in_epoch < updates:
+                group = list(itertools.islice(batches, per_update))  # empty on a rank with fewer batches than others
+                if updates is None and max_over_ranks(len(group), self.cuda_device) == 0:
+                    break
+                self._update(group)
+                if time.monotonic() - read >= READ_SECONDS:
+                    self.losses.read()
+                    read = time.monotonic()
+                    progress.set_description(f"{title}, loss {self.losses.last:.4f}", refresh=False)
+                progress.update()
+                self._save_if_due(updates)
+        self.losses.read()
+
+    def _training_figures(self) -> dict[str, float]:
+        total, penalty, batches, _ = self.losses.sums()
+        figures: dict[str, float] = self.model.get_metrics(reset=True)
+        figures["loss"] = total / batches if batches else 0.0
+        if self.model.get_regularization_penalty() is not None:
+            figures["reg_loss"] = penalty / batches if batches else 0.0
+        return figures
+
+    # A step.
+
+    def _update(self, group: list[Batch]) -> None:
+        """One update of the parameters, with the gradients of a group of batches."""
+        inputs = [part for batch in group for part in batch]
+        weighted = len(inputs) > 1 or ddp_wrapper(self) is not None
+        outputs = [self._add_gradient(part, weighted) for part in inputs]
+        self.updates.step()
+        self.updates_in_epoch += 1
+        if self.parts.moving_average is not None:
+            self.parts.moving_average.apply(self.updates.steps)
+        for hook in self.hooks:
+            hook.after_update(self)
+        self._publish_position()
+        self._call_watchers(inputs, outputs)
+
+    def _add_gradient(self, batch: Mapping[str, Any], weighted: bool) -> Outputs:
+        place = f"epoch {self.epoch}, update {self.updates_in_epoch}"
+        try:
+            outputs = self._outputs(batch)
+            loss = outputs["loss"]
+            weight = outputs.get("loss_weight", 1.0) if weighted else 1.0
+            self.losses.add(loss, [batch], place, outputs.get("reg_loss"))
+            self._backward(outputs, loss, weight)
+            for hook in self.hooks:
+                hook.after_backward(self, batch, lambda: self.updates.backward(self._outputs(batch)["loss"], weight))
+            self.updates.count(weight)
+        except torch.cuda.OutOfMemoryError as error:
+            raise NerError(_out_of_memory(batch, place, error)) from error
+        except NerError as error:
+            if type(error) is NerError and place not in str(error):  # the model names the sentences; add the place
+                raise NerError(f"{place}: {error}") from error
+            raise
+        return outputs
+
+    def _outputs(self, batch: Mapping[str, Any]) -> Outputs:
+        """The outputs whose loss is to be differentiated: those of the model, as changed by the callbacks."""
+
+        def forward() -> Outputs:
+            with self.precision.autocast():
+                return self.batch_outputs(batch, for_training=True)
+
+        for hook in reversed(self.hooks):
+            forward = _through(hook, self, batch, forward)
+        return forward()
+
+    def batch_outputs(self, batch: Mapping[str, Any], for_training: bool) -> Outputs:
+        """
+        The model's outputs; in training, `loss` with the regularization, and that alone as `reg_loss`.
+
+        # Raises
+
+        `ConfigError` if the model has no loss to train with.
+        """
+        outputs: Outputs = self.model(**batch)
+        if not for_training:
+            return outputs
+        if "loss" not in outputs:
+            raise ConfigError("the training data have no gold entities, or the model has no loss to minimise")
+        penalty = self.model.get_regularization_penalty()
+        if penalty is not None:
+            outputs["reg_loss"] = penalty
+            outputs["loss"] = outputs["loss"] + penalty
+        return outputs
+
+    def _backward(self, outputs: Outputs, loss: Tensor, weight: Any) -> None:
+        called = False
+        for callback in self.callbacks:
+            called |= callback.on_backward(self, outputs, called)
+        if not called:
+            self.updates.backward(loss, weight)
+
+    def _call_watchers(self, inputs: list[Any], outputs: list[Outputs]) -> None:
+        """Call `on_batch`. AllenNLP's console logger only wants the first batch; others wait for the loss."""
+        first = self.epoch == 0 and self.updates_in_epoch == 1
+        watchers = [one for one in self._watchers if first or type(one) is not ConsoleLoggerCallback]
+        if not watchers or not outputs:
+            return
+        self.losses.read()
+        metrics = {**self.model.get_metrics(), "loss": self.losses.total / max(self.losses.batches, 1)}
+        metrics["batch_loss"] = self.losses.last
+        norm = None if self.updates.norm is None else float(self.updates.norm)
+        for callback in watchers:
+            callback.on_batch(
+                self, inputs, outputs, metrics, self.epoch, self.updates_in_epoch,
+                is_training=True, is_primary=is_first_rank(), batch_grad_norm=norm,
+            )  # fmt: skip
+
+    # Validation.
+
+    def _validate(self, batches: Batches) -> dict[str, float]:
+        """The model's figures and the mean loss of the validation data, of all ranks."""
+        self.model.eval()
+        losses = self._new_losses()
+        number, epoch = batches.epoch(self.epoch)
+        progress = Tqdm.tqdm(epoch, total=number, desc="validation", disable=None if is_first_rank() else True)
+        with torch.no_grad(), self.evaluation_weights():
+            for done, (batch,) in enumerate(progress, start=1):
+                with self.precision.autocast():
+                    outputs = self.batch_outputs(batch, for_training=False)
+                if "loss" in outputs:
+                    losses.add(outputs["loss"], [batch], f"validation in epoch {self.epoch}")
+                self._call_validation_watchers(batch, outputs, losses, done)
+            total, _, counted, _ = losses.sums()
+            figures: dict[str, float] = self.model.get_metrics(reset=True)
+        return {**figures, "loss": total / max(counted, 1)}
+
+    def _call_validation_watchers(self, batch: Any, outputs: Outputs, losses: Losses, done: int) -> None:
+        watchers = [one for one in self._watchers if type(one) is not ConsoleLoggerCallback]
+        if watchers:
+            losses.read()
+            metrics = {**self.model.get_metrics(), "loss": losses.total / max(losses.batches, 1)}
+            for callback in watchers:
+                callback.on_batch(
+                    self, [batch], [outputs], metrics, self.epoch, done,
+                    is_training=False, is_primary=is_first_rank(),
+                )  # fmt: skip
+
+    @property
+    def averages_weights(self) -> bool:
+        """Whether other weights are validated than those that learn."""
+        hooks = any(hook.changes_evaluation_weights for hook in self.hooks)
+        return hooks or self.parts.moving_average is not None
+
+    @contextmanager
+    def evaluation_weights(self) -> Iterator[None]:
+        """The weights that are validated, selected and archived: averaged ones if there is an average."""
+        average = self.parts.moving_average
+        with ExitStack() as stack:
+            for hook in self.hooks:
+                stack.enter_context(hook.evaluation_weights(self))
+            if average is not None:
+                average.assign_average_value()
+                stack.callback(average.restore)
+            yield
+
+
+def _through(hook: StepCallback, trainer: NerTrainer, batch: Mapping[str, Any], forward: Forward) -> Forward:
+    return lambda: hook.outputs(trainer, batch, forward)
+
+
+def _out_of_memory(batch: Mapping[str, Any], place: str, error: Exception) -> str:
+    sizes = [tensor.shape[:2] for tensor in _tensors(batch) if tensor.dim() >= 2]
+    tokens = max((rows * columns for rows, columns in sizes), default=0)
+    return (
+        f"{place}: the GPU has too little memory for a batch of {tokens} tokens with padding "
+        f"({str(error).partition('.')[0]}). Lower data_loader.batch_sampler's budget or batch_size and raise "
+        "trainer.num_gradient_accumulation_steps in turn, or set trainer.use_amp"
+    )
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _tensors(one)
+
+
+def _signature() -> inspect.Signature:
+    """The options of AllenNLP's trainer, and this one's."""
+    known = inspect.signature(GradientDescentTrainer.from_partial_objects).parameters.values()
+    own = [one for one in known if one.kind is not one.VAR_KEYWORD and one.name != "checkpointer"]
+    checkpointer = inspect.Parameter(
+        "checkpointer",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=Lazy(NerCheckpointer),
+        annotation=Optional[Lazy[NerCheckpointer]],
+    )
+    seed = inspect.Parameter("seed", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Optional[int])
+    first = inspect.Parameter("cls", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return inspect.Signature([first, *own, checkpointer, seed])
+
+
+NerTrainer.from_partial_objects.__func__.__signature__ = _signature()  # type: ignore[attr-defined]
