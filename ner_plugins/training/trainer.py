@@ -10,7 +10,6 @@ from typing import Any, Iterator, Mapping, Optional
 import torch
 from allennlp.common import Lazy, Tqdm
 from allennlp.data import DataLoader
-from allennlp.training.callbacks import ConsoleLoggerCallback, TrainerCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 from allennlp.training.trainer import Trainer
 from torch import Tensor
@@ -23,8 +22,10 @@ from ner_plugins.training.engine.batches import Batch, Batches, batches_of
 from ner_plugins.training.engine.checkpoints import NerCheckpointer
 from ner_plugins.training.engine.hooks import Forward, Outputs, StepCallback, step_callbacks
 from ner_plugins.training.engine.losses import Losses
+from ner_plugins.training.engine.memory import out_of_memory_message
 from ner_plugins.training.engine.records import Records
 from ner_plugins.training.engine.updates import Precision, Updates
+from ner_plugins.training.engine.watchers import Watchers
 from ner_plugins.training.freezing import learning
 from ner_plugins.training.trainer_access import (
     ddp_wrapper,
@@ -146,7 +147,7 @@ class NerTrainer(GradientDescentTrainer):
         self.updates_per_epoch = None if number is None else -(-number // self.parts.accumulated_batches)
         self.losses = self._new_losses()
         self.hooks = step_callbacks(self.callbacks)
-        self._watchers = [one for one in self.callbacks if type(one).on_batch is not TrainerCallback.on_batch]
+        self._watchers = Watchers(self, self.callbacks)
 
     def _new_losses(self) -> Losses:
         return Losses(self.cuda_device, self.precision.scales)
@@ -246,7 +247,7 @@ class NerTrainer(GradientDescentTrainer):
         for hook in self.hooks:
             hook.after_update(self)
         self._publish_position()
-        self._call_watchers(inputs, outputs)
+        self._watchers.after_update(inputs, outputs)
 
     def _add_gradient(self, batch: Mapping[str, Any], weighted: bool) -> Outputs:
         place = f"epoch {self.epoch}, update {self.updates_in_epoch}"
@@ -260,7 +261,7 @@ class NerTrainer(GradientDescentTrainer):
                 hook.after_backward(self, batch, lambda: self.updates.backward(self._outputs(batch)["loss"], weight))
             self.updates.count(weight)
         except torch.cuda.OutOfMemoryError as error:
-            raise NerError(_out_of_memory(batch, place, error)) from error
+            raise NerError(out_of_memory_message(batch, place, error)) from error
         except NerError as error:
             if type(error) is NerError and place not in str(error):  # the model names the sentences; add the place
                 raise NerError(f"{place}: {error}") from error
@@ -304,22 +305,6 @@ class NerTrainer(GradientDescentTrainer):
         if not called:
             self.updates.backward(loss, weight)
 
-    def _call_watchers(self, inputs: list[Any], outputs: list[Outputs]) -> None:
-        """Call `on_batch`. AllenNLP's console logger only wants the first batch; others wait for the loss."""
-        first = self.epoch == 0 and self.updates_in_epoch == 1
-        watchers = [one for one in self._watchers if first or type(one) is not ConsoleLoggerCallback]
-        if not watchers or not outputs:
-            return
-        self.losses.read()
-        metrics = {**self.model.get_metrics(), "loss": self.losses.total / max(self.losses.batches, 1)}
-        metrics["batch_loss"] = self.losses.last
-        norm = None if self.updates.norm is None else float(self.updates.norm)
-        for callback in watchers:
-            callback.on_batch(
-                self, inputs, outputs, metrics, self.epoch, self.updates_in_epoch,
-                is_training=True, is_primary=is_first_rank(), batch_grad_norm=norm,
-            )  # fmt: skip
-
     # Validation.
 
     def _validate(self, batches: Batches) -> dict[str, float]:
@@ -334,21 +319,10 @@ class NerTrainer(GradientDescentTrainer):
                     outputs = self.batch_outputs(batch, for_training=False)
                 if "loss" in outputs:
                     losses.add(outputs["loss"], [batch], f"validation in epoch {self.epoch}")
-                self._call_validation_watchers(batch, outputs, losses, done)
+                self._watchers.after_validation_batch(batch, outputs, losses, done)
             total, _, counted, _ = losses.sums()
             figures: dict[str, float] = self.model.get_metrics(reset=True)
         return {**figures, "loss": total / max(counted, 1)}
-
-    def _call_validation_watchers(self, batch: Any, outputs: Outputs, losses: Losses, done: int) -> None:
-        watchers = [one for one in self._watchers if type(one) is not ConsoleLoggerCallback]
-        if watchers:
-            losses.read()
-            metrics = {**self.model.get_metrics(), "loss": losses.total / max(losses.batches, 1)}
-            for callback in watchers:
-                callback.on_batch(
-                    self, [batch], [outputs], metrics, self.epoch, done,
-                    is_training=False, is_primary=is_first_rank(),
-                )  # fmt: skip
 
     @property
     def averages_weights(self) -> bool:
@@ -371,24 +345,6 @@ class NerTrainer(GradientDescentTrainer):
 
 def _through(hook: StepCallback, trainer: NerTrainer, batch: Mapping[str, Any], forward: Forward) -> Forward:
     return lambda: hook.outputs(trainer, batch, forward)
-
-
-def _out_of_memory(batch: Mapping[str, Any], place: str, error: Exception) -> str:
-    sizes = [tensor.shape[:2] for tensor in _tensors(batch) if tensor.dim() >= 2]
-    tokens = max((rows * columns for rows, columns in sizes), default=0)
-    return (
-        f"{place}: the GPU has too little memory for a batch of {tokens} tokens with padding "
-        f"({str(error).partition('.')[0]}). Lower data_loader.batch_sampler's budget or batch_size and raise "
-        "trainer.num_gradient_accumulation_steps in turn, or set trainer.use_amp"
-    )
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _tensors(one)
 
 
 def _signature() -> inspect.Signature:
