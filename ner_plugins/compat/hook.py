@@ -53,6 +53,7 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.training.learning_rate_schedulers.pytorch_lr_schedulers", "after", "compat.schedulers", "drop_verbose"),
     ("allennlp.data.data_loaders.data_collator", "around", "compat.deferred", "offered"),
     ("allennlp.data.data_loaders.multiprocess_data_loader", "after", "compat.workers", "share_locks"),
+    ("allennlp.data.data_loaders.multiprocess_data_loader", "after", "compat.workers", "keep_order"),
     ("allennlp.modules.token_embedders.pretrained_transformer_embedder", "around", "compat.deferred", "offered"),
     ("allennlp.modules.transformer.activation_layer", "around", "compat.deferred", "offered"),
     ("allennlp.training.metrics.auc", "around", "compat.deferred", "offered"),
