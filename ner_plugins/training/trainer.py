@@ -1,7 +1,6 @@
 """The trainer `ner`: AllenNLP's options, with exact recovery and no wait for a GPU within a step."""
 
 import inspect
-import itertools
 import logging
 import time
 from contextlib import ExitStack, contextmanager
@@ -15,11 +14,12 @@ from allennlp.training.trainer import Trainer
 from torch import Tensor
 
 from ner_plugins.archives import weights as safe_load
-from ner_plugins.distributed import is_first_rank, max_over_ranks
+from ner_plugins.distributed import is_first_rank
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training.engine import recovery
 from ner_plugins.training.engine.batches import Batch, Batches, batches_of
 from ner_plugins.training.engine.checkpoints import NerCheckpointer
+from ner_plugins.training.engine.epoch import Position, train_epoch
 from ner_plugins.training.engine.hooks import Forward, Outputs, StepCallback, step_callbacks
 from ner_plugins.training.engine.losses import Losses
 from ner_plugins.training.engine.memory import out_of_memory_message
@@ -38,9 +38,6 @@ from ner_plugins.training.trainer_access import (
 )
 
 logger = logging.getLogger(__name__)
-
-READ_SECONDS = 1.0
-"""How often the progress line reads the loss, for which a GPU has to finish its work."""
 
 
 @Trainer.register("ner", constructor="from_partial_objects")
@@ -80,9 +77,19 @@ class NerTrainer(GradientDescentTrainer):
         self.parts = parts(self)
         self.callbacks = self.parts.callbacks
         self.seed = torch.initial_seed() if seed is None else seed
-        self.epoch = self.updates_in_epoch = 0
+        self.position = Position()
         self.records = Records(self.parts.tracker)
         self.best_file = ""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in training, from 0: the number of finished ones."""
+        return self.position.epochs
+
+    @property
+    def updates_in_epoch(self) -> int:
+        """The number of finished updates of the epoch."""
+        return self.position.updates
 
     @classmethod
     def from_partial_objects(cls, *args: Any, **kwargs: Any) -> "NerTrainer":
@@ -167,7 +174,8 @@ class NerTrainer(GradientDescentTrainer):
         self.updates.end_epoch(self.records.last_score)
         for callback in self.callbacks:
             callback.on_epoch(self, metrics=self.records.metrics, epoch=self.epoch, is_primary=is_first_rank())
-        self.epoch, self.updates_in_epoch, self.losses = self.epoch + 1, 0, self._new_losses()
+        self.position.end_epoch()
+        self.losses = self._new_losses()
         self._publish_position()
         self._save_epoch(is_best)
 
@@ -184,10 +192,9 @@ class NerTrainer(GradientDescentTrainer):
                 safe_load.save(self.model.state_dict(), best)
             publish_best(self, str(best))
 
-    def _save_if_due(self, updates: Optional[int]) -> None:
-        """Save a checkpoint within the epoch; the last update is followed by that of the epoch."""
-        within = updates is None or self.updates_in_epoch < updates
-        if within and self.checkpointer is not None and self.checkpointer.is_due(self.updates_in_epoch):
+    def _save_if_due(self) -> None:
+        """Save a checkpoint within the epoch."""
+        if self.checkpointer is not None and self.checkpointer.due(self.updates_in_epoch):
             recovery.save(self, is_best=False)
 
     def _publish_position(self) -> None:
@@ -201,29 +208,18 @@ class NerTrainer(GradientDescentTrainer):
 
     def _train_on_all_batches(self) -> None:
         self.model.train()
-        per_update = self.parts.accumulated_batches
-        number, batches = self.training.epoch(self.epoch, self.updates_in_epoch * per_update)
-        updates = None if number is None else -(-number // per_update)
         if self.checkpointer is not None:
-            self.checkpointer.start_epoch(self.updates_in_epoch)
-        title = f"epoch {self.epoch}/{self.parts.num_epochs - 1}"
-        progress = Tqdm.tqdm(
-            total=updates, initial=self.updates_in_epoch, desc=title, disable=None if is_first_rank() else True
+            self.checkpointer.due.start_epoch(self.updates_in_epoch)
+        train_epoch(
+            self.training,
+            self.position,
+            self.losses,
+            f"epoch {self.epoch}/{self.parts.num_epochs - 1}",
+            self.parts.accumulated_batches,
+            self.cuda_device,
+            self._update,
+            self._save_if_due,
         )
-        read = time.monotonic()
-        with progress:
-            while updates is None or self.updates_in_epoch < updates:
-                group = list(itertools.islice(batches, per_update))  # empty on a rank with fewer batches than others
-                if updates is None and max_over_ranks(len(group), self.cuda_device) == 0:
-                    break
-                self._update(group)
-                if time.monotonic() - read >= READ_SECONDS:
-                    self.losses.read()
-                    read = time.monotonic()
-                    progress.set_description(f"{title}, loss {self.losses.last:.4f}", refresh=False)
-                progress.update()
-                self._save_if_due(updates)
-        self.losses.read()
 
     def _training_figures(self) -> dict[str, float]:
         total, penalty, batches, _ = self.losses.sums()
@@ -241,7 +237,7 @@ class NerTrainer(GradientDescentTrainer):
         weighted = len(inputs) > 1 or ddp_wrapper(self) is not None
         outputs = [self._add_gradient(part, weighted) for part in inputs]
         self.updates.step()
-        self.updates_in_epoch += 1
+        self.position.updates += 1
         if self.parts.moving_average is not None:
             self.parts.moving_average.apply(self.updates.steps)
         for hook in self.hooks:
@@ -312,7 +308,7 @@ class NerTrainer(GradientDescentTrainer):
         self.model.eval()
         losses = self._new_losses()
         number, epoch = batches.epoch(self.epoch)
-        progress = Tqdm.tqdm(epoch, total=number, desc="validation", disable=None if is_first_rank() else True)
+        progress = Tqdm.tqdm(epoch, total=number, desc="validation")
         with torch.no_grad(), self.evaluation_weights():
             for done, (batch,) in enumerate(progress, start=1):
                 with self.precision.autocast():

@@ -152,11 +152,6 @@ def publish_best(trainer: Any, path: Optional[str]) -> None:
     trainer._best_model_filename = path
 
 
-def validates_this_epoch(trainer: Any) -> bool:
-    """Whether the callback `should_validate_callback` lets this epoch be validated."""
-    return bool(trainer._should_validate_this_epoch)
-
-
 def tracker_state(tracker: Any) -> dict[str, Any]:
     """The state of the trainer's tracker of `validation_metric`, independent of the tracker."""
     return {**tracker.state_dict(), "best_epoch_metrics": dict(tracker.best_epoch_metrics)}

@@ -236,21 +236,24 @@ def test_mixed_precision_on_a_cpu(tmp_path, able, monkeypatch) -> None:
     seen = set()
     loss = ContrastiveObjective.loss
 
-    def note(self, batch):
-        handle = self.model.encoder.register_forward_hook(
-            lambda m, i, output: seen.add((output.dtype, torch.is_autocast_enabled("cpu")))
-        )
+    def note(module, inputs, output):
+        if isinstance(module, torch.nn.LSTM):
+            data = getattr(output[0], "data", output[0])  # of a packed sequence
+            seen.add((data.dtype, torch.is_autocast_enabled("cpu")))
+
+    def checked_loss(self, batch):
         found = loss(self, batch)
-        handle.remove()
         assert found is None or found.dtype == torch.float32
         return found
 
-    ContrastiveObjective.loss = note
+    settings = experiment({**NERCO, "head_only_epochs": 1}, use_amp=True, amp_dtype="bfloat16")
+    settings["validation_data_loader"] = {"batch_size": 1}  # torch runs sentences of one length in oneDNN
+    monkeypatch.setattr(ContrastiveObjective, "loss", checked_loss)
+    hook = torch.nn.modules.module.register_module_forward_hook(note)
     try:
-        settings = experiment({**NERCO, "head_only_epochs": 1}, use_amp=True, amp_dtype="bfloat16")
         train(settings, tmp_path / "run")
     finally:
-        ContrastiveObjective.loss = loss
+        hook.remove()
     if able:
         assert (torch.bfloat16, True) in seen
     else:
@@ -328,7 +331,7 @@ def test_a_loss_that_is_no_number_names_its_stage_and_sentences(tmp_path, monkey
         return found if next(calls) < 4 else found * float("nan")
 
     monkeypatch.setattr(ContrastiveObjective, "loss", diverge)
-    with pytest.raises(NerError, match=r"contrastive: the loss is nan in epoch 1, step 1 \(sentences .*train.json:\d+"):
+    with pytest.raises(NerError, match=r"contrastive: epoch 1, update 1: the loss is nan \(sentences .*train.json:\d+"):
         train(experiment({**NERCO, "select_on": "last"}), tmp_path / "run")
     monkeypatch.setattr(ContrastiveObjective, "loss", loss)
 

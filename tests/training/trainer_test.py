@@ -14,6 +14,7 @@ from staged_runs import NERCO, experiment, train
 
 from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ConfigError, NerError
+from ner_plugins.training.engine.checkpoints import Due
 from ner_plugins.training.trainer import NerTrainer
 
 IN_ORDER = {"data_loader": {"batch_size": 4}}
@@ -204,12 +205,15 @@ def test_options_of_checkpoints_are_checked(name, tmp_path) -> None:
         train(settings(checkpointer={name: 0}), tmp_path / "run")
 
 
-def test_checkpoints_are_saved_by_the_clock(tmp_path, monkeypatch) -> None:
-    from ner_plugins.training.engine.checkpoints import NerCheckpointer
-
-    made = NerCheckpointer(str(tmp_path), save_every_num_seconds=10)
-    now = made.clock()
-    made.clock = lambda: now + 9
-    assert not made.is_due(5)
-    made.clock = lambda: now + 11
-    assert made.is_due(6)
+def test_checkpoints_are_saved_by_the_clock_and_by_updates() -> None:
+    due = Due(seconds=10, updates=None)
+    now = due.clock()
+    due.clock = lambda: now + 9
+    assert not due(5)
+    due.clock = lambda: now + 11
+    assert due(6)
+    due.saved(6)
+    assert not due(7)
+    often = Due(seconds=None, updates=2)
+    often.start_epoch(3)
+    assert [often(update) for update in (4, 5)] == [False, True]

@@ -119,7 +119,7 @@ def test_of_epochs_with_one_metric_the_one_of_the_lower_loss_is_better(tmp_path,
 def test_the_validation_is_that_of_the_trainer(tmp_path) -> None:
     """With nothing frozen, and the trainer's settings, the stage's epochs are those of ordinary training."""
     optimizer = {"type": "adam", "lr": 0.01}
-    settings = experiment(optimizer=optimizer, num_epochs=3)
+    settings = experiment(type="ner", optimizer=optimizer, num_epochs=3)
     settings["data_loader"] = {"batch_sampler": {"type": "bucket", "batch_size": 4, "padding_noise": 0}}
     settings["model"]["dropout"] = 0.0
     train(settings, tmp_path / "plain")

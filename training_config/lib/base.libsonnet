@@ -22,6 +22,7 @@ local settings = import 'settings.libsonnet';
     batch_sampler: { type: 'token_budget', budget: 2560, max_sentences: 128, max_padding: 0.03, shuffle: false },
   },
   trainer: {
+    type: 'ner',
     num_epochs: settings.epochs(encoder.epochs),
     optimizer: encoder.optimizer($.rates),
     learning_rate_scheduler: { type: 'slanted_triangular', cut_frac: 0.1 },

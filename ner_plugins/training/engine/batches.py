@@ -56,6 +56,8 @@ class EpochBatches:
     seed : `Optional[int]`
         With a seed, an epoch's order depends on nothing but the seed, the epoch and the rank. `None`: on the state of
         the random generators.
+    equal_on_ranks : `bool`
+        Whether all ranks have equally many batches in an epoch, as a loss over the sentences of all ranks needs.
 
     # Raises
 
@@ -72,6 +74,7 @@ class EpochBatches:
         part_size: Optional[int] = None,
         drop_last: bool = False,
         seed: Optional[int] = None,
+        equal_on_ranks: bool = False,
     ) -> None:
         self.instances: list[Instance] = list(loader.iter_instances())
         for instance in self.instances:
@@ -86,11 +89,13 @@ class EpochBatches:
         self._part_size = part_size
         self._batch_size = batch_size or getattr(loader, "batch_size", None) or DEFAULT_BATCH_SIZE
         self._drop_last = drop_last
+        self._equal_on_ranks = equal_on_ranks
 
     @property
-    def number(self) -> Optional[int]:
-        """The number of batches of the rank that has most."""
-        return max_over_ranks(len(self), self._device)
+    def number(self) -> int:
+        """The number of batches in an epoch: see `epoch`."""
+        over_ranks = min_over_ranks if self._equal_on_ranks else max_over_ranks
+        return over_ranks(len(self), self._device)
 
     def __len__(self) -> int:
         """The number of batches of this rank."""
@@ -104,7 +109,8 @@ class EpochBatches:
 
     def epoch(self, epoch: int, start: int = 0) -> tuple[int, Iterator[Batch]]:
         """
-        The batches of an epoch, from batch `start` on. A rank with fewer batches than another ends early.
+        The batches of an epoch, from batch `start` on. A rank with fewer batches than another ends early, unless excess
+        ones are left out (`equal_on_ranks`).
 
         # Returns
 
@@ -113,14 +119,8 @@ class EpochBatches:
         """
         with seeded(self.seed, epoch):
             drawn = list(self._draw())
-        number = max_over_ranks(len(drawn), self._device)
-        return number, made_ready(self._batches(drawn[start:]))
-
-    def epoch_for_all_ranks(self, epoch: int, start: int = 0) -> tuple[int, Iterator[Batch]]:
-        """As `epoch`, with equally many batches on all ranks; excess ones are left out."""
-        with seeded(self.seed, epoch):
-            drawn = list(self._draw())
-        number = min_over_ranks(len(drawn), self._device)
+        over_ranks = min_over_ranks if self._equal_on_ranks else max_over_ranks
+        number = over_ranks(len(drawn), self._device)
         return number, made_ready(self._batches(drawn[start:number]))
 
     def sampled(self, number: int) -> Iterator[Batch]:

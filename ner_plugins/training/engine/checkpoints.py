@@ -13,11 +13,13 @@ from torch import Tensor
 from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ArchiveError, ConfigError, NerError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.training.trainer_access import parts
 
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
 BEST = "best.th"
+SECONDS = 300.0
 _STATE = re.compile(r"training_state_e(\d+)_b(\d+)\.th")
 _OWN = re.compile(r"((training|model)_state_e\d+_b\d+|best_e\d+|best)\.th(\.partial-.*)?|\.partial-\d+-\d+")
 
@@ -30,6 +32,46 @@ class Saved(NamedTuple):
 
     model: dict[str, Tensor]
     state: State
+
+
+class Due:
+    """
+    When to save within an epoch.
+
+    # Parameters
+
+    seconds : `Optional[float]`
+        When the last checkpoint is this old.
+    updates : `Optional[int]`
+        After this many updates.
+    """
+
+    def __init__(self, seconds: Optional[float], updates: Optional[int]) -> None:
+        self.seconds, self.updates = seconds, updates
+        self.clock: Clock = time.monotonic  # unlike the time of day, it does not jump
+        self._last_time = self.clock()
+        self._last_update = 0
+
+    def start_epoch(self, update: int) -> None:
+        """Count updates from update `update` of an epoch on."""
+        self._last_update = update
+
+    def saved(self, update: int) -> None:
+        """A checkpoint has been saved after update `update` of the epoch."""
+        self._last_time, self._last_update = self.clock(), update
+
+    def __call__(self, update: int) -> bool:
+        """Whether to save after update `update` of the epoch."""
+        late = self.seconds is not None and self.clock() - self._last_time >= self.seconds
+        return late or (self.updates is not None and update - self._last_update >= self.updates)
+
+
+def due_of(trainer: Any) -> Due:
+    """When a stage before training saves within an epoch: as often as the trainer, or every five minutes."""
+    checkpointer = parts(trainer).checkpointer
+    if isinstance(checkpointer, NerCheckpointer):
+        return Due(checkpointer.due.seconds, checkpointer.due.updates)
+    return Due(SECONDS, None)
 
 
 @Checkpointer.register("ner")
@@ -66,7 +108,7 @@ class NerCheckpointer(Checkpointer):
         self,
         serialization_dir: str,
         save_completed_epochs: bool = True,
-        save_every_num_seconds: Optional[float] = 300.0,
+        save_every_num_seconds: Optional[float] = SECONDS,
         save_every_num_batches: Optional[int] = None,
         keep_most_recent_by_count: Optional[int] = 2,
         keep_most_recent_by_age: Optional[float] = None,
@@ -82,26 +124,11 @@ class NerCheckpointer(Checkpointer):
                 raise ConfigError(f"trainer.checkpointer.{name} is {value}, but has to be more than 0, or null")
         self.folder = Path(serialization_dir)
         self.save_completed_epochs = save_completed_epochs
-        self.seconds = save_every_num_seconds
-        self.batches = save_every_num_batches
+        self.due = Due(save_every_num_seconds, save_every_num_batches)
         self.count = keep_most_recent_by_count
         self.age = keep_most_recent_by_age
-        self.clock: Clock = time.monotonic  # unlike the time of day, it does not jump
-        self._last_time = self.clock()
-        self._last_batch = 0
         self._best_files: dict[str, Optional[str]] = {}
         """The best weights that each checkpoint names."""
-
-    # When.
-
-    def start_epoch(self, batch: int) -> None:
-        """Count updates from update `batch` of the epoch."""
-        self._last_batch = batch
-
-    def is_due(self, batch: int) -> bool:
-        """Whether to save after update `batch` of an epoch."""
-        late = self.seconds is not None and self.clock() - self._last_time >= self.seconds
-        return late or (self.batches is not None and batch - self._last_batch >= self.batches)
 
     # Writing.
 
@@ -139,7 +166,7 @@ class NerCheckpointer(Checkpointer):
             self._write(dict(best), best_file)
         self._write(state, f"training_state_{place}.th")
         self._best_files[f"training_state_{place}.th"] = best_file
-        self._last_time, self._last_batch = self.clock(), batches
+        self.due.saved(batches)
         return str(best_file)
 
     def write_best(self, weights: Mapping[str, Tensor]) -> None:

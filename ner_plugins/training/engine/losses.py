@@ -57,6 +57,11 @@ class Losses:
         if self._reads_at_once or len(self._unread) >= _UNREAD:
             self.read()
 
+    @property
+    def mean(self) -> float:
+        """The mean of the losses that have been read."""
+        return self.total / max(self.batches, 1)
+
     def skip(self) -> None:
         """Count a batch without a loss."""
         self.skipped += 1

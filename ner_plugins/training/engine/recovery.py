@@ -6,8 +6,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
-from torch import Tensor
-
 from ner_plugins.distributed import gather_objects, is_first_rank, rank, wait_for_ranks
 from ner_plugins.files.atomic import atomic_path
 from ner_plugins.training.engine.checkpoints import Saved, State
@@ -78,7 +76,8 @@ def load(trainer: Any, saved: Saved) -> None:
     """Put a trainer into the state of a checkpoint, but for the random states: see `load_random`."""
     state = saved.state
     trainer.model.load_state_dict(saved.model)
-    trainer.epoch, trainer.updates_in_epoch = state["epochs_completed"], state["batches_in_epoch_completed"]
+    trainer.position.epochs = state["epochs_completed"]
+    trainer.position.updates = state["batches_in_epoch_completed"]
     trainer.best_file = state["best_file"]
     trainer.seed = trainer.training.seed = state["seed"]
     if trainer.validation is not None:
@@ -134,8 +133,3 @@ def _named(callbacks: Any) -> Iterator[tuple[str, Any]]:
         name = type(callback).__name__
         seen[name] += 1
         yield (name if seen[name] == 1 else f"{name} {seen[name]}"), callback
-
-
-def weights_on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A copy of weights that does not change with the model."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}

@@ -43,7 +43,7 @@ class Watchers:
         self, watchers: Sequence[Any], inputs: list[Any], outputs: list[Any], losses: Losses, number: int, settings: Any
     ) -> None:
         losses.read()
-        metrics = {**self._trainer.model.get_metrics(), "loss": losses.total / max(losses.batches, 1)}
+        metrics = {**self._trainer.model.get_metrics(), "loss": losses.mean}
         metrics["batch_loss"] = losses.last
         for watcher in watchers:
             watcher.on_batch(

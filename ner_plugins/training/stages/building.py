@@ -3,6 +3,8 @@
 import logging
 from typing import Any, Optional, Union
 
+import torch
+
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.engine.batches import EpochBatches
 from ner_plugins.training.freezing import matching
@@ -40,12 +42,19 @@ def training_batches(trainer: Any, batch_size: Optional[int], part_size: Optiona
     loader = trainer.data_loader
     if batch_size is None and getattr(loader, "batch_sampler", None) is None:
         batch_size = getattr(loader, "batch_size", None)
-    return EpochBatches(loader, trainer.model.vocab, trainer.cuda_device, batch_size, shuffle=True, part_size=part_size)
+    return EpochBatches(
+        loader,
+        trainer.model.vocab,
+        trainer.cuda_device,
+        batch_size,
+        shuffle=True,
+        part_size=part_size,
+        seed=getattr(trainer, "seed", torch.initial_seed()),
+        equal_on_ranks=True,
+    )
 
 
-def validation_batches(
-    trainer: Any, batch_size: Optional[int] = None, part_size: Optional[int] = None
-) -> EpochBatches:
+def validation_batches(trainer: Any, batch_size: Optional[int] = None, part_size: Optional[int] = None) -> EpochBatches:
     """The validation data, in order."""
     loader = validation_loader(trainer)
     return EpochBatches(loader, trainer.model.vocab, trainer.cuda_device, batch_size, part_size=part_size)

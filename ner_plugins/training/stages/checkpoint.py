@@ -22,7 +22,7 @@ FINISHED = "finished.th"
 State = dict[str, Any]
 
 # Other files in the folder belong to the user.
-_OWN = re.compile(r"(checkpoint|finished|\w+_constant|\w+_after_\d+)\.th(\.partial-.*)?|\.partial-\d+-\d+")
+_OWN = re.compile(r"(checkpoint|finished|\w+_constant|\w+_after_\d+(_\d+)?)\.th(\.partial-.*)?|\.partial-\d+-\d+")
 
 
 class StageCheckpoints:
@@ -56,9 +56,10 @@ class StageCheckpoints:
         """Save the part of the model that `stage` keeps, and `Objective.before`; returns the file name."""
         return self._write(f"{stage}_constant.th", {"model": dict(model), "before": before})
 
-    def write_model(self, stage: str, epochs: int, model: Mapping[str, Tensor]) -> str:
-        """Save the part of the model that `stage` changes, after some epochs; returns the file name."""
-        return self._write(f"{stage}_after_{epochs}.th", {"model": dict(model)})
+    def write_model(self, stage: str, epochs: int, model: Mapping[str, Tensor], updates: int = 0) -> str:
+        """Save the part of the model that `stage` changes, after some epochs and updates; returns the file name."""
+        name = f"{stage}_after_{epochs}_{updates}.th" if updates else f"{stage}_after_{epochs}.th"
+        return self._write(name, {"model": dict(model)})
 
     def read(self, name: str) -> State:
         """The content of a file written by `write_constant` or `write_model`, on the CPU."""

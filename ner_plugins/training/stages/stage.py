@@ -4,16 +4,17 @@ import logging
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 import torch
-from allennlp.common import Tqdm
-from allennlp.common.util import lazy_groups_of
 from torch import Tensor
 
-from ner_plugins.distributed import is_first_rank, min_over_ranks, sums_over_ranks
+from ner_plugins.distributed import gather_objects, rank
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training.engine.batches import Batch, EpochBatches
+from ner_plugins.training.engine.checkpoints import due_of
+from ner_plugins.training.engine.epoch import Position, train_epoch
+from ner_plugins.training.engine.losses import DIVERGED, Losses
 from ner_plugins.training.engine.random_states import random_states, restore_random_states
 from ner_plugins.training.engine.updates import Updates
 from ner_plugins.training.freezing import freeze, frozen_modules, learning, train_with
@@ -24,34 +25,28 @@ from ner_plugins.training.stages.options import StageOptions
 
 logger = logging.getLogger(__name__)
 
-_DIVERGED = (
-    "Training has probably diverged: lower the learning rate, clip gradients, or use bfloat16 or float32 in place of "
-    "float16"
-)
-
 
 @dataclass
-class Progress:
+class Progress(Position):
     """
     The progress of a stage.
 
     # Parameters
 
-    epochs : `int`
-        The number of finished epochs.
+    epochs, updates : `int`
+        See `Position`.
     best : `Optional[tuple[float, ...]]`
         The best score: higher is better, and later figures break ties.
     best_epochs : `int`
         The number of finished epochs when it was reached.
     """
 
-    epochs: int = 0
     best: Optional[tuple[float, ...]] = None
     best_epochs: int = 0
 
     def add(self, score: Optional[tuple[float, ...]]) -> bool:
         """Count an epoch; returns whether it is the best so far. Without a score every epoch is."""
-        self.epochs += 1
+        self.end_epoch()
         is_best = score is None or self.best is None or score > self.best
         if is_best:
             self.best, self.best_epochs = score, self.epochs
@@ -99,9 +94,10 @@ class Stage:
         parameters = self._parameters()
         # Modules that never learn keep the mode that they have in ordinary training.
         self._eval_modules = [] if options.dropout_when_frozen else frozen_modules(self.model, frozen)
-        batches = min_over_ranks(len(training), self.device)
-        updates_per_epoch = -(-batches // options.num_gradient_accumulation_steps)
+        updates_per_epoch = -(-training.number // options.num_gradient_accumulation_steps)
         optimizer, schedules = options.construct(parameters, epochs, updates_per_epoch)
+        self.losses = self._new_losses()
+        self._due = due_of(trainer)
         self.updates = Updates(
             [parameter for _, parameter in parameters],
             optimizer,
@@ -143,6 +139,9 @@ class Stage:
         self.objective.after(self._before, log, checkpoints.folder)
         restore_random_states(kept)
 
+    def _new_losses(self) -> Losses:
+        return Losses(self.device, self.objective.precision.scales)
+
     def _parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
         """The parameters that learn: of the model, and of the loss if it has any."""
         parameters = learning(self.model)
@@ -173,69 +172,61 @@ class Stage:
         figures |= {"learning_rates": self.updates.learning_rates, "seconds": round(time.monotonic() - start, 3)}
         self.updates.end_epoch(None if score is None else score[0])
         figures["best"] = is_best = self.progress.add(score)
+        self.losses = self._new_losses()
         self._save(is_best, {"stage": self.name, "epoch": epoch, **figures})
         self._log.add_epoch(self.name, epoch, figures)
         self._log_epoch(epoch, figures)
 
     def _train(self, epoch: int) -> dict[str, Any]:
-        """Train on all batches once."""
+        """Train on all batches once, or on those that are left of a stopped epoch."""
         train_with(self.model, self._eval_modules)
         if self.objective.module is not None:
             self.objective.module.train()
-        losses: list[float] = []
-        skipped = 0
-        number, batches = self.training.epoch_for_all_ranks(epoch)
-        accumulated = self.options.num_gradient_accumulation_steps
-        groups = lazy_groups_of(batches, accumulated)
-        for step, group in enumerate(self._with_progress_bar(groups, -(-number // accumulated), epoch)):
-            for batch in group:
-                loss = self._loss(batch, epoch, step)
-                if loss is None:
-                    skipped += 1
-                    continue
-                losses.append(self._finite_loss(loss, epoch, step, batch))
-                self.updates.accumulate(loss)
-            self.updates.step()
+        self._due.start_epoch(self.progress.updates)
+        train_epoch(
+            self.training,
+            self.progress,
+            self.losses,
+            f"{self.name} epoch {epoch}/{self.epochs - 1}",
+            self.options.num_gradient_accumulation_steps,
+            self.device,
+            self._update,
+            self._save_if_due,
+        )
         self.objective.end_training_epoch()
-        total, used, left_out = sums_over_ranks([sum(losses), len(losses), skipped], self.device)
+        total, _, used, left_out = self.losses.sums()
         if used == 0:
             raise ConfigError(
                 f"{self.name}: no batch of the training data has two tokens of one entity type, so there is "
                 "nothing to learn. Raise batch_size, or check train_data_path and the reader's entity_types"
             )
-        return {"training_loss": total / used, "batches": int(used), "skipped_batches": int(left_out)}
+        return {"training_loss": total / used, "batches": used, "skipped_batches": left_out}
 
-    def _loss(self, batch: Batch, epoch: int, step: int) -> Optional[Tensor]:
+    def _update(self, group: list[Batch]) -> None:
+        place = f"{self.name}: epoch {self.progress.epochs}, update {self.progress.updates}"
+        for batch in group:
+            loss = self._loss(batch, place)
+            if loss is None:
+                self.losses.skip()
+                continue
+            self.losses.add(loss, batch, place)
+            self.updates.accumulate(loss)
+        self.updates.step()
+        self.progress.updates += 1
+
+    def _loss(self, batch: Batch, place: str) -> Optional[Tensor]:
         try:
             return self.objective.loss(batch)
         except NerError as error:
             if type(error) is not NerError:
                 raise
             # The model names the sentences with NaN scores; add the place in training.
-            raise NerError(f"{self.name}, epoch {epoch}, step {step}: {error}") from error
-
-    def _with_progress_bar(self, groups: Iterator[list[Batch]], steps: int, epoch: int) -> Iterator[list[Batch]]:
-        if not is_first_rank():
-            return groups
-        title = f"{self.name} epoch {epoch}/{self.epochs - 1}"
-        shown: Iterator[list[Batch]] = Tqdm.tqdm(groups, total=steps, desc=title)
-        return shown
-
-    def _finite_loss(self, loss: Tensor, epoch: int, step: int, batch: Batch) -> float:
-        value = float(loss.detach())
-        overflow = value in (math.inf, -math.inf)
-        if math.isnan(value) or (overflow and not self.objective.precision.scales):
-            sentences = [str(one.get("source") or one.get("id")) for part in batch for one in part.get("metadata", [])]
-            listed = f" (sentences {', '.join(sentences[:8])}{', …' if len(sentences) > 8 else ''})"
-            raise NerError(
-                f"{self.name}: the loss is {value} in epoch {epoch}, step {step}{listed}. " + _DIVERGED
-            )
-        return value
+            raise NerError(f"{place}: {error}") from error
 
     def _finite_score(self, score: tuple[float, ...], epoch: int) -> tuple[float, ...]:
         if any(map(math.isnan, score)):
             raise NerError(
-                f"{self.name}: the validation of epoch {epoch} gives a figure that is not a number. {_DIVERGED}"
+                f"{self.name}: the validation of epoch {epoch} gives a figure that is not a number. {DIVERGED}"
             )
         return score
 
@@ -273,17 +264,33 @@ class Stage:
         self._load(self._model_file)
         self.progress = Progress(**resumed["progress"])
         self.updates.load_state_dict(resumed["updates"])
+        self.training.seed = resumed.get("seed")  # version 0.1 drew the order from the random states
+        losses = resumed.get("losses", [])
+        if rank() < len(losses):
+            self.losses.load_state_dict(losses[rank()])
         if self.objective.module is not None:
             self.objective.module.load_state_dict(resumed["loss"])
         self._log.resume(resumed["lines"])
         restore_rank(resumed["random"])
-        logger.info("%s: resuming after %d epochs", self.name, self.progress.epochs)
+        logger.info(
+            "%s: resuming after %d epochs and %d updates", self.name, self.progress.epochs, self.progress.updates
+        )
+
+    def _save_if_due(self) -> None:
+        """Save a checkpoint within an epoch."""
+        if self._due(self.progress.updates):
+            self._model_file = self._checkpoints.write_model(
+                self.name, self.progress.epochs, self._changed_state(), self.progress.updates
+            )
+            self._write_progress()
+            self._due.saved(self.progress.updates)
 
     def _save(self, is_best: bool, line: dict[str, Any]) -> None:
         self._model_file = self._checkpoints.write_model(self.name, self.progress.epochs, self._changed_state())
         if is_best:
             self._best_file = self._model_file
         self._write_progress([*self._log.lines, line])
+        self._due.saved(0)
 
     def _write_progress(self, lines: Optional[list[dict[str, Any]]] = None) -> None:
         files = (self._constant_file, self._model_file, self._best_file)
@@ -292,6 +299,8 @@ class Stage:
             "stage": self.name,
             "progress": vars(self.progress),
             "updates": self.updates.state_dict(),
+            "seed": self.training.seed,
+            "losses": gather_objects(self.losses.state_dict()),
             "loss": None if module is None else module.state_dict(),
             "lines": self._log.lines if lines is None else lines,
             "entry": self._entry,
