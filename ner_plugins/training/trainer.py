@@ -36,6 +36,7 @@ from ner_plugins.training.trainer_access import (
     publish_start,
     validates_this_epoch,
 )
+from ner_plugins.training.watching import watchers
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class NerTrainer(GradientDescentTrainer):
     - A step never waits for the GPU: losses are read for the progress line, about once a second.
     - Batches are made ready in a thread while the step before runs.
     - Callbacks can take part in a step: see `StepCallback`.
+    - A run is watched without being asked: see `ner_plugins.training.watching`.
 
     # Parameters
 
@@ -76,6 +78,8 @@ class NerTrainer(GradientDescentTrainer):
             raise ConfigError("the trainer ner does not work with sharded models: use the accelerator torch")
         self.parts = parts(self)
         self.callbacks = self.parts.callbacks
+        if kwargs.get("enable_default_callbacks", True):
+            self.callbacks += watchers(self.callbacks, str(output_folder(self)))
         self.seed = torch.initial_seed() if seed is None else seed
         self.position = Position()
         self.records = Records(self.parts.tracker)

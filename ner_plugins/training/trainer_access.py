@@ -112,7 +112,7 @@ class Parts(NamedTuple):
     accumulated_batches: int
     schedules: Sequence[Any]
     moving_average: Any
-    callbacks: Sequence[Any]
+    callbacks: list[Any]
     scaler: Any
     is_primary: bool
 

@@ -28,7 +28,6 @@ local settings = import 'settings.libsonnet';
     learning_rate_scheduler: { type: 'slanted_triangular', cut_frac: 0.1 },
     grad_norm: 1.0,
     validation_metric: '+seqeval/micro_f1',
-    checkpointer: { keep_most_recent_by_count: 1 },
     run_confidence_checks: false,  // they only test batch normalisation, which no model here has
   },
 }
