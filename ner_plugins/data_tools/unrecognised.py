@@ -5,7 +5,7 @@ from collections import Counter
 from typing import NamedTuple, Optional
 
 from ner_plugins.errors import shown
-from ner_plugins.files.encodings import conversion, likely_encoding
+from ner_plugins.files.encodings import conversion, likely_encoding, marked_encoding
 from ner_plugins.tag_schemes import is_tag
 
 _START = 30  # characters of the text in messages
@@ -31,7 +31,7 @@ def unrecognised(head: bytes) -> Cause:
     if not head.strip(b"\xef\xbb\xbf \t\r\n"):
         what = "has nothing but white space" if head.strip(b"\xef\xbb\xbf") else "is empty"
         return Cause(f"the file {what}", "Check that it is the right one, and complete")
-    encoding = "UTF-16" if _looks_like_utf_16(head) else likely_encoding(_whole_lines(head))
+    encoding = marked_encoding(head) or ("UTF-16" if _looks_like_utf_16(head) else likely_encoding(_whole_lines(head)))
     if encoding:
         return Cause("it is not UTF-8", conversion(encoding))
     if b"\r" in head[:-1] and b"\n" not in head:
@@ -41,13 +41,21 @@ def unrecognised(head: bytes) -> Cause:
 
 
 def _looks_like_utf_16(head: bytes) -> bool:
-    """Whether it has UTF-16's byte order mark, or zero in much of every other byte."""
+    """Whether much of every other byte is zero."""
     zeros = max(head[0::2].count(0), head[1::2].count(0))
-    return head[:2] in (b"\xff\xfe", b"\xfe\xff") or (zeros > 8 and 4 * zeros > len(head) and head.count(0) == zeros)
+    return zeros > 8 and 4 * zeros > len(head) and head.count(0) == zeros
 
 
 def _whole_lines(head: bytes) -> bytes:
-    return head[: head.rfind(b"\n") + 1] or head
+    """The whole lines; if the first is longer, its beginning without a UTF-8 character that is cut in two."""
+    if b"\n" in head:
+        return head[: head.rfind(b"\n") + 1]
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data":
+            return head[: error.start]
+    return head
 
 
 def _json_cause(text: str) -> Optional[Cause]:

@@ -1,11 +1,14 @@
 """Writing a file under a temporary name, so that there is the whole file or the earlier one."""
 
+import errno
 import itertools
 import os
 from contextlib import contextmanager
 from typing import Iterator, Union
 
 _numbers = itertools.count()
+# Of `write`, whose errors do not name the file.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -26,6 +29,10 @@ def atomic_path(target: Union[str, "os.PathLike[str]"], sync: bool = False, hidd
     hidden : `bool`, optional (default=`True`)
         Whether the temporary name is a hidden one, which nothing takes for a file of a corpus, rather than one that
         begins with the name of `target`.
+
+    # Raises
+
+    `OSError` if the file cannot be written. An error about the temporary file names `target` instead.
     """
     folder, name = os.path.split(target)
     partial = os.path.join(folder, f"{'' if hidden else name}.partial-{os.getpid()}-{next(_numbers)}")
@@ -35,6 +42,10 @@ def atomic_path(target: Union[str, "os.PathLike[str]"], sync: bool = False, hidd
             with open(partial, "rb+") as file:
                 os.fsync(file.fileno())
         os.replace(partial, target)
+    except OSError as error:
+        if error.filename == partial or (error.filename is None and error.errno in _FULL):
+            error.filename, error.filename2 = os.fspath(target), None
+        raise
     finally:
         if os.path.exists(partial):
             os.unlink(partial)

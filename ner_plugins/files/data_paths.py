@@ -246,6 +246,9 @@ def no_split(place: DataPath) -> DataError:
 def no_such_file(path: str) -> DataError:
     """The error for a path that does not exist: with the closest one that does, and the setting it comes from."""
     there = os.path.isdir(os.path.dirname(path.rstrip("/")) or ".")
+    if os.path.islink(path):
+        problem = f"a link to {os.readlink(path)}, which does not exist"
+        return DataError(problem, path=path, remedy="Correct the link, or name another file")
     near = _near_path(path)
     remedy = f"Did you mean {near}?" if near else "Check the path."
     if not os.path.isabs(path):

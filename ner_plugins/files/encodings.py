@@ -4,7 +4,8 @@ from typing import Optional
 
 _SAMPLE = 64  # lines
 _SHARE = 0.9  # of the characters that are not ASCII
-_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+# The mark of UTF-32 begins with that of UTF-16.
+_BOMS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def conversion(encoding: str) -> str:
@@ -12,9 +13,14 @@ def conversion(encoding: str) -> str:
     return f"It looks like {encoding}: iconv -f {encoding} -t UTF-8 FILE > NEW"
 
 
+def marked_encoding(data: bytes) -> Optional[str]:
+    """`UTF-32` or `UTF-16` if the bytes begin with its byte order mark."""
+    return next((encoding for mark, encoding in _BOMS.items() if data.startswith(mark)), None)
+
+
 def likely_encoding(data: bytes) -> Optional[str]:
     """
-    `UTF-16`, `CP949` or `GB18030` for bytes that look like it; `None` for others.
+    `UTF-32`, `UTF-16`, `CP949` or `GB18030` for bytes that look like it; `None` for others.
 
     If more lines are valid UTF-8 with Chinese or Korean characters than are invalid, the text counts as damaged UTF-8.
     Korean bytes are often valid Chinese too, but Chinese text hardly ever decodes to Hangul alone, so Korean is tried
@@ -23,10 +29,10 @@ def likely_encoding(data: bytes) -> Optional[str]:
     # Parameters
 
     data : `bytes`
-        Whole lines; UTF-16 is only recognised at the start of a file.
+        Whole lines; UTF-32 and UTF-16 are only recognised at the start of a file.
     """
-    if data[:2] in _BOMS:
-        return _BOMS[data[:2]]
+    if marked := marked_encoding(data):
+        return marked
     bad, good = [], 0
     for line in data.splitlines():
         try:

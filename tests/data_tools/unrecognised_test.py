@@ -17,6 +17,8 @@ CAUSES = {
     "empty": (b"", "the file is empty. Check"),
     "blank": (b" \n", "the file has nothing but white space. Check"),
     "utf16": ("青 B-ORG\n".encode("utf-16"), "it is not UTF-8. It looks like UTF-16: iconv"),
+    "utf32": ("青 B-ORG\n".encode("utf-32"), "it is not UTF-8. It looks like UTF-32: iconv"),
+    "longline": (("我" * 50_000).encode(), "it seems to be plain text without labels; it starts with '我我"),
     "utf16le": ("plain B-ORG and words\n".encode("utf-16-le"), "it is not UTF-8. It looks like UTF-16: iconv"),
     "gb18030": ("青禾银行的林晓彤来了\n".encode("gb18030"), "it is not UTF-8. It looks like GB18030: iconv"),
     "array": (json.dumps([RECORD]).encode(), "it is a JSON array. Write one JSON object per line"),
@@ -35,7 +37,7 @@ def test_causes(tmp_path: Path, name: str) -> None:
     (tmp_path / "data").write_bytes(data)
     with pytest.raises(NerError, match=re.escape(message)) as caught:
         guess_reader(str(tmp_path / "data"))
-    assert ("--reader NAME" in str(caught.value)) == (name in ("text", "binary"))
+    assert ("--reader NAME" in str(caught.value)) == (name in ("text", "longline", "binary"))
 
 
 def test_line_ends_of_cr_alone() -> None:

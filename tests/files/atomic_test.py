@@ -1,6 +1,9 @@
 """Files written under a temporary name."""
 
+import errno
 import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -51,3 +54,31 @@ def test_a_long_name(tmp_path: Path) -> None:
     with atomic_path(target) as partial:
         Path(partial).write_text("new")
     assert target.read_text() == "new"
+
+
+def test_an_error_names_the_target(tmp_path: Path) -> None:
+    target = tmp_path / "gone" / "f"
+    with pytest.raises(FileNotFoundError) as caught, atomic_path(target) as partial:
+        Path(partial).write_text("new")
+    assert caught.value.filename == str(target)
+
+
+def test_a_file_that_grows_too_large(tmp_path: Path) -> None:
+    target = tmp_path / "f"
+    target.write_text("old")
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(OSError) as caught, atomic_path(target) as partial:
+            Path(partial).write_text("new" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(target))
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, atomic_path(tmp_path / "f"):
+        (tmp_path / "input").read_text()
+    assert caught.value.filename == str(tmp_path / "input")

@@ -48,3 +48,11 @@ def test_parse_of_urls(text, parsed):
     place = DataPath.parse(text)
     assert (place.path, place.member, place.split) == parsed
     assert str(place) == text
+
+
+@pytest.mark.parametrize("target", ["gone.txt", "link.txt"])
+def test_a_link_to_nothing(target: str, tmp_path: Path) -> None:
+    link = tmp_path / "link.txt"
+    link.symlink_to(target)
+    message = str(no_such_file(str(link)))
+    assert message.startswith(f"{link}: a link to {target}, which does not exist. Correct the link")

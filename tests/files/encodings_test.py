@@ -15,6 +15,7 @@ TEXTS = {
 def test_chinese(name: str) -> None:
     assert likely_encoding(TEXTS[name].encode("gb18030")) == "GB18030"
     assert likely_encoding(TEXTS[name].encode("utf-16")) == "UTF-16"
+    assert likely_encoding(TEXTS[name].encode("utf-32")) == "UTF-32"
     assert likely_encoding(TEXTS[name].encode()) is None
 
 
