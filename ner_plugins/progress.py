@@ -185,6 +185,20 @@ def title_evaluation() -> None:
     replace(SimpleEvaluator, "__call__", titling)
 
 
+def title_test_evaluation() -> None:
+    """The same for the evaluation of the test data at the end of a training."""
+    from allennlp.training import util
+
+    def titling_test(original: Any) -> Any:
+        def evaluate(model: Any, data_loader: Any, *args: Any, **options: Any) -> Any:
+            with titled("evaluating", _length(data_loader)):
+                return original(model, data_loader, *args, **options)
+
+        return evaluate
+
+    replace(util, "evaluate", titling_test)
+
+
 def _length(data_loader: Sized) -> Optional[int]:
     try:
         return len(data_loader)

@@ -27,6 +27,7 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.common.logging", "after", "console", "keep_details_in_log_files"),
     ("allennlp.common.tqdm", "after", "progress", "steady_progress"),
     ("allennlp.evaluation.evaluator", "after", "progress", "title_evaluation"),
+    ("allennlp.training.util", "after", "progress", "title_test_evaluation"),
     ("allennlp.common.from_params", "after", "options", "refuse_unknown_options"),
     ("allennlp.common.from_params", "after", "options", "locate_construction_errors"),
     ("allennlp.common.params", "after", "settings", "supply_external_variables"),

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Mapping, Optional, Sequence
 
 from allennlp.common.util import SigTermReceived
 from allennlp.training.callbacks import TrainerCallback, WandBCallback
@@ -34,9 +34,12 @@ def tracking_library(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise ConfigError(
-            f"trainer.callbacks: {name} needs the package {name}: pip install 'ner_plugins[tracking]'"
-        ) from None
+        raise ConfigError(f"trainer.callbacks: {name} {missing_library(name)}") from None
+
+
+def missing_library(name: str) -> str:
+    """The message about a library that is not installed."""
+    return f"needs the package {name}: pip install 'ner_plugins[tracking]'"
 
 
 @TrainerCallback.register("wandb", exist_ok=True)
@@ -52,10 +55,11 @@ class NerWandBCallback(WandBCallback):
     `ConfigError` if wandb is not installed.
     """
 
+    library: ClassVar[str] = "wandb"
     _run_id: Optional[str]
 
     def __init__(self, serialization_dir: str, **kwargs: Any) -> None:
-        self.wandb = tracking_library("wandb")
+        self.wandb = tracking_library(self.library)
         super().__init__(serialization_dir, **kwargs)
         given = kwargs.get("wandb_kwargs") or {}
         if "anonymous" not in given:  # deprecated, and without effect
@@ -105,6 +109,8 @@ class MlflowCallback(EpochWatcher):
     `ConfigError` if MLflow is not installed, or does not accept the run.
     """
 
+    library: ClassVar[str] = "mlflow"
+
     def __init__(
         self,
         serialization_dir: str,
@@ -115,7 +121,7 @@ class MlflowCallback(EpochWatcher):
         files_to_save: Sequence[str] = ("config.json", "out.log"),
     ) -> None:
         super().__init__(serialization_dir)
-        self._mlflow = tracking_library("mlflow")
+        self._mlflow = tracking_library(self.library)
         self._uri, self._experiment = tracking_uri, experiment
         self._name = run_name or Path(serialization_dir).name
         self._tags = tags

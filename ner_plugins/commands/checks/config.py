@@ -8,6 +8,7 @@ from allennlp.commands.train import TrainModel
 from ner_plugins.commands.checks import (
     devices,
     files,
+    libraries,
     output_folder,
     parameter_groups,
     ranges,
@@ -53,5 +54,6 @@ def check_config(config: dict[str, Any], folder: Path) -> None:
     mistakes += validation_metric.unknown_figures(config, walk)
     mistakes += devices.absent_devices(config, walk)
     mistakes += files.missing_files(config, walk)
+    mistakes += libraries.missing_libraries(walk)
     mistakes += output_folder.unwritable(folder)
     raise_if_any(mistakes)
