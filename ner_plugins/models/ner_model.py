@@ -24,6 +24,7 @@ from ner_plugins.metrics import EntityMetric, SeqevalMetric
 from ner_plugins.models.gold_count import GoldCount
 from ner_plugins.models.offsets import names_of, to_characters, to_tokens
 from ner_plugins.models.thresholds import threshold_tensor
+from ner_plugins.modules.dropout import Dropout
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
 from ner_plugins.modules.token_types import TokenTypes
 
@@ -117,7 +118,7 @@ class NerModel(Model):
         self.text_field_embedder = text_field_embedder
         self.lattice_encoder = self._build_lattice_encoder(lattice_encoder)
         self.encoder = self._build_encoder(encoder)
-        self.dropout = torch.nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.metrics = _entity_metrics(metrics)
         self.gold_count = GoldCount()
         self._token_types = TokenTypes(self.types)

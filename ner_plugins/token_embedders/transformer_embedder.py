@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ner_plugins.archives.assets import is_loading
 from ner_plugins.errors import ConfigError
+from ner_plugins.modules.dropout import CheapDropout
 from ner_plugins.pretrained.encoder import build_encoder, read_encoder
 from ner_plugins.pretrained.tokenizer import length_limit, load_config, load_tokenizer, special_ids
 from ner_plugins.token_embedders.unpadded import (
@@ -208,7 +209,7 @@ class TransformerEmbedder(TokenEmbedder):
 
     def _hidden(self, ids: Tensor, **options: Any) -> Tensor:
         """Run the encoder on `ids`, (batch, positions). Shape: (batch, positions, dim)"""
-        with contextlib.nullcontext() if self.train_parameters else torch.no_grad():
+        with self._dropout(ids.device), contextlib.nullcontext() if self.train_parameters else torch.no_grad():
             output = self.encoder(
                 input_ids=ids, output_hidden_states=self.scalar_mix is not None, return_dict=True, **options
             )
@@ -218,6 +219,12 @@ class TransformerEmbedder(TokenEmbedder):
         # Do not mix the first, the output of the embedding layer.
         mixed: Tensor = self.scalar_mix(list(output.hidden_states[1:]))
         return mixed
+
+    def _dropout(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+        """The context for the encoder's dropout."""
+        recomputed = getattr(self.encoder, "is_gradient_checkpointing", False)
+        cheap = device.type == "cpu" and self.encoder.training and not recomputed
+        return CheapDropout() if cheap else contextlib.nullcontext()
 
     def _set_window(self, max_length: Optional[int], overlap: Optional[int], tokenizer: Any) -> None:
         prefix, suffix = special_ids(tokenizer)
