@@ -8,6 +8,7 @@ from allennlp.common import Registrable
 from torch import Tensor
 
 from ner_plugins.entities import Entity
+from ner_plugins.errors import ConfigError
 from ner_plugins.heads.decoding import DecodedSpans
 
 
@@ -70,6 +71,29 @@ class Head(torch.nn.Module, Registrable, ABC):
         `torch.Tensor`
             The training loss, a scalar.
         """
+
+    def divergence(self, first: Any, second: Any, entities: Tensor, mask: Tensor) -> Tensor:
+        """
+        How far apart two predictions for the same sentences are, for the callback `r_drop`:
+        (KL(P || Q) + KL(Q || P)) / 2 of what they are distributions over, summed over the batch.
+
+        # Parameters
+
+        first, second : `Any`
+            As returned by `score`, with dropout of their own.
+        entities, mask : `torch.Tensor`
+            As in `loss`.
+
+        # Returns
+
+        `torch.Tensor`
+            A scalar, differentiable in both.
+
+        # Raises
+
+        `ConfigError` if the head does not define it.
+        """
+        raise ConfigError(f"the head {type(self).__name__} has no `divergence`, which r_drop needs")
 
     @abstractmethod
     def decode(self, scores: Any, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ner_plugins.heads.band import span_mask
 from ner_plugins.heads.decoding import DecodedSpans, decode_spans
+from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.span_head import SpanHead
 from ner_plugins.modules.crf.tagging import TagSet
@@ -115,6 +116,15 @@ class PointerHead(SpanHead):
         of_ends = self.span_loss(end_logits, ends, mask, batch, self.negative_sampling)
         loss: Tensor = (of_starts + of_ends) / 2
         return loss
+
+    def divergence(self, first: PointerScores, second: PointerScores, entities: Tensor, mask: Tensor) -> Tensor:
+        """Half the sum of that of the start labels and that of the end labels, of each token; as `loss`."""
+        starts = None
+        if self.training:
+            starts, _ = pointer_targets(entities, mask, self._tag_set, self.max_span_width)
+        ends = [self.end_logits(scores, starts) for scores in (first, second)]
+        of_starts = symmetric_divergence(first.start, second.start, mask)
+        return (of_starts + symmetric_divergence(ends[0], ends[1], mask)) / 2
 
     @torch.no_grad()
     def decode(self, scores: PointerScores, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:

@@ -9,6 +9,7 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import band_width, checked_width, reachable_spans, span_mask
 from ner_plugins.heads.decoding import MODES, DecodedSpans, decode_spans
+from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, span_targets
@@ -114,6 +115,10 @@ class SpanHead(Head):
         targets, _ = span_targets(entities, (batch, length, width))
         loss: Tensor = self.span_loss(scores, targets, span_mask(mask, width), batch, self.negative_sampling)
         return loss
+
+    def divergence(self, first: Any, second: Any, entities: Tensor, mask: Tensor) -> Tensor:
+        """That of the classes of each span of the texts, by the softmax of its logits."""
+        return symmetric_divergence(first, second, span_mask(mask, first.size(2)))
 
     def decode(self, scores: Any, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The spans that `decoding` keeps."""

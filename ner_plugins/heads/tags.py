@@ -8,6 +8,7 @@ from torch import Tensor
 from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.decoding import DecodedSpans
+from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.tag_scorers import TagScorer, make_tag_scorer
 from ner_plugins.modules.crf.crf import ConditionalRandomField
@@ -126,6 +127,12 @@ class TagsHead(Head):
         else:
             loss = self.tag_loss(scores, tags, mask, len(mask), self.negative_sampling)
         return loss
+
+    def divergence(self, first: Tensor, second: Tensor, entities: Tensor, mask: Tensor) -> Tensor:
+        """That of the CRF's distributions over taggings, exactly; with `softmax` that of the tags of each token."""
+        if self.decoder == "crf":
+            return self.crf.divergence(first, second, mask)
+        return symmetric_divergence(first, second, mask)
 
     def decode(self, scores: Tensor, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The entities of the best tagging whose probability reaches their type's threshold."""

@@ -122,7 +122,7 @@ class NerModel(Model):
         self.metrics = _entity_metrics(metrics)
         self.gold_count = GoldCount()
         self._token_types = TokenTypes(self.types)
-        self._training_metrics = training_metrics
+        self.training_metrics = training_metrics
         self._unlabelled: Optional[str] = None
         self._warned_of_unreachable = False
         self._warned_of_unused = False
@@ -221,7 +221,7 @@ class NerModel(Model):
                 # AllenNLP's trainer would only report "nan loss"; name the sentences.
                 invalid = self.head.decode(scores, mask, self.thresholds).invalid.tolist()
                 raise not_numbers(invalid or range(len(metadata)), names_of(metadata))
-        if not self.training or self._training_metrics:
+        if not self.training or self.training_metrics:
             decoded = self.head.decode(scores, mask, self.thresholds)
             output["entities"] = to_characters(decoded, metadata, self.types)
             output["text"] = [sentence["text"] for sentence in metadata]
@@ -295,7 +295,7 @@ class NerModel(Model):
         The metrics' figures, `<metric>/<figure>`. With `reset` also per type, and `gold` and `unreachable_gold`: the
         number of gold entities, and of those that this model could never predict.
         """
-        if self.training and not self._training_metrics:
+        if self.training and not self.training_metrics:
             return {}
         if reset and self._unlabelled is not None:
             place, self._unlabelled = self._unlabelled, None

@@ -20,7 +20,7 @@ from ner_plugins.training.engine import recovery
 from ner_plugins.training.engine.batches import Batch, Batches, batches_of
 from ner_plugins.training.engine.checkpoints import NerCheckpointer
 from ner_plugins.training.engine.epoch import Position, train_epoch
-from ner_plugins.training.engine.hooks import Forward, Outputs, StepCallback, step_callbacks
+from ner_plugins.training.engine.hooks import Forward, Outputs, StepCallback, add_gradients, step_callbacks
 from ner_plugins.training.engine.losses import Losses
 from ner_plugins.training.engine.memory import out_of_memory_message
 from ner_plugins.training.engine.records import Records
@@ -170,7 +170,11 @@ class NerTrainer(GradientDescentTrainer):
 
     def _run_epoch(self) -> None:
         start = time.monotonic()
+        for hook in self.hooks:
+            hook.start_epoch(self, self.epoch)
         self._train_on_all_batches()
+        for hook in self.hooks:
+            hook.end_epoch(self, self.epoch)
         training, figures = self._training_figures(), None
         if self.validation is not None and validates_this_epoch(self):
             figures = self._validate(self.validation)
@@ -256,9 +260,13 @@ class NerTrainer(GradientDescentTrainer):
             loss = outputs["loss"]
             weight = outputs.get("loss_weight", 1.0) if weighted else 1.0
             self.losses.add(loss, [batch], place, outputs.get("reg_loss"))
-            self._backward(outputs, loss, weight)
-            for hook in self.hooks:
-                hook.after_backward(self, batch, lambda: self.updates.backward(self._outputs(batch)["loss"], weight))
+            add_gradients(
+                self.hooks,
+                self,
+                batch,
+                lambda: self._backward(outputs, loss, weight),
+                lambda: self.updates.backward(self._outputs(batch)["loss"], weight),
+            )
             self.updates.count(weight)
         except torch.cuda.OutOfMemoryError as error:
             raise NerError(out_of_memory_message(batch, place, error)) from error

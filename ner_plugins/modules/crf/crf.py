@@ -159,6 +159,21 @@ class ConditionalRandomField(torch.nn.Module):
         """
         return crf_inference.entropy(self.potentials(emissions, mask))
 
+    def divergence(self, first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
+        """
+        (KL(P || Q) + KL(Q || P)) / 2 of the distributions over taggings, those of the loss, that two sets of emissions
+        give; summed over the sentences. Differentiable.
+
+        Transitions and both log Z cancel: the sum of the two is that of (p(y) - q(y))(first(y) - second(y)), with p and
+        q the marginals of each tag at each token. So it is exact, and no more expensive than a divergence of marginals.
+        """
+        marginals = [
+            crf_inference.marginals(self.potentials(emissions, mask, constrained=self.constrain_training))
+            for emissions in (first, second)
+        ]  # Shape of each: (batch, length, tags)
+        difference = (first.to(marginals[0]) - second.to(marginals[0])).masked_fill(~mask.bool().unsqueeze(-1), 0.0)
+        return ((marginals[0] - marginals[1]) * difference).sum() / 2
+
     @torch.no_grad()
     def entity_probabilities(self, emissions: Tensor, mask: Tensor, tag_set: TagSet, spans: Spans) -> Tensor:
         """The exact probability of each entity (`ner_plugins.modules.crf.entity_probabilities`). Shape: (spans,)"""
