@@ -75,6 +75,9 @@ class NerModel(Model):
         Adds the words of a lexicon (`dataset_reader.lexicon`), before `encoder`: see the model `flat`.
     dropout : `float`, optional (default=`0.0`)
         On the input of the encoder and of the head.
+    dropout_samples : `int`, optional (default=`1`)
+        In training, the loss is the mean over this many dropout masks on the input of the head (Inoue 2019,
+        "Multi-Sample Dropout for Accelerated Training and Better Generalization").
     metrics : `Optional[list[Metric]]`, optional (default=`None`)
         Metrics of this package, called with predicted and raw gold entities; `None` for `seqeval`. Their figures are
         `<name>/<figure>`.
@@ -103,6 +106,7 @@ class NerModel(Model):
         encoder: Optional[Lazy[Seq2SeqEncoder]] = None,
         lattice_encoder: Optional[Lazy[LatticeEncoder]] = None,
         dropout: float = 0.0,
+        dropout_samples: int = 1,
         metrics: Optional[list[Metric]] = None,
         training_metrics: bool = False,
         thresholds: Any = None,  # `Thresholds`, which `threshold_tensor` checks
@@ -119,6 +123,9 @@ class NerModel(Model):
         self.lattice_encoder = self._build_lattice_encoder(lattice_encoder)
         self.encoder = self._build_encoder(encoder)
         self.dropout = Dropout(dropout)
+        if dropout_samples < 1:
+            raise ConfigError(f"model.dropout_samples is {dropout_samples}, but has to be 1 or more")
+        self.dropout_samples = dropout_samples
         self.metrics = _entity_metrics(metrics)
         self.gold_count = GoldCount()
         self._token_types = TokenTypes(self.types)
@@ -211,11 +218,15 @@ class NerModel(Model):
             `text` and `id`.
         """
         mask = get_text_field_mask(tokens)  # Shape: (batch, tokens)
-        encoded = self.encode(tokens, mask, lattice)  # Shape: (batch, tokens, encoding_dim)
-        scores = self.score(encoded, mask)
+        vectors = self.contextualise(tokens, mask, lattice)  # Shape: (batch, tokens, encoding_dim)
+        scores = self.score(self.dropout(vectors), mask)
         output: dict[str, Any] = {}
         if entities is not None:
             output["loss"] = self.head.loss(scores, entities, mask)
+            if self.training and self.dropout_samples > 1:
+                more = [self.score(self.dropout(vectors), mask) for _ in range(self.dropout_samples - 1)]
+                losses = [output["loss"], *(self.head.loss(one, entities, mask) for one in more)]
+                output["loss"] = torch.stack(losses).mean()
             # Elsewhere the check would wait for the device in every step; the trainer checks the losses that it logs.
             if self.training and output["loss"].device.type == "cpu" and torch.isnan(output["loss"]):
                 # AllenNLP's trainer would only report "nan loss"; name the sentences.
@@ -246,15 +257,19 @@ class NerModel(Model):
         return EncodedTokens(encoded, mask, *self._token_types(batch["entities"], mask))
 
     def encode(self, tokens: TextFieldTensors, mask: Tensor, lattice: Optional[Lattice] = None) -> Tensor:
-        """Vectors of the tokens in context. Shape: (batch, tokens, encoding_dim)."""
+        """Vectors of the tokens in context, with dropout. Shape: (batch, tokens, encoding_dim)."""
+        encoded: Tensor = self.dropout(self.contextualise(tokens, mask, lattice))
+        return encoded
+
+    def contextualise(self, tokens: TextFieldTensors, mask: Tensor, lattice: Optional[Lattice] = None) -> Tensor:
+        """`encode` without the dropout on its result."""
         encoded: Tensor = self.text_field_embedder(tokens)  # Shape: (batch, tokens, embedding_dim)
         if self.lattice_encoder is None:
             self._warn_of_unused(lattice)
         else:  # applies its own dropout to its input
             encoded = self.lattice_encoder(encoded, mask, self._checked_lattice(lattice))
-        encoded = self.dropout(encoded)
         if self.encoder is not None:
-            encoded = self.dropout(self.encoder(encoded, mask))
+            encoded = self.encoder(self.dropout(encoded), mask)
         return encoded
 
     def score(self, encoded: Tensor, mask: Tensor) -> Any:
