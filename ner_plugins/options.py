@@ -16,6 +16,8 @@ NOT_OPTIONS = {"self", "vocab", "manual_distributed_sharding", "manual_multiproc
 """Arguments of constructors that do not come from a config."""
 # The key of the object whose arguments are being constructed, with a dot behind it: `model.`; empty at the top.
 _owner: ContextVar[str] = ContextVar("ner_plugins_owner", default="")
+# The keys of the objects that are being built, outermost first, with the class and the constructor of each.
+_around: ContextVar[tuple[tuple[str, type, Any], ...]] = ContextVar("ner_plugins_around", default=())
 
 
 def refuse_unknown_options() -> None:
@@ -31,14 +33,18 @@ def refuse_unknown_options() -> None:
         def create_kwargs(constructor: Callable[..., Any], cls: type, params: Any, **extras: Any) -> Any:
             known = from_params.infer_params(cls, constructor)
             if not takes_anything(cls, constructor):
-                fixed: frozenset[str] = getattr(cls, "fixed_options", frozenset())
+                taken = _options(cls, known)
                 for key in params:
-                    if key not in known or key in fixed:
-                        options = known.keys() - fixed - NOT_OPTIONS - extras.keys() - {"kwargs"}
+                    if key not in taken:
+                        supplied = extras.keys() - getattr(cls, "shared_options", frozenset())
+                        options = taken - NOT_OPTIONS - supplied
                         raise OptionError(unknown_option(params.history, registered_name(cls), key, options))
             for key in params:
                 if params.get(key) is None and key in known and known[key].default is not None:
                     check_choice(params.history + key, None, known[key].annotation)
+                    _check_object(params.history + key, None, known[key].annotation)
+            if hasattr(cls, "check_config"):
+                cls.check_config(params)
             token = _owner.set(params.history)
             try:
                 return original(constructor, cls, params, **extras)
@@ -55,8 +61,8 @@ def locate_construction_errors() -> None:
     AllenNLP 2.10.1 does not name the config key in most errors raised while it builds an object from a config.
 
     Every exception gets two attributes on its way up: `config_key`, the innermost key (`model.loss`, `callbacks.0`;
-    empty at the top of a config), and `config_value`, what the config has there. The values of options annotated with
-    `Literal`, which AllenNLP passes on unchecked, are checked here: see `check_choice`.
+    empty at the top of a config), and `config_value`, what the config has there. AllenNLP passes on unchecked the
+    values of options annotated with `Literal` or `Lazy`, and reads a string as a list of letters; all are checked here.
     """
     from allennlp.common import from_params
     from allennlp.common.params import Params
@@ -71,6 +77,9 @@ def locate_construction_errors() -> None:
                 value = Params({"type": value} if isinstance(value, str) else value, history=f"{key}.")
             try:
                 check_choice(key, value, annotation)
+                if value is not default:
+                    _check_list(key, value, annotation)
+                    value = _check_object(key, value, annotation)
                 return original(class_name, argument_name, value, annotation, default, **extras)
             except Exception as error:
                 _locate(error, key, value)
@@ -79,13 +88,18 @@ def locate_construction_errors() -> None:
         return construct_arg
 
     def locating_objects(original: Any) -> Any:
-        def from_params(cls: type, /, *args: Any, **kwargs: Any) -> Any:
+        def from_params(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
+            params = kwargs["params"] if "params" in kwargs else args[0] if args else None
+            place = getattr(params, "history", "")
+            inspected = kwargs.get("constructor_to_inspect") or cls.__init__
+            token = _around.set((*_around.get(), (place, cls, inspected)))
             try:
                 return original(cls, *args, **kwargs)
             except Exception as error:
-                params = kwargs["params"] if "params" in kwargs else args[0] if args else None
-                _locate(error, getattr(params, "history", "").rstrip("."), params)
+                _locate(error, place.rstrip("."), params)
                 raise
+            finally:
+                _around.reset(token)
 
         return from_params
 
@@ -96,6 +110,32 @@ def locate_construction_errors() -> None:
 def _locate(error: Any, key: str, value: Any) -> None:
     if not getattr(error, "config_key", ""):
         error.config_key, error.config_value = key, value
+
+
+def _options(cls: type, known: dict[str, inspect.Parameter]) -> set[str]:
+    """What a config can give of the arguments `known`."""
+    variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    fixed: frozenset[str] = getattr(cls, "fixed_options", frozenset())
+    return {name for name, argument in known.items() if argument.kind not in variable} - fixed - {"self"}
+
+
+def _check_object(key: str, value: Any, annotation: Any) -> Any:
+    """`value`, a name as an object with its `type`; `OptionError` if a `Lazy` object cannot be built of it."""
+    from allennlp.common import Lazy, Params, Registrable
+
+    if get_origin(annotation) is not Lazy or isinstance(value, (dict, Params)):
+        return value
+    [cls] = get_args(annotation)
+    has_types = cls in Registrable._registry
+    if has_types and isinstance(value, str) and value:
+        return Params({"type": value}, history=f"{key}.")
+    expected = 'an object with a "type", or the name of one' if has_types else "an object"
+    raise OptionError(f"{key} is {written(value)}, but has to be {expected}")
+
+
+def _check_list(key: str, value: Any, annotation: Any) -> None:
+    if get_origin(annotation) is list and isinstance(value, str):
+        raise OptionError(f"{key} is {written(value)}, but has to be a list")
 
 
 def check_choice(key: str, value: Any, annotation: Any) -> None:
@@ -185,8 +225,22 @@ def unknown_option(place: str, owner: str, key: str, options: Collection[str]) -
     """
     near = get_close_matches(key, options, n=1)
     where = f"{place.rstrip('.')}: " if place else ""
+    above = _place_above(place, key)
+    if above is not None:
+        return f"{where}{owner} has no option {key!r}. It belongs to {above}: write it as {above}.{key}"
     listed = ", ".join(sorted(options)) or "none"
     return f"{where}{owner} has no option {key!r}{f': did you mean {near[0]!r}?' if near else '.'} It has: {listed}"
+
+
+def _place_above(place: str, key: str) -> Optional[str]:
+    """The key of the innermost object around `place` with the option `key`; `None` if none has it."""
+    from allennlp.common.from_params import infer_params
+
+    for above, cls, constructor in reversed(_around.get()):
+        inside = above and above != place and place.startswith(above)
+        if inside and key in _options(cls, infer_params(cls, constructor)):
+            return str(above).rstrip(".")
+    return None
 
 
 def registered_name(cls: type) -> str:
@@ -217,6 +271,8 @@ def name_few_choices() -> None:
     def naming_few(original: Any) -> Any:
         def pop_choice(self: Any, key: str, choices: Any, *args: Any, **kwargs: Any) -> Any:
             value = self.params.get(key)
+            if key in self.params and not isinstance(value, str):
+                raise OptionError(f"{self.history}{key} is {written(value)}, but has to be a name (a string)")
             try:
                 return original(self, key, choices, *args, **kwargs)
             except ConfigurationError:

@@ -8,7 +8,7 @@ from torch import Tensor
 from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.projection import SpanProjection
-from ner_plugins.heads.span_head import Decoding, SpanHead
+from ner_plugins.heads.span_head import BandDecoding, SpanHead
 from ner_plugins.heads.span_scorer import Init, SpanScorer
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss
 
@@ -51,7 +51,7 @@ class BiaffineHead(SpanHead):
         max_span_width: Optional[int] = None,
         init: Init = "zeros",
         loss: Optional[CellLoss] = None,
-        decoding: Decoding = "flat_greedy",
+        decoding: BandDecoding = "flat_greedy",
         **kwargs: Any,
     ) -> None:
         loss = loss or CrossEntropyLoss()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.pair_scorer import score_pairs
-from ner_plugins.heads.span_head import SpanHead
+from ner_plugins.heads.span_head import BandDecoding, SpanHead
 
 _PUBLISHED_WIDTH = 10
 
@@ -35,6 +35,8 @@ class PairsHead(SpanHead):
         Size of the width embedding.
     hidden_dim : `Optional[int]`, optional (default=`None`)
         Number of hidden units; `None` for `encoding_dim`, as published.
+    decoding : `str`, optional (default=`"flat_optimal"`)
+        `flat_greedy`, `flat_optimal` or `nested`.
     **kwargs
         See `SpanHead`.
 
@@ -52,10 +54,11 @@ class PairsHead(SpanHead):
         max_span_width: Optional[int] = None,
         width_dim: int = 150,
         hidden_dim: Optional[int] = None,
+        decoding: BandDecoding = "flat_optimal",
         **kwargs: Any,
     ) -> None:
         width = _PUBLISHED_WIDTH if max_span_width is None else max_span_width
-        super().__init__(encoding_dim, types, max_span_width=width, **kwargs)
+        super().__init__(encoding_dim, types, max_span_width=width, decoding=decoding, **kwargs)
         units = encoding_dim if hidden_dim is None else hidden_dim
         if min(width_dim, units) < 1:
             raise ConfigError(f"width_dim and hidden_dim must be >= 1, got {width_dim} and {units}")

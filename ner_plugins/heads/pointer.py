@@ -14,6 +14,8 @@ from ner_plugins.heads.head import Head
 from ner_plugins.heads.span_head import SpanHead
 from ner_plugins.modules.crf.tagging import TagSet
 
+PointerDecoding = Literal["flat_greedy", "flat_optimal", "published"]
+
 
 class PointerScores(NamedTuple):
     """
@@ -52,6 +54,8 @@ class PointerHead(SpanHead):
         See `SpanHead`.
     conditioning : `str`, optional (default=`"soft"`)
         What the ends depend on in evaluation: `soft`, the probabilities of the start labels; `hard`, the likeliest.
+    decoding : `str`, optional (default=`"flat_optimal"`)
+        `flat_greedy`, `flat_optimal` or `published`.
     **kwargs
         See `SpanHead`. The cells of `loss` and of `negative_sampling` are tokens here.
     """
@@ -67,9 +71,10 @@ class PointerHead(SpanHead):
         types: Sequence[str],
         max_span_width: Optional[int] = None,
         conditioning: Literal["soft", "hard"] = "soft",
+        decoding: PointerDecoding = "flat_optimal",
         **kwargs: Any,
     ) -> None:
-        super().__init__(encoding_dim, types, max_span_width=max_span_width, **kwargs)
+        super().__init__(encoding_dim, types, max_span_width=max_span_width, decoding=decoding, **kwargs)
         self.conditioning = conditioning
         self._tag_set = pointer_tags(len(types))
         units = encoding_dim + self.num_classes

@@ -1,7 +1,7 @@
 """Projections of token vectors to their role as the first, or the last, token of a span."""
 
 import math
-from typing import Optional
+from typing import ClassVar, Optional
 
 import torch.nn.functional as F
 from allennlp.common import FromParams
@@ -37,6 +37,9 @@ class SpanProjection(nn.Module, FromParams):
 
     `ConfigError` if `depth`, `dim` or `dropout` is out of range.
     """
+
+    fixed_options: ClassVar[frozenset[str]] = frozenset({"input_dim"})
+    """What the head gives; a config that gives it is refused."""
 
     def __init__(
         self,

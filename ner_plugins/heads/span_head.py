@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Literal, Optional, Sequence
 
-from allennlp.common import Lazy
+from allennlp.common import Lazy, Params
 from torch import Tensor
 
 from ner_plugins.entities import Entity
@@ -14,6 +14,7 @@ from ner_plugins.heads.head import Head
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, span_targets
 
+BandDecoding = Literal["flat_greedy", "flat_optimal", "nested"]
 Decoding = Literal["flat_greedy", "flat_optimal", "nested", "published"]
 DecodingScore = Literal["margin", "logit", "probability"]
 
@@ -49,6 +50,10 @@ class SpanHead(Head):
     """Whether `score` returns a band of spans, which a loss over neighbouring spans needs."""
     decodings: ClassVar[tuple[str, ...]] = MODES
     """The values of `decoding` that this head can have."""
+    shared_options: ClassVar[frozenset[str]] = frozenset(
+        {"max_span_width", "loss", "negative_sampling", "decoding", "decoding_score"}
+    )
+    """The options that a `span` model takes for its head."""
 
     def __init__(
         self,
@@ -62,7 +67,8 @@ class SpanHead(Head):
     ) -> None:
         super().__init__(encoding_dim, types)
         if decoding not in self.decodings:
-            raise ConfigError(f'decoding is "{decoding}"; with this head it can be {", ".join(self.decodings)}')
+            *others, last = self.decodings
+            raise ConfigError(f'decoding is "{decoding}"; with this head it can be {", ".join(others)} or {last}')
         if loss is not None and loss.needs_band and not self.scores_band:
             raise ConfigError("the loss shares gold among neighbouring spans, but this head scores tokens, not spans")
         self.max_span_width = checked_width(max_span_width)
@@ -79,6 +85,26 @@ class SpanHead(Head):
     def band_width(self, length: int) -> int:
         """The number of widths scored for texts of `length` tokens."""
         return band_width(length, self.max_span_width)
+
+    @classmethod
+    def check_config(cls, params: Params) -> None:
+        """
+        Check the parameters of a `span` model, as a model or as a head; other heads have no `head` in theirs.
+
+        # Raises
+
+        `ConfigError` if `head` has no type, or if an option stands both in `head` and beside it.
+        """
+        if "head" not in params:
+            return
+        place, inner = params.history, params.get("head")
+        if not isinstance(inner, Params):
+            return  # a name, or refused where it is read
+        if "type" not in inner:
+            raise ConfigError(f'{place}head has to name the "type" of a head that scores spans, such as "pairs"')
+        for name in sorted(cls.shared_options):
+            if name in params and name in inner:
+                raise ConfigError(f"{place}head.{name} and {place}{name} are the same option: remove one")
 
     @classmethod
     def of_span_model(
@@ -99,12 +125,12 @@ class SpanHead(Head):
 
         `ConfigError` if `head` does not score spans.
         """
-        modules = {"max_span_width": max_span_width, "loss": loss, "negative_sampling": negative_sampling}
-        # AllenNLP passes these on to nested objects too: an absent `loss` would replace a loss's own `loss`.
-        given = {name: value for name, value in modules.items() if value is not None}
-        inner: Head = head.construct(
-            encoding_dim=encoding_dim, types=types, decoding=decoding, decoding_score=decoding_score, **given
-        )
+        options: dict[str, Any] = {"decoding": decoding, "decoding_score": decoding_score}
+        options |= {"max_span_width": max_span_width, "loss": loss, "negative_sampling": negative_sampling}
+        # AllenNLP passes these on to nested objects too: an absent `loss` would replace a loss's own `loss`. An option
+        # that `head` gives itself wins over a default.
+        given = {name: value for name, value in options.items() if value is not None and name not in head._params}
+        inner: Head = head.construct(encoding_dim=encoding_dim, types=types, **given)
         if not isinstance(inner, SpanHead):
             raise ConfigError('head does not score spans: use "pairs" or "pointer", or the model "ner"')
         return inner

@@ -1,7 +1,7 @@
 """The base of scorers of typed spans, and a span's width as a feature of its score."""
 
 from abc import ABC, abstractmethod
-from typing import Literal, Optional
+from typing import ClassVar, Literal, Optional
 
 import torch
 from allennlp.common import Registrable
@@ -37,6 +37,8 @@ class SpanScorer(SpanBand, Registrable, ABC):
     """
 
     default_implementation = "biaffine"
+    fixed_options: ClassVar[frozenset[str]] = frozenset({"input_dim", "num_classes", "max_span_width", "init"})
+    """What the head gives; a config that gives one of these is refused."""
 
     def __init__(
         self, input_dim: int, num_classes: int, max_span_width: Optional[int] = None, init: Init = "zeros"

@@ -8,11 +8,12 @@ from allennlp.data import Vocabulary
 from allennlp.models import Model
 from allennlp.modules import TextFieldEmbedder
 
+from ner_plugins.errors import ConfigError
 from ner_plugins.heads.biaffine import BiaffineHead
 from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.projection import SpanProjection
-from ner_plugins.heads.span_head import Decoding, DecodingScore, SpanHead
+from ner_plugins.heads.span_head import BandDecoding, Decoding, DecodingScore, SpanHead
 from ner_plugins.heads.span_scorer import Init, SpanScorer
 from ner_plugins.heads.tag_scorers import TagScorer
 from ner_plugins.heads.tags import CrfReduction, Decoder, TagsHead
@@ -80,7 +81,7 @@ class BiaffineNer(NerModel):
         init: Init = "zeros",
         loss: Optional[CellLoss] = None,
         negative_sampling: Optional[NegativeSampling] = None,
-        decoding: Decoding = "flat_greedy",
+        decoding: BandDecoding = "flat_greedy",
         decoding_score: DecodingScore = "margin",
         **kwargs: Any,
     ) -> None:
@@ -112,7 +113,13 @@ class SpanNer(NerModel):
         See `SpanHead`, whose options these are.
     **kwargs
         See `NerModel`.
+
+    # Raises
+
+    `ConfigError` as `SpanHead.check_config`.
     """
+
+    check_config = SpanHead.check_config
 
     def __init__(
         self,
@@ -154,7 +161,20 @@ class FlatNer(NerModel):
         On the encoder's result. Its input has a dropout of its own, `lattice_encoder.embedding_dropout`.
     **kwargs
         See `NerModel`.
+
+    # Raises
+
+    `ConfigError` if `head` is an empty object.
     """
+
+    @classmethod
+    def check_config(cls, params: Params) -> None:
+        """Check the parameters before anything is built. An empty `head` would be the tagger with another scheme."""
+        if "head" in params and isinstance(params.get("head"), Params) and not len(params.get("head")):
+            raise ConfigError(
+                f'{params.history}head is {{}}, but has to name its "type", such as "tags"; without `head` it is '
+                "a tagger with the scheme BMES"
+            )
 
     def __init__(
         self,

@@ -163,7 +163,7 @@ def test_negative_sampling_leaves_cells_out_in_training_only(head: dict) -> None
 @pytest.mark.parametrize(
     "overrides, message",
     [
-        ({"head": POINTER, "decoding": "nested"}, r'decoding is "nested"; .*flat_optimal, published'),
+        ({"head": POINTER, "decoding": "nested"}, r'decoding is "nested"; .*flat_optimal or published'),
         ({"head": ENUMERATION, "decoding": "published"}, r'decoding is "published"; .*nested'),
         ({"head": DENSE, "decoding_score": "best"}, r'model.decoding_score is "best".*margin, logit or probability'),
         ({"head": DENSE, "max_span_width": 0}, "max_span_width must be >= 1"),
