@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal, Optional, Sequence
 from allennlp.common import Lazy, Params
 from torch import Tensor
 
+from ner_plugins.archives.assets import is_loading
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import band_width, checked_width, reachable_spans, span_mask
@@ -95,7 +96,7 @@ class SpanHead(Head):
 
         `ConfigError` if `head` has no type, or if an option stands both in `head` and beside it.
         """
-        if "head" not in params:
+        if "head" not in params or is_loading():  # archives from before this check still load
             return
         place, inner = params.history, params.get("head")
         if not isinstance(inner, Params):
