@@ -25,6 +25,11 @@ def number_of_epochs(trainer: Any) -> int:
     return int(trainer._num_epochs)
 
 
+def accumulated_batches(trainer: Any) -> int:
+    """`num_gradient_accumulation_steps`: the batches of an update."""
+    return int(trainer._num_gradient_accumulation_steps)
+
+
 def starting_epoch(trainer: Any) -> int:
     """The epoch that training starts or resumes in, from 0."""
     return int(trainer._start_after_epochs_completed)

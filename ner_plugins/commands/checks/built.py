@@ -46,7 +46,7 @@ def check_before_training(experiment: Any) -> list[str]:
 
     `ConfigError` for what would make training fail, or learn other than the config says.
     """
-    from ner_plugins.commands.checks import data, parameter_groups
+    from ner_plugins.commands.checks import data, parameter_groups, schedules
     from ner_plugins.commands.checks.config import walk_config
     from ner_plugins.commands.checks.mistakes import raise_if_any
     from ner_plugins.commands.checks.validation_metric import tracked
@@ -60,7 +60,7 @@ def check_before_training(experiment: Any) -> list[str]:
     walk = walk_config(config) if config else Walk()
     model = experiment.model
     mistakes = list(parameter_groups.without_parameters(walk, [name for name, _ in model.named_parameters()]))
-    remarks: list[str] = []
+    remarks = list(schedules.late_warm_ups(walk, experiment.trainer))
     if isinstance(model, NerModel):
         splits = splits_of(experiment)
         # Without the training data in memory, the vocabulary has the types, which may be those of all data.
@@ -84,14 +84,16 @@ def splits_of(experiment: Any) -> list[Any]:
 
     Test data are among them if the experiment is evaluated on them.
     """
+    from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
+
     from ner_plugins.commands.checks.data import Split
     from ner_plugins.fields.tokens_field import TokensField
     from ner_plugins.training.trainer_access import instances_of, validation_loader
 
     trainer = experiment.trainer
-    loaders = {"train_data_path": getattr(trainer, "data_loader", None)}
-    if hasattr(trainer, "_validation_data_loader"):
-        loaders["validation_data_path"] = validation_loader(trainer)
+    loaders = {}
+    if isinstance(trainer, GradientDescentTrainer):
+        loaders = {"train_data_path": trainer.data_loader, "validation_data_path": validation_loader(trainer)}
     if experiment.evaluate_on_test:
         loaders["test_data_path"] = experiment.evaluation_data_loader
     splits = [Split(key, instances_of(loader) or []) for key, loader in loaders.items() if loader is not None]

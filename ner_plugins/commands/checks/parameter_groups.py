@@ -1,10 +1,11 @@
-"""Regular expressions that select parameters of the model: an optimizer's groups, and `no_grad`."""
+"""Regular expressions that select parameters of the model: an optimizer's groups, `no_grad`, initializers."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Optional
 
+from allennlp.nn import InitializerApplicator, RegularizerApplicator
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 from allennlp.training.optimizers import Optimizer
 
@@ -54,6 +55,13 @@ def malformed(walk: Walk) -> Iterator[Mistake]:
     for place in walk.of(GradientDescentTrainer):
         patterns = place.options.get("no_grad")
         yield from _invalid(place.place("no_grad"), patterns if isinstance(patterns, list) else ())
+    for base in (InitializerApplicator, RegularizerApplicator):
+        for place in walk.of(base):
+            pairs = place.options.get("regexes")
+            given = [pair[0] for pair in pairs if isinstance(pair, list) and pair] if isinstance(pairs, list) else []
+            prevented = place.options.get("prevent_regexes")
+            yield from _invalid(place.place("regexes"), given)
+            yield from _invalid(place.place("prevent_regexes"), prevented if isinstance(prevented, list) else ())
 
 
 def without_parameters(walk: Walk, names: Sequence[str]) -> Iterator[Mistake]:

@@ -85,7 +85,10 @@ _BY_CLASS: Mapping[type, Mapping[str, Range]] = {
     DataLoader: {
         "batch_size": COUNT, "batches_per_epoch": COUNT, "max_instances_in_memory": COUNT, "num_workers": NOT_NEGATIVE,
     },
-    BatchSampler: {"batch_size": COUNT, "max_tokens": COUNT, "token_budget": COUNT},
+    BatchSampler: {
+        "batch_size": COUNT, "max_tokens": COUNT, "budget": COUNT, "max_sentences": COUNT,
+        "noise": Range(0, 1, without_high=True), "max_padding": Range(0, 1, without_high=True),
+    },
 }  # fmt: skip
 # Of any class of this package, such as the stages and the models.
 _OURS: Mapping[str, Range] = {

@@ -10,6 +10,7 @@ from allennlp.data import Instance, allennlp_collate
 from allennlp.data.fields import SequenceField
 from allennlp.nn.util import move_to_device
 
+from ner_plugins.training.token_budget import padded_length
 from ner_plugins.training.trainer_access import instances_of
 
 SAMPLE = 2_000
@@ -27,7 +28,7 @@ class BatchSizes:
     sentences : `int`
         In all batches together.
     tokens : `int`
-        In all batches together, without padding.
+        In all batches together, without padding; pieces of tokens and words of a lattice, if the model has them.
     padded : `int`
         With padding.
     largest : `int`
@@ -70,7 +71,7 @@ class DrawnBatches:
         )
         self._given: Optional[int] = getattr(loader, "batches_per_epoch", None)
         self.places = [list(places) for places in self._draw(loader)]
-        lengths = [length_of(instance) for instance in self.instances]
+        self._lengths = lengths = [padded_length(instance) or length_of(instance) for instance in self.instances]
         self._padded = [max((lengths[place] for place in places), default=0) * len(places) for places in self.places]
         self._tokens = [sum(lengths[place] for place in places) for places in self.places]
         self._whole = held is not None
@@ -101,7 +102,7 @@ class DrawnBatches:
 
     def padded_tokens(self, places: Sequence[int]) -> int:
         """The tokens of a batch, with padding."""
-        return max(length_of(self.instances[place]) for place in places) * len(places)
+        return max(self._lengths[place] for place in places) * len(places)
 
     def tensors(self, places: Sequence[int]) -> Any:
         """The tensors of a batch."""

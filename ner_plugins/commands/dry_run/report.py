@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Optional
+from typing import Any
 
 from torch.nn import Module
 
@@ -10,11 +10,11 @@ from ner_plugins.commands.checks.data import Split, type_counts
 from ner_plugins.commands.dry_run.batches import BatchSizes, length_of
 from ner_plugins.commands.dry_run.trial import Memory, Trial
 from ner_plugins.data_tools.statistics.tables import format_columns, printable
+from ner_plugins.training.stages.callback import StagedTraining
+from ner_plugins.training.trainer_access import accumulated_batches, callbacks_of, number_of_epochs
 
 
-def format_report(
-    splits: Sequence[Split], trial: Trial, trainer: Any, epochs: Optional[int], found: Sequence[str]
-) -> str:
+def format_report(splits: Sequence[Split], trial: Trial, trainer: Any, found: Sequence[str]) -> str:
     """
     The report.
 
@@ -25,19 +25,17 @@ def format_report(
     trial : `Trial`
     trainer : `Any`
         The trainer that was tried.
-    epochs : `Optional[int]`
-        How many it would train; `None` if that is not known.
     found : `Sequence[str]`
         Remarks of the checks.
     """
-    accumulated = int(getattr(trainer, "_num_gradient_accumulation_steps", 1))
+    accumulated = accumulated_batches(trainer)
     remarks = [f"  - {remark}" for remark in found] or ["  nothing to remark"]
     blocks = [
         ["checks", *remarks],
         list(_data(splits)),
         ["model", *_indented(_model(trainer.model))],
         ["batches", *_indented(_batches(trial, accumulated))],
-        ["time, estimated from one step" + _where(trial), *_indented(_time(trial, accumulated, epochs, trainer))],
+        ["time, estimated from one step" + _where(trial), *_indented(_time(trial, trainer))],
         ["memory, estimated from the largest batch" + _where(trial), *_indented(_memory(trial.memory))],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -98,17 +96,17 @@ def _batches(trial: Trial, accumulated: int) -> list[list[str]]:
     return rows
 
 
-def _time(trial: Trial, accumulated: int, epochs: Optional[int], trainer: Any) -> list[list[str]]:
-    training, validation = trial.epoch_seconds(accumulated)
+def _time(trial: Trial, trainer: Any) -> list[list[str]]:
+    training, validation = trial.epoch_seconds(accumulated_batches(trainer))
     step = trial.step_seconds + trial.update_seconds
     rows = [["a step", f"{step:.2f} s for {trial.step_tokens:,} tokens with padding, loss {trial.loss:.4g}"]]
     if not trial.training.whole or (trial.validation is not None and not trial.validation.whole):
         return [*rows, ["an epoch", "unknown: the data are streamed, and were not read to their end"]]
     parts = f" ({_seconds(training)} of training, {_seconds(validation)} of validation)" if validation else ""
     rows.append(["an epoch", _seconds(training + validation) + parts])
-    if epochs is not None:
-        rows.append([f"{epochs} epochs", _seconds(epochs * (training + validation))])
-    stages = [type(callback).__name__ for callback in getattr(trainer, "_callbacks", ()) if hasattr(callback, "stages")]
+    epochs = number_of_epochs(trainer)
+    rows.append([f"{epochs} epochs", _seconds(epochs * (training + validation))])
+    stages = [callback.name for callback in callbacks_of(trainer) if isinstance(callback, StagedTraining)]
     if stages:
         rows.append(["not included", f"the stages before training: {', '.join(stages)}"])
     return _left_aligned(rows)

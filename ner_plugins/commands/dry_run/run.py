@@ -3,7 +3,7 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from allennlp.commands.train import TrainModel
 from allennlp.common import Params
@@ -14,7 +14,6 @@ from ner_plugins.commands.checks.built import check_before_training, splits_of
 from ner_plugins.commands.dry_run.report import format_report
 from ner_plugins.commands.dry_run.trial import try_step
 from ner_plugins.errors import ConfigError
-from ner_plugins.training.trainer_access import number_of_epochs
 
 # Keys that `allennlp train` takes out of a config before it builds an experiment.
 _TAKEN = ("evaluation", "include_in_archive")
@@ -59,8 +58,4 @@ def dry_run(params: Params) -> str:
         found += check_before_training(experiment)
         splits = splits_of(experiment)
         trial = try_step(trainer)
-        return format_report(splits, trial, trainer, _epochs(trainer), found)
-
-
-def _epochs(trainer: Any) -> Optional[int]:
-    return number_of_epochs(trainer) if hasattr(trainer, "_num_epochs") else None
+        return format_report(splits, trial, trainer, found)

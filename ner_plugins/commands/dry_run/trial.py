@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 import torch
+from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 from torch.nn import Parameter
 
 from ner_plugins.commands.dry_run.batches import BatchSizes, DrawnBatches
@@ -100,11 +101,9 @@ def try_step(trainer: Any) -> Trial:
 
     `ConfigError` for a trainer that is no `GradientDescentTrainer`, and whatever the step raises.
     """
-    for name in ("model", "optimizer", "data_loader", "batch_outputs", "cuda_device"):
-        if not hasattr(trainer, name):
-            raise ConfigError(
-                f"--dry-run cannot try a step with the trainer {type(trainer).__name__}, which has no {name}"
-            )
+    if not isinstance(trainer, GradientDescentTrainer):
+        name = type(trainer).__name__
+        raise ConfigError(f"--dry-run cannot try a step with the trainer {name}, which is no GradientDescentTrainer")
     device = torch.device(trainer.cuda_device)
     batches = DrawnBatches(trainer.data_loader, device)
     if not batches.places:

@@ -205,6 +205,12 @@ def test_a_command_of_another_package_with_a_trainer_of_its_own(tmp_path: Path) 
     check({"type": "config_test", "model": NER, "steps": 3}, tmp_path)
 
 
+def test_data_for_the_vocabulary(tmp_path: Path) -> None:
+    check({**BASE, "datasets_for_vocab_creation": ["train", "validation"]}, tmp_path)
+    with pytest.raises(ConfigError, match=r'^datasets_for_vocab_creation has "test"; it can have train, validation$'):
+        check_config({**BASE, "datasets_for_vocab_creation": ["test"]}, tmp_path / "run")
+
+
 def test_all_mistakes_come_in_one_message(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     config = {

@@ -3,6 +3,8 @@
 from typing import Any
 
 from allennlp.common import Lazy
+from allennlp.nn import InitializerApplicator as Initializers
+from allennlp.nn import RegularizerApplicator as Regularizers
 from allennlp.training.trainer import Trainer
 
 from ner_plugins.commands.checks.parameter_groups import malformed, without_parameters
@@ -35,6 +37,18 @@ def test_malformed_groups() -> None:
     assert told[2] == f"{key}.2 has no option 'weight_decy': did you mean 'weight_decay'?"
     assert told[3].startswith(f"{key}.3 is ")
     assert told[4].startswith('trainer.no_grad: "*x" is not a regular expression') and len(told) == 5
+
+
+def test_initializers_and_regularizers() -> None:
+    walk = Walk()
+    walk.visit(
+        "model.initializer", {"regexes": [["a(", "zero"], ["b", "zero"]], "prevent_regexes": ["[c"]}, Initializers
+    )
+    walk.visit("model.regularizer", {"regexes": [["*d", "l2"]]}, Regularizers)
+    told = [mistake.text for mistake in malformed(walk)]
+    assert told[0].startswith('model.initializer.regexes: "a(" is not a regular expression')
+    assert told[1].startswith('model.initializer.prevent_regexes: "[c" is not')
+    assert told[2].startswith('model.regularizer.regexes: "*d" is not') and len(told) == 3
 
 
 def test_groups_without_a_parameter() -> None:
