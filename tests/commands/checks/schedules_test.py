@@ -23,8 +23,8 @@ def warnings(folder: Path, scheduler: dict[str, Any]) -> list[str]:
 
 def test_warm_up_longer_than_training(tmp_path: Path) -> None:
     assert warnings(tmp_path, {"type": "linear_with_warmup", "warmup_steps": 7}) == [
-        "trainer.learning_rate_scheduler.warmup_steps is 7, but training has 6 updates: the rate never reaches its full "
-        "value"
+        "trainer.learning_rate_scheduler.warmup_steps is 7, but training has 6 updates: the rate never reaches its "
+        "full value"
     ]
     assert len(warnings(tmp_path, {"type": "warmup_inverse_decay", "warmup": 7})) == 1
 

@@ -17,10 +17,10 @@ def test_the_meter_sees_a_tensor() -> None:
     meter = MemoryMeter(CPU)
     if meter.peak() is None:
         pytest.skip("this system cannot measure it")
-    tensor = torch.ones(8 << 20)  # 32 MB
+    tensor = torch.ones(16 << 20)  # 64 MB: glibc maps above 32 MB, and reuses no memory that the process freed
     del tensor
     peak = meter.peak()
-    assert peak is not None and peak > 24 << 20
+    assert peak is not None and peak > 56 << 20
 
 
 def test_memory_that_cannot_be_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
