@@ -24,7 +24,7 @@ COMMANDS = {
     "README": ["train", "evaluate", "predict"],
     "first-steps": ["train", "evaluate", "predict"],  # the README's, which are not run twice
     "lattices": ["train", "train"],
-    "training": ["train", "train", "ner-runs"],
+    "training": ["train", "train", "train", "ner-runs"],
     "reports": ["ner-report", "ner-threshold"],
 }
 DOWNLOAD = "allennlp ner-data download cluener --accept-licence cluener"
@@ -70,7 +70,7 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             assert done.returncode == 0, done.stdout + done.stderr
             if arguments[0] == "predict":
                 prediction = json.loads(done.stdout)
-    assert len(run) == 10
+    assert len(run) == 11
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")
     promised = json.loads(next(line for line in README.splitlines() if line.startswith('    {"id"')))
     assert json.loads(documents.fences(documents.read("first-steps"), "json")[0]) == promised

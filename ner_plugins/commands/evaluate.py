@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Mapping, Optional
 
 from allennlp.commands import evaluate as stock
 from allennlp.models.archival import Archive, load_archive
@@ -76,7 +76,11 @@ def _set_batch_size(archive: Archive, args: argparse.Namespace) -> None:
     for key in ("data_loader", "validation_data_loader"):
         loader = archive.config.params.get(key)
         if loader is not None and "batch_sampler" in loader:
-            loader["batch_sampler"]["batch_size"] = args.batch_size
+            sampler = loader["batch_sampler"]
+            if isinstance(sampler, Mapping) and "batch_size" in sampler:
+                sampler["batch_size"] = args.batch_size
+            else:  # a sampler by tokens: one by sentences instead, which also sorts by length
+                loader["batch_sampler"] = {"type": "bucket", "batch_size": args.batch_size}
     # The stock command would set it on the loader, which takes either a sampler or a size.
     if "batch_sampler" in archive.config.params.get("validation_data_loader", archive.config.params["data_loader"]):
         args.batch_size = None

@@ -85,7 +85,7 @@ def lattices(vocabulary, **options):
     loader.index_with(vocabulary)
     found = {}
     for batch in loader:
-        lattice = {name: tensor[0].tolist() for name, tensor in batch["lattice"].items()}
+        lattice = {name: getattr(part, "tolist", lambda part=part: [part])()[0] for name, part in batch["lattice"].items()}
         found[batch["metadata"][0]["source"]] = lattice
     return found, counter
 

@@ -28,9 +28,11 @@ def commands(text: str) -> list[str]:
 
 
 def table(text: str, heading: str) -> list[list[str]]:
-    """The rows, as cells, of the table whose first row begins with `| heading |`."""
-    lines = text[text.index(f"| {heading} |") :].split("\n\n")[0].splitlines()
-    return [[cell.strip() for cell in re.split(r" \| ?|^\| ", line.rstrip("|"))[1:]] for line in lines[2:]]
+    """The rows, as cells, of all tables whose first row begins with `| heading |`."""
+    tables = [part.split("\n\n")[0].splitlines() for part in text.split(f"| {heading} |")[1:]]
+    assert tables, f"no table begins with the column {heading}"
+    lines = [line for table in tables for line in table[2:]]
+    return [[cell.strip() for cell in re.split(r" \| ?|^\| ", line.rstrip("|"))[1:]] for line in lines]
 
 
 def names(cell: str) -> list[str]:

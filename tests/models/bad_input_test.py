@@ -104,14 +104,14 @@ def test_vectors_that_are_not_numbers_name_the_sentence(
     make: Any, number: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, batch = make(GOLD, TEXTS)
-    encode = model.encode
+    contextualise = model.contextualise
 
-    def encode_badly(*args: Any) -> torch.Tensor:
-        encoded: torch.Tensor = encode(*args).clone()
-        encoded[1, 1, 0] = float(number)
-        return encoded
+    def contextualise_badly(*args: Any) -> torch.Tensor:
+        vectors: torch.Tensor = contextualise(*args).clone()
+        vectors[1, 1, 0] = float(number)
+        return vectors
 
-    monkeypatch.setattr(model, "encode", encode_badly)
+    monkeypatch.setattr(model, "contextualise", contextualise_badly)
     if number == "nan":  # of an infinity the loss may be infinite, which mixed precision copes with
         with pytest.raises(NerError, match=r"not numbers in sentence\(s\) 1 \(expected"):
             model.train()(**batch)
@@ -121,9 +121,9 @@ def test_vectors_that_are_not_numbers_name_the_sentence(
 
 def test_an_overflow_of_half_precision_names_the_sentence(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = make(GOLD, TEXTS)
-    encode = model.encode
+    contextualise = model.contextualise
     much = torch.tensor([1.0, 1e6]).view(2, 1, 1)
-    monkeypatch.setattr(model, "encode", lambda *args: encode(*args).float() * much)
+    monkeypatch.setattr(model, "contextualise", lambda *args: contextualise(*args).float() * much)
     model.eval()
     assert model(**batch)["loss"].isfinite()  # float32 holds these scores
     with torch.autocast("cpu", torch.float16), pytest.raises(NerError, match=r"sentence\(s\) 1 \(expected"):

@@ -4,24 +4,24 @@ from typing import Any
 
 import pytest
 
+from ner_plugins import progress
 from ner_plugins.commands.ner_data import transfer
 
 
-def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("redrawn", [True, False])
+def test_progress_starts_late(redrawn: bool, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     seen: list[dict[str, Any]] = []
+    original = progress.progress
 
     def bar(items: Any, **options: Any) -> Any:
         seen.append(options)
-        return items
+        return original(items, **options)
 
+    monkeypatch.setattr(progress, "is_redrawn", lambda: redrawn)
+    monkeypatch.setattr("ner_plugins.progress.progress", bar)
     assert list(transfer.with_progress(range(3))) == [0, 1, 2]
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("tqdm.tqdm", bar)
-    for terminal in (True, False):
-        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
-        assert list(transfer.with_progress(range(3))) == [0, 1, 2]
-    assert [options["disable"] for options in seen] == [False, True] and seen[0]["delay"] > 0
-    assert all(options["file"] is sys.stderr for options in seen)
+    assert seen == [{"desc": "sentences", "delay": 2} if redrawn else {"desc": "sentences"}]
 
 
 def test_the_summary_keeps_out_of_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
