@@ -1,5 +1,4 @@
 import argparse
-import sys
 from typing import Any
 
 import pytest
