@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, MutableMapping, Optional
 
 from allennlp.commands import evaluate as stock
 from allennlp.models.archival import Archive, load_archive
@@ -77,7 +77,7 @@ def _set_batch_size(archive: Archive, args: argparse.Namespace) -> None:
         loader = archive.config.params.get(key)
         if loader is not None and "batch_sampler" in loader:
             sampler = loader["batch_sampler"]
-            if isinstance(sampler, Mapping) and "batch_size" in sampler:
+            if isinstance(sampler, MutableMapping) and "batch_size" in sampler:
                 sampler["batch_size"] = args.batch_size
             else:  # a sampler by tokens: one by sentences instead, which also sorts by length
                 loader["batch_sampler"] = {"type": "bucket", "batch_size": args.batch_size}
