@@ -16,7 +16,8 @@ from ner_plugins.console import ConsoleFilter, hide_epoch_tables, quieten_consol
         ("allennlp.training.callbacks.console_logger", logging.INFO, "seqeval/name/f1 |     0.5  |     0.6", False),
     ],
 )
-def test_what_is_shown(name: str, level: int, message: str, shown: bool) -> None:
+def test_what_is_shown(name: str, level: int, message: str, shown: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ner_plugins.console._hidden", set())
     record = logging.LogRecord(name, level, "", 0, message, (), None)
     assert ConsoleFilter().filter(record) is shown
 

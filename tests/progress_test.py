@@ -172,9 +172,13 @@ def test_a_notebook_keeps_its_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(allennlp_tqdm.Tqdm.tqdm([1], disable=True)) is tqdm_notebook
 
 
-def test_lines_reach_allennlps_log_file_too(file: io.StringIO, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_reach_allennlps_log_file_too(
+    file: io.StringIO, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from allennlp.common.tqdm import logger
 
+    # Libraries that configure logging disable the loggers that are there.
+    monkeypatch.setattr(logger, "disabled", False)
     logger.addHandler(caplog.handler)
     logger.setLevel("INFO")
     try:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import span_mask
 from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
+from ner_plugins.heads.head import Head
 from ner_plugins.heads.pair_scorer import PairSpanScorer
 from ner_plugins.heads.span_scorer import SpanScorer, WidthFeatures
 
@@ -157,23 +158,35 @@ def test_configs_name_them():
     assert isinstance(scorer, BiaffineSpanScorer) and scorer.width_features is not None
 
 
+def build(kind, **options):
+    """A scorer as the head builds it: what is not written in a config comes from the head."""
+    given = {"input_dim": 4, "num_classes": 3, "max_span_width": None, "init": "zeros", **options}
+    written = {name: given.pop(name) for name in ("width_features", "activation") if name in given}
+    return SpanScorer.from_params(Params({"type": kind, **written}), **given)
+
+
 @pytest.mark.parametrize("kind", ["biaffine", "pair_ffn"])
 @pytest.mark.parametrize(
     "options, message",
     [
         ({"num_classes": 1}, "got 1 classes"),
         ({"max_span_width": 0}, "max_span_width must be >= 1"),
-        ({"init": "ones"}, 'init is "ones".*zeros or xavier'),
         ({"width_features": "all"}, 'width_features is "all".*exact or bucketed'),
         ({"width_features": "exact"}, "needs max_span_width"),
     ],
 )
 def test_wrong_settings_are_named(kind, options, message):
     with pytest.raises(ConfigError, match=message):
-        SpanScorer.from_params(Params({"type": kind, "input_dim": 4, "num_classes": 3, **options}))
+        build(kind, **options)
+
+
+@pytest.mark.parametrize("kind", ["biaffine", "pair_ffn"])
+def test_an_unknown_initialisation_is_named(kind):
+    options = {"type": "biaffine", "scorer": {"type": kind}, "init": "ones"}
+    with pytest.raises(ConfigError, match=r'init is "ones".*zeros or xavier'):
+        Head.from_params(Params(options), encoding_dim=4, types=["a"])
 
 
 def test_an_unknown_activation_is_named():
-    options = {"type": "pair_ffn", "input_dim": 4, "num_classes": 3, "activation": "sine"}
     with pytest.raises(ConfigError, match=r'activation is "sine".*gelu'):
-        SpanScorer.from_params(Params(options))
+        build("pair_ffn", activation="sine")

@@ -261,7 +261,7 @@ def test_an_empty_text_has_no_entities(decoder: str) -> None:
 def test_a_batch_of_masked_rows_has_a_loss_without_effect(decoder: str) -> None:
     model, _ = build(GOLD, TEXTS, decoder=decoder)
     encoded = torch.full((2, 4, 12), float("nan"), requires_grad=True)
-    model.encode = lambda *_: encoded
+    model.contextualise = lambda *_: encoded
     padding = {"tokens": {"tokens": torch.zeros(2, 4, dtype=torch.int64)}}
     metadata = [{"text": "", "id": row, "entities": [], "offsets": []} for row in range(2)]
     loss = model.train()(padding, metadata, torch.full((2, 1, 3), -1))["loss"]
