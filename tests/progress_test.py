@@ -107,9 +107,7 @@ def test_a_terminal_gets_a_bar_that_disappears(terminal: Terminal, clock: Clock)
     assert written.rsplit("\r", 2)[-2].strip() == "", "the last thing written is an empty line"
 
 
-def test_lines_on_a_terminal_when_asked_for(
-    terminal: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lines_on_a_terminal_when_asked_for(terminal: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     from allennlp.common import logging
 
     monkeypatch.setattr(logging, "FILE_FRIENDLY_LOGGING", True)
@@ -172,17 +170,8 @@ def test_a_notebook_keeps_its_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(allennlp_tqdm.Tqdm.tqdm([1], disable=True)) is tqdm_notebook
 
 
-def test_lines_reach_allennlps_log_file_too(
-    file: io.StringIO, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from allennlp.common.tqdm import logger
-
-    # Libraries that configure logging disable the loggers that are there.
-    monkeypatch.setattr(logger, "disabled", False)
-    logger.addHandler(caplog.handler)
-    logger.setLevel("INFO")
-    try:
-        list(progress(each_taking(40, 1, clock), desc="reading", total=1))
-    finally:
-        logger.removeHandler(caplog.handler)
-    assert caplog.messages[-1] == "reading: 1 of 1 (100%), 00:40 so far"
+def test_lines_reach_allennlps_log_file_too(file: io.StringIO, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr("allennlp.common.tqdm.logger.info", logged.append)
+    list(progress(each_taking(40, 1, clock), desc="reading", total=1))
+    assert logged[-1] == "reading: 1 of 1 (100%), 00:40 so far"
