@@ -61,27 +61,15 @@ class CheapDropout(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is functional.dropout and not kwargs.get("inplace"):
             return _dropout_as_called(*args, **kwargs)
-        if func is functional.scaled_dot_product_attention and _takes_attention(*args, **kwargs):
-            return _attention(*args, **kwargs)
+        if func is functional.scaled_dot_product_attention:
+            attended = _attention(*args, **kwargs)
+            if attended is not None:
+                return attended
         return func(*args, **kwargs)
 
 
 def _dropout_as_called(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     return dropout(input, p, training)
-
-
-def _takes_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Optional[Tensor] = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: Optional[float] = None,
-    enable_gqa: bool = False,
-) -> bool:
-    plain = not is_causal and not enable_gqa and query.dim() == 4 and query.shape[:2] == key.shape[:2]
-    return plain and dropout_p > 0 and query.device.type == "cpu"
 
 
 def _attention(
@@ -93,11 +81,15 @@ def _attention(
     is_causal: bool = False,
     scale: Optional[float] = None,
     enable_gqa: bool = False,
-) -> Tensor:
+) -> Optional[Tensor]:
     """
-    softmax(scale q kᵀ + mask) v with dropout of the attention. `query`, `key` and `value` have the shape (batch, heads,
-    positions, dim), the mask any that broadcasts to (batch, heads, positions, positions).
+    softmax(scale q kᵀ + mask) v with dropout of the attention; `None` for what is left to torch. `query`, `key` and
+    `value` have the shape (batch, heads, positions, dim), the mask any that broadcasts to (batch, heads, positions,
+    positions).
     """
+    plain = not is_causal and not enable_gqa and query.dim() == 4 and query.shape[:2] == key.shape[:2]
+    if not plain or dropout_p <= 0 or query.device.type != "cpu":
+        return None
     if scale is None:
         scale = 1 / math.sqrt(query.size(-1))
     scores = (query * scale) @ key.transpose(-2, -1)  # Shape: (batch, heads, positions, positions)

@@ -13,7 +13,7 @@ from ner_plugins.commands.dry_run.trial import Memory, Trial
 
 CPU = torch.device("cpu")
 EMBEDDER = {"token_embedders": {"tokens": {"type": "embedding", "embedding_dim": 4}}}
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "dataset_reader": {"type": "cluener", "max_instances": 30},
     "train_data_path": "fixtures/sample#train",
     "validation_data_path": "fixtures/sample#dev",
@@ -25,7 +25,7 @@ CONFIG = {
 
 def config(**parts: Any) -> Any:
     """The experiment, with options of its parts changed."""
-    given = {**CONFIG, **{name: {**CONFIG.get(name, {}), **part} for name, part in parts.items()}}  # type: ignore[dict-item]
+    given = {**CONFIG, **{name: {**CONFIG.get(name, {}), **part} for name, part in parts.items()}}
     return json.loads(json.dumps(given))
 
 
