@@ -17,7 +17,7 @@ from typing import Any
 
 SNAPSHOT = Path(__file__).resolve().parent.parent / "tests/golden/public_surface.json"
 # What constructors are given by AllenNLP, and nobody writes into a config.
-_NOT_OPTIONS = {"self", "vocab", "serialization_dir", "encoding_dim", "types", "kwargs", "args"}
+_NOT_OPTIONS = {"self", "vocab", "serialization_dir", "encoding_dim", "types", "kwargs", "args", "model_parameters"}
 _NOT_OPTIONS |= {"manual_distributed_sharding"}
 
 

@@ -133,6 +133,7 @@ def test_the_tables_name_what_is_registered(page: str, heading: str, module: str
         ("metrics", "allennlp.training.metrics", "Metric"),
         ("callbacks", "allennlp.training.callbacks", "TrainerCallback"),
         ("schedule", "allennlp.training.learning_rate_schedulers", "LearningRateScheduler"),
+        ("optimizer", "allennlp.training.optimizers", "Optimizer"),
     ],
 )
 def test_the_readme_names_all_of_a_kind(kind: str, module: str, base: str) -> None:

@@ -1,7 +1,6 @@
 """The callback `ner_unfreeze`: parts of the model that start to learn after some epochs."""
 
 import logging
-import re
 from typing import Any, Mapping, Optional, Sequence
 
 from allennlp.training.callbacks import TrainerCallback
@@ -10,12 +9,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.freezing import freeze, frozen_modules, matching, pretrained_parameters
+from ner_plugins.training.layers import depths_from_top
 from ner_plugins.training.trainer_access import ddp_wrapper, number_of_epochs, starting_epoch
 
 logger = logging.getLogger(__name__)
-
-_LAYER = re.compile(r"\.(?:layers?|h|blocks?)\.(\d+)\.")
-_EMBEDDINGS = re.compile(r"embeddings?(_|\.|$)")
 
 
 @TrainerCallback.register("ner_unfreeze")
@@ -177,16 +174,11 @@ def first_epochs_from_top(model: Module, first_epoch: int, epochs_per_layer: int
 
     `ConfigError` if the model has no such transformer.
     """
-    names = pretrained_parameters(model)
-    numbers = {name: int(found[1]) for name in names if (found := _LAYER.search(name))}
-    if not numbers:
+    pretrained = pretrained_parameters(model)
+    depths = depths_from_top([name for name, _ in model.named_parameters() if name in pretrained])
+    if not depths:
         raise ConfigError("ner_unfreeze.from_top needs a pretrained transformer with layers, but the model has none")
-    layers = max(numbers.values()) + 1
-    first: dict[str, int] = {}
-    for name in names:
-        below = layers - 1 - numbers[name] if name in numbers else layers if _EMBEDDINGS.search(name) else 0
-        first[name] = first_epoch + below * epochs_per_layer
-    return first
+    return {name: first_epoch + depth * epochs_per_layer for name, depth in depths.items()}
 
 
 def _parsed(schedule: Mapping[str, Any]) -> dict[int, list[str]]:

@@ -27,6 +27,16 @@ local groups(rates, decays) =
   // The vectors of tokens and words, for a callback's `freeze`.
   embeddings:: parts.embeddings,
 
+  // Add this to an experiment: the rate of a layer of the encoder is `decay` times that of the layer above it, and the
+  // embeddings come last.
+  //   (import 'biaffine.jsonnet') + learning_rates.layerwise_decay(0.9)
+  layerwise_decay(decay):: {
+    trainer+: {
+      local given = super.optimizer,
+      optimizer: { type: 'layerwise_decay', decay: decay, optimizer: given },
+    },
+  },
+
   // `rates`: { head, encoder, embeddings, crf }, the last three only if the model has them. Add the result to an
   // optimizer's type.
   of(rates, weight_decay=0.01)::

@@ -19,6 +19,7 @@ from ner_plugins.commands.checks.parameter_groups import groups_of
 from ner_plugins.commands.checks.walk import ConfigObject, Walk, parameters_of
 from ner_plugins.compat.plugins import is_ours
 from ner_plugins.options import written
+from ner_plugins.training.layerwise_decay import LayerwiseDecay
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ _OPTIMIZER = {
     "betas": Range(0, 1, without_high=True),
 }  # fmt: skip
 _BY_CLASS: Mapping[type, Mapping[str, Range]] = {
+    LayerwiseDecay: {"decay": Range(0, 1, without_low=True)},
     GradientDescentTrainer: _TRAINER,
     Checkpointer: {"save_every_num_seconds": POSITIVE, "save_every_num_batches": COUNT},
     Optimizer: _OPTIMIZER,
