@@ -20,12 +20,13 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
 from ner_plugins.heads.decoding import not_numbers
 from ner_plugins.heads.head import Head
-from ner_plugins.metrics import EntityMetric, SeqevalMetric
+from ner_plugins.models.entity_metrics import entity_metrics
 from ner_plugins.models.gold_count import GoldCount
 from ner_plugins.models.offsets import names_of, to_characters, to_tokens
 from ner_plugins.models.thresholds import threshold_tensor
-from ner_plugins.modules.dropout import Dropout
+from ner_plugins.modules.dropout import DimensionDropout, Dropout
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
+from ner_plugins.modules.token_dropout import TokenDropout
 from ner_plugins.modules.token_types import TokenTypes
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,10 @@ class NerModel(Model):
     dropout_samples : `int`, optional (default=`1`)
         In training, the loss is the mean over this many dropout masks on the input of the head (Inoue 2019,
         "Multi-Sample Dropout for Accelerated Training and Better Generalization").
+    token_dropout : `float`, optional (default=`0.0`)
+        Of whole tokens before they are embedded: see `TokenDropout`. A lexicon's words stay.
+    dimension_dropout : `float`, optional (default=`0.0`)
+        Of whole dimensions of a sentence's token vectors, after they are embedded: see `DimensionDropout`.
     metrics : `Optional[list[Metric]]`, optional (default=`None`)
         Metrics of this package, called with predicted and raw gold entities; `None` for `seqeval`. Their figures are
         `<name>/<figure>`.
@@ -107,6 +112,8 @@ class NerModel(Model):
         lattice_encoder: Optional[Lazy[LatticeEncoder]] = None,
         dropout: float = 0.0,
         dropout_samples: int = 1,
+        token_dropout: float = 0.0,
+        dimension_dropout: float = 0.0,
         metrics: Optional[list[Metric]] = None,
         training_metrics: bool = False,
         thresholds: Any = None,  # `Thresholds`, which `threshold_tensor` checks
@@ -123,10 +130,12 @@ class NerModel(Model):
         self.lattice_encoder = self._build_lattice_encoder(lattice_encoder)
         self.encoder = self._build_encoder(encoder)
         self.dropout = Dropout(dropout)
+        self.token_dropout = TokenDropout(token_dropout, text_field_embedder, vocab)
+        self.dimension_dropout = DimensionDropout(dimension_dropout)
         if dropout_samples < 1:
             raise ConfigError(f"model.dropout_samples is {dropout_samples}, but has to be 1 or more")
         self.dropout_samples = dropout_samples
-        self.metrics = _entity_metrics(metrics)
+        self.metrics = entity_metrics(metrics)
         self.gold_count = GoldCount()
         self._token_types = TokenTypes(self.types)
         self.training_metrics = training_metrics
@@ -263,7 +272,8 @@ class NerModel(Model):
 
     def contextualise(self, tokens: TextFieldTensors, mask: Tensor, lattice: Optional[Lattice] = None) -> Tensor:
         """`encode` without the dropout on its result."""
-        encoded: Tensor = self.text_field_embedder(tokens)  # Shape: (batch, tokens, embedding_dim)
+        embedded: Tensor = self.text_field_embedder(self.token_dropout(tokens, mask))
+        encoded: Tensor = self.dimension_dropout(embedded)  # Shape: (batch, tokens, embedding_dim)
         if self.lattice_encoder is None:
             self._warn_of_unused(lattice)
         else:  # applies its own dropout to its input
@@ -372,15 +382,3 @@ def _prepare_assets(assets: Assets) -> None:
         assets.check_version()
     else:
         assets.save_manifest()
-
-
-def _entity_metrics(metrics: Optional[list[Metric]]) -> list[EntityMetric]:
-    checked: list[EntityMetric] = []
-    for metric in [SeqevalMetric()] if metrics is None else metrics:
-        if not isinstance(metric, EntityMetric):
-            raise ConfigError(
-                f"model.metrics has {type(metric).__name__}, which is not a metric over entities: use seqeval, cluener "
-                "or typed_span_f1"
-            )
-        checked.append(metric)
-    return checked

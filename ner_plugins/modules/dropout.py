@@ -4,9 +4,12 @@ import math
 from typing import Any, Callable, Optional
 
 import torch
+from allennlp.modules.input_variational_dropout import InputVariationalDropout
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from ner_plugins.errors import ConfigError
 
 _LEVELS = 2**16
 """Probabilities are multiples of 1 / `_LEVELS`."""
@@ -44,6 +47,35 @@ class Dropout(torch.nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:
         """The values, some of them 0 in training. Of any shape, which stays."""
         return dropout(input, self.p, self.training)
+
+
+class DimensionDropout(InputVariationalDropout):
+    """
+    Dropout of whole dimensions: one that is dropped is 0 in all tokens of a sentence, the others are divided by 1 - p
+    (the spatial dropout of xueyouluo's system for CCKS 2021; Tompson et al. 2015, "Efficient Object Localization Using
+    Convolutional Networks", section 3.2).
+
+    # Parameters
+
+    p : `float`
+        In [0, 1).
+
+    # Raises
+
+    `ConfigError` if `p` is out of range.
+    """
+
+    def __init__(self, p: float) -> None:
+        if not 0.0 <= p < 1.0:
+            raise ConfigError(f"model.dimension_dropout is {p}, but has to be 0 or more and less than 1")
+        super().__init__(p)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """The vectors of tokens, some dimensions 0 in training. Shape: (batch, tokens, dim), which stays."""
+        if not self.training or not self.p:
+            return vectors
+        dropped: Tensor = super().forward(vectors)
+        return dropped
 
 
 class CheapDropout(TorchFunctionMode):

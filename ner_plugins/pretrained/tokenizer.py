@@ -117,6 +117,26 @@ def pieces_of_words(tokenizer: Any, words: Sequence[str]) -> list[list[int]]:
     return pieces
 
 
+def replacement_id(tokenizer: Any, vocab_size: int) -> Optional[int]:
+    """
+    The piece that can stand for any other: the mask piece, or else the unknown piece; `None` if there is neither.
+
+    # Parameters
+
+    tokenizer : `Any`
+        A fast tokenizer.
+    vocab_size : `int`
+        The number of the encoder's embeddings, which the piece has to have one of.
+    """
+    for name in ("mask_token", "unk_token"):
+        piece = getattr(tokenizer, name)
+        if piece is not None:
+            number = int(tokenizer.convert_tokens_to_ids(piece))
+            if number < vocab_size:
+                return number
+    return None
+
+
 def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
     """
     The ids of the pieces that this tokenizer adds before and after a text, such as [CLS] and [SEP].

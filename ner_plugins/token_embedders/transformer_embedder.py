@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from typing import Any, Literal, NamedTuple, Optional, Sequence, Union
+from typing import Any, Literal, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from torch import Tensor
 from ner_plugins.archives.assets import is_loading
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.dropout import CheapDropout
+from ner_plugins.modules.token_dropout import Replacer
 from ner_plugins.pretrained.encoder import build_encoder, read_encoder
-from ner_plugins.pretrained.tokenizer import length_limit, load_config, load_tokenizer, special_ids
+from ner_plugins.pretrained.tokenizer import length_limit, load_config, load_tokenizer, replacement_id, special_ids
 from ner_plugins.token_embedders.unpadded import (
     Sequences,
     set_attention_dropout,
@@ -98,6 +99,7 @@ class TransformerEmbedder(TokenEmbedder):
         self.max_windows_per_pass = max_windows_per_pass
         self.scalar_mix = None if last_layer_only else ScalarMix(config.num_hidden_layers)
         self._set_window(max_length, window_overlap, tokenizer)
+        self.replacement_id = replacement_id(tokenizer, config.vocab_size)
         self._set_training(gradient_checkpointing)
         self.padding = padding
         if padding == "unpadded":
@@ -146,6 +148,34 @@ class TransformerEmbedder(TokenEmbedder):
         else:
             pieces = self._encode(piece_ids, counts.sum(dim=1), lengths)
         return _pool(pieces, counts, self.pooling)
+
+    def token_replacer(self) -> Replacer:
+        """
+        `replace_tokens`, for `TokenDropout`.
+
+        # Raises
+
+        `ConfigError` if the tokenizer has neither a mask piece nor an unknown piece.
+        """
+        if self.replacement_id is None:
+            raise ConfigError("model.token_dropout needs a tokenizer with a mask piece or an unknown piece")
+        return self.replace_tokens
+
+    def replace_tokens(self, tensors: Mapping[str, Any], dropped: Tensor) -> dict[str, Any]:
+        """
+        What the indexer made of a batch, with the mask piece in place of each piece of some tokens.
+
+        # Parameters
+
+        tensors : `Mapping[str, Any]`
+            The arguments of `forward`.
+        dropped : `torch.BoolTensor`
+            The tokens to replace. Shape: (batch, tokens)
+        """
+        piece_ids = tensors["piece_ids"]
+        owners = _owners(tensors["piece_counts"] * tensors["mask"], piece_ids.size(1))
+        pieces = torch.nn.functional.pad(dropped, (0, 1)).gather(1, owners)  # Shape: (batch, pieces)
+        return {**tensors, "piece_ids": piece_ids.masked_fill(pieces, self.replacement_id)}
 
     def _encode_windows(self, piece_ids: Tensor, lengths: Sequence[int]) -> Tensor:
         """The vectors of pieces of sentences that may not fit in one window. Shape: (batch, pieces, dim)"""
@@ -322,13 +352,20 @@ def _pool(pieces: Tensor, counts: Tensor, pooling: str) -> Tensor:
         starts = (ends - counts).clamp(max=width - 1)
         vectors = pieces.gather(1, starts.unsqueeze(-1).expand(batch, tokens, dim))  # Shape: (batch, tokens, dim)
         return vectors.masked_fill((counts == 0).unsqueeze(-1), 0.0)
-    place = torch.arange(width, device=pieces.device).expand(batch, width).contiguous()
-    # The token of each piece; pieces after the last token go to one extra token. Shape: (batch, pieces)
-    owner = torch.searchsorted(ends, place, right=True)
+    owner = _owners(counts, width)
     row = torch.arange(batch, device=pieces.device).unsqueeze(1) * (tokens + 1)
     sums = pieces.new_zeros(batch * (tokens + 1), dim)
     sums = sums.index_add(0, (owner + row).reshape(-1), pieces.reshape(-1, dim))  # Shape: (batch * (tokens + 1), dim)
     return sums.view(batch, tokens + 1, dim)[:, :tokens] / counts.clamp(min=1).unsqueeze(-1)
+
+
+def _owners(counts: Tensor, width: int) -> Tensor:
+    """
+    The token of each of `width` pieces, from the tokens' numbers of pieces, (batch, tokens); pieces after the last
+    token belong to one extra token. Shape: (batch, width)
+    """
+    place = torch.arange(width, device=counts.device).expand(counts.size(0), width).contiguous()
+    return torch.searchsorted(counts.cumsum(dim=1), place, right=True)
 
 
 def _check_vocabulary(tokenizer: Any, config: Any, model_name: str) -> None:

@@ -16,6 +16,7 @@ from allennlp.modules.token_embedders import TokenEmbedder
 from tiny_encoders import FAMILIES, HAN, HANGUL, make_encoder
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.pretrained.tokenizer import load_tokenizer, replacement_id
 from ner_plugins.token_embedders import TransformerEmbedder
 from ner_plugins.token_embedders.transformer_embedder import _lay_out, _pool
 from ner_plugins.token_embedders.windows import plan_windows
@@ -114,9 +115,7 @@ def test_short_texts_are_not_padded_to_a_long_one() -> None:
     assert [one.tolist() for one in layout.lengths] == [[20] * 4, [20] * 3, [10], [4, 3]]
 
 
-def test_one_copy_to_the_host_and_only_for_long_texts(
-    folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_copy_to_the_host_and_only_for_long_texts(folders: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = TransformerEmbedder(folders["bert"]).eval()
     # The encoder has its own ways; what is ours stands around it.
     monkeypatch.setattr(embedder, "_hidden", lambda ids, attention_mask: torch.ones(*ids.shape, 32))
@@ -315,3 +314,37 @@ def test_real_encoders_read_long_texts(shared_encoders: Path, name: str) -> None
     # The first window's own pieces do not know of the rest.
     first = embedder(**_batch(folder, [text[:510]]))
     torch.testing.assert_close(vectors[0, :400], first[0, :400], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_all_pieces_of_replaced_tokens_are_the_mask(family, folders) -> None:
+    embedder = TransformerEmbedder(folders[family]).eval()
+    batch = _batch(folders[family], _texts(3, [30, 0, 7]), extra=2)  # longer than a window
+    dropped = torch.rand(batch["mask"].shape, generator=torch.Generator().manual_seed(1)) < 0.5
+    found = embedder.token_replacer()(batch, dropped)
+    mask_piece = load_tokenizer(folders[family]).mask_token_id
+    expected = batch["piece_ids"].clone()
+    for row, counts in enumerate(batch["piece_counts"].tolist()):
+        start = 0
+        for token, count in enumerate(counts):
+            if dropped[row, token]:
+                expected[row, start : start + count] = mask_piece
+            start += count
+    assert torch.equal(found["piece_ids"], expected) and not torch.equal(expected, batch["piece_ids"])
+    assert all(found[name] is batch[name] for name in batch if name != "piece_ids")
+    with torch.no_grad():
+        vectors, originals = embedder(**found), embedder(**batch)
+    assert vectors.shape == originals.shape and not torch.equal(vectors[0], originals[0])
+
+
+def test_a_tokenizer_without_a_mask_piece_gives_the_unknown_one() -> None:
+    class Tokenizer:
+        mask_token, unk_token = None, "<unk>"
+        convert_tokens_to_ids = staticmethod({"<unk>": 3, "<mask>": 9}.get)
+
+    assert replacement_id(Tokenizer(), 9) == 3
+    Tokenizer.mask_token = "<mask>"  # type: ignore[assignment]
+    assert replacement_id(Tokenizer(), 10) == 9
+    assert replacement_id(Tokenizer(), 9) == 3  # the encoder has no embedding of the mask
+    Tokenizer.mask_token = Tokenizer.unk_token = None  # type: ignore[assignment]
+    assert replacement_id(Tokenizer(), 9) is None
