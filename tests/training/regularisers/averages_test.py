@@ -1,13 +1,15 @@
 """`ema` and `swa`, against the formulas over recorded weights; what is validated and archived; recovery."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
+from allennlp.training.callbacks import TrainerCallback
 from killed_runs import assert_same, events, run, settings
 from recorded_runs import Recorded, recorded
 from staged_runs import experiment, train
+from torch.optim.swa_utils import SWALR
 
 from ner_plugins.archives import weights as safe_load
 from ner_plugins.errors import ConfigError
@@ -76,6 +78,76 @@ def test_there_is_one_average(callbacks, trainer, tmp_path) -> None:
         train(experiment(*callbacks, type="ner", **trainer), tmp_path / "run")
 
 
+@TrainerCallback.register("rates_for_test")
+class Rates(TrainerCallback):
+    """The rates of each update, of all groups."""
+
+    seen: ClassVar[list[list[float]]]
+
+    def on_start(self, trainer: Any, is_primary: bool = True, **kwargs: Any) -> None:
+        Rates.seen = []
+        trainer.optimizer.register_step_post_hook(
+            lambda optimizer, *_: Rates.seen.append([group["lr"] for group in optimizer.param_groups])
+        )
+
+
+def rates_of(folder: Any, *callbacks: dict[str, Any], **trainer: Any) -> list[list[float]]:
+    groups = [[["head"], {"lr": 0.2}]]
+    optimizer = {"type": "sgd", "lr": 0.05, "parameter_groups": groups}
+    options = {"type": "ner", "num_epochs": 4, "optimizer": optimizer, **trainer}
+    train(experiment(*callbacks, {"type": "rates_for_test"}, **options), folder)
+    return Rates.seen
+
+
+WARM_UP = {"type": "linear_with_warmup", "warmup_steps": 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "schedule"),
+    [
+        ({}, None),
+        ({"anneal_updates": 3}, WARM_UP),
+        ({"anneal_updates": 6, "anneal_strategy": "linear"}, WARM_UP),
+        ({}, {"type": "exponential", "gamma": 0.5}),
+        ({}, {"type": "reduce_on_plateau", "patience": 0}),
+    ],
+)
+def test_rates_are_those_of_swalr(options, schedule, tmp_path) -> None:
+    """An optimizer of its own has torch's schedule, from the rates that the run had before."""
+    scheduled = {} if schedule is None else {"learning_rate_scheduler": schedule}
+    found = rates_of(
+        tmp_path / "run", {"type": "swa", "start_epoch": 2, "learning_rate_factor": 0.6, **options}, **scheduled
+    )
+    plain = rates_of(tmp_path / "plain", **scheduled)
+    half = len(plain) // 2
+    assert found[:half] == plain[:half] and len(found) == 2 * half
+    # A schedule that follows epochs has set the rates of the next one already.
+    before = plain[half - 1] if schedule is None or "warmup" in schedule["type"] else plain[half]
+    own = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in before])
+    swalr = SWALR(
+        own, [0.6 * 0.2, 0.6 * 0.05], options.get("anneal_updates", half // 2), options.get("anneal_strategy", "cos")
+    )
+    for number, rates in enumerate(found[half:]):
+        own.step()
+        swalr.step()
+        assert rates == pytest.approx([group["lr"] for group in own.param_groups]), number
+    assert rates == pytest.approx([0.12, 0.03])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learning_rate_factor": 0.0}, "swa.learning_rate_factor is 0.0"),
+        ({"learning_rate_factor": 0.5, "anneal_updates": 0}, "swa.anneal_updates is 0"),
+        ({"anneal_updates": 5}, "go with learning_rate_factor"),
+        ({"anneal_strategy": "linear"}, "go with learning_rate_factor"),
+    ],
+)
+def test_options_of_the_rates_are_checked(options, message, tmp_path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train(experiment({"type": "swa", **options}, type="ner"), tmp_path / "run")
+
+
 EVERYTHING = [
     {"type": "r_drop", "alpha": 0.5},
     {"type": "fgm"},
@@ -85,6 +157,7 @@ EVERYTHING = [
 RECOVERED: dict[str, Any] = {
     "attacks_and_ema": settings(callbacks=[*EVERYTHING, {"type": "ema", "decay": 0.8, "warm_up": True}]),
     "swa": settings(callbacks=[{"type": "swa", "start_epoch": 1, "every_num_updates": 1}]),
+    "swa_rates": settings(callbacks=[{"type": "swa", "start_epoch": 1, "learning_rate_factor": 0.5}]),
     "accumulated": settings(
         callbacks=[*EVERYTHING, {"type": "swa", "start_epoch": 1}], num_gradient_accumulation_steps=2
     ),
