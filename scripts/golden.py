@@ -52,9 +52,14 @@ def configs(root: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
             yield f"{name}/plain", str(path), {}
             yield f"{name}/encoder", str(path), {"NER_ENCODER": "yes"}
         else:  # a published one says what it is run with
-            lines = re.findall("//   export ([^#\n]*)", path.read_text(encoding="utf-8"))
-            settings = dict(setting.split("=") for line in lines for setting in line.split())
-            yield name, str(path), {key: FIXTURES.get(value, value) for key, value in settings.items()}
+            yield name, str(path), published_settings(path)
+
+
+def published_settings(path: Path) -> dict[str, str]:
+    """What a published experiment says it is run with, on the fixtures."""
+    lines = re.findall("//   export ([^#\n]*)", path.read_text(encoding="utf-8"))
+    settings = dict(setting.split("=") for line in lines for setting in line.split())
+    return {name: FIXTURES.get(value, value) for name, value in settings.items()}
 
 
 def run(path: str, settings: dict[str, str], encoder: str, double: bool) -> dict[str, Any]:

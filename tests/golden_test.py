@@ -8,27 +8,17 @@ computed shows in the third digit. Dropout and shuffling draw from torch's gener
 x86-64 processors, but another one elsewhere.
 """
 
-import importlib.util
 import json
 import platform
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from loaded_scripts import load_script
 from tiny_encoders import make_encoder
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests/golden"
 TOLERANCE = 1e-4
-
-
-def load_script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 golden = load_script("golden")
 CONFIGS = {name: (path, settings) for name, path, settings in golden.configs(ROOT)}

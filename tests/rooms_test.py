@@ -57,3 +57,28 @@ def test_a_file_has_at_most_400_lines_and_a_function_60(path: Path) -> None:
     assert text.count("\n") <= 400
     functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
     assert {function.name: lines_of(function) for function in functions if lines_of(function) > 60} == {}
+
+
+def undocumented(tree: ast.AST, inherits: bool = False) -> Iterator[str]:
+    """The classes and functions with a public name and without a docstring, but for what a private class overrides."""
+    for node in ast.iter_child_nodes(tree):
+        described = not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or ast.get_docstring(node) or inherits
+        if not described and not node.name.startswith("_"):
+            yield node.name
+        if isinstance(node, ast.ClassDef):
+            yield from undocumented(node, node.name.startswith("_") and any(map(overrides, node.bases)))
+
+
+def overrides(base: ast.expr) -> bool:
+    """Whether a class with this base has methods that the base describes."""
+    return ast.unparse(base) != "NamedTuple"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_has_a_public_name_has_a_docstring(path: Path) -> None:
+    assert list(undocumented(ast.parse(path.read_text(encoding="utf-8")))) == []
+
+
+def test_a_missing_docstring_is_found() -> None:
+    code = "class A:\n def f(self): ...\nclass _B(A):\n def f(self): ...\nclass _C(NamedTuple):\n def g(self): ..."
+    assert list(undocumented(ast.parse(code))) == ["A", "f", "g"]

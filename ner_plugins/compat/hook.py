@@ -74,9 +74,11 @@ class _PatchingLoader(importlib.abc.Loader):
         self._loader = loader
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> Optional[ModuleType]:
+        """As the real loader creates it."""
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        """Execute the module with the real loader, and its patches before, around and after that."""
         # `inspect` and `pkgutil` look at a module's loader, so restore the real one.
         module.__loader__ = self._loader
         if module.__spec__ is not None:
@@ -97,6 +99,7 @@ class _PatchingFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Optional[Sequence[str]], target: Optional[ModuleType] = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
+        """The module's spec with a loader that patches it; `None` for any module that `PATCHES` does not name."""
         if fullname not in self.names:
             return None
         for finder in sys.meta_path:

@@ -47,6 +47,7 @@ def supply_hub_names() -> None:
 class _HfFolder:
     @staticmethod
     def get_token() -> Optional[str]:
+        """The token of the user, or `None`."""
         import huggingface_hub
 
         token: Optional[str] = huggingface_hub.get_token()

@@ -94,7 +94,7 @@ def _corpora_at(path: str, spec: ReaderSpec, overrides: dict[str, Any]) -> Itera
     if names is None and place.split is None:
         yield Corpus(name, path, reader, _split_of_file(base, reader))
         return
-    splits = [place.split] if place.split else splits_in(base, reader._choose_files)
+    splits = [place.split] if place.split else splits_in(base, reader.choose_files)
     if reader.dev_fraction is not None and place.split is None and "train" in splits:
         splits = [split for split in SPLITS if split == "dev" or split in splits]
     if not splits:
@@ -114,7 +114,7 @@ def _split_of_file(path: str, reader: NerDatasetReader) -> Optional[str]:
     """The split of a single file, by the reader's file names or else by a word in its name."""
     name = path.rpartition("!")[2].rpartition("/")[2]
     for split in SPLITS:
-        if reader._choose_files([name], split):
+        if reader.choose_files([name], split):
             return split
     words = re.split(r"[^a-z]+", name.lower())
     found = [split for split in SPLITS if any(word in words for word in _SPLIT_WORDS[split])]

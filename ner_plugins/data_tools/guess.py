@@ -146,7 +146,7 @@ def _files_by_split(class_: type[NerDatasetReader], names: Sequence[str]) -> dic
         return found
     for split in SPLITS:
         try:
-            chosen = reader._choose_files(names, split)
+            chosen = reader.choose_files(names, split)
         except DataError:  # the same names in several folders, which is reported when they are opened
             continue
         if chosen:

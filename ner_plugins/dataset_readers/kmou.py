@@ -80,7 +80,8 @@ class KmouReader(NerDatasetReader):
         found = len(start) == len(_HEADERS) and all(line.startswith("## ") for line in start)
         return Recognition("blocks of `## ` lines") if found and start[0][3:].strip().isdigit() else None
 
-    def _choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
+    def choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
+        """The data files of the first folder that has some; the two of `_DEV_FILES` are the development split."""
         known = choose_by_name(names, split, {"train": _DATA_FILES, "dev": _DATA_FILES})
         if not known:
             return []

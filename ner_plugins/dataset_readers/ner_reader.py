@@ -190,7 +190,7 @@ class NerDatasetReader(DatasetReader):
             if self.listener is not None:
                 self.listener(remark)
 
-    def _choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
+    def choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
         """The files of a split in a folder or archive, by `split_files`. Override it for other rules."""
         return choose_by_name(names, split, self.split_files)
 
@@ -249,7 +249,7 @@ class NerDatasetReader(DatasetReader):
         """The parsed records of each file; a record with an undecodable line is an error."""
         undecodable: list[DataError] = []
         on_bad = undecodable.append if self.on_error == "skip" else None
-        for name, stream in open_streams(place, self._choose_files, files_have_splits=drawn):
+        for name, stream in open_streams(place, self.choose_files, files_have_splits=drawn):
             for record in self._parse_file(stream, name, on_bad):
                 yield undecodable[0] if undecodable else record
                 undecodable.clear()

@@ -101,10 +101,12 @@ class _Container(ABC):
     """A folder or an archive: the names of its files, and a stream for each."""
 
     @abstractmethod
-    def names(self) -> list[str]: ...
+    def names(self) -> list[str]:
+        """The names of its files: relative to a folder, as stored in an archive."""
 
     @abstractmethod
-    def open(self, name: str) -> BinaryIO: ...
+    def open(self, name: str) -> BinaryIO:
+        """The bytes of one of these files."""
 
 
 class _Folder(_Container):

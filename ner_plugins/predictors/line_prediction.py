@@ -142,6 +142,7 @@ class _Arriving:
     """Standard input as a stream whose `read` returns as soon as anything has arrived."""
 
     def read(self, size: int) -> bytes:
+        """At most `size` bytes, as soon as there are any; none at the end."""
         arrived: bytes = cast(io.BufferedReader, sys.stdin.buffer).read1(size)
         return arrived
 

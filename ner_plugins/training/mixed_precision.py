@@ -30,6 +30,7 @@ class _Amp:
 
     @staticmethod
     def GradScaler() -> Any:
+        """The scaler of losses for float16 on a GPU."""
         import torch
 
         return torch.amp.GradScaler("cuda")

@@ -49,7 +49,7 @@ def make_reader(folder: str, **options: Any) -> NerDatasetReader:
 def fixture_paths(folder: str) -> list[str]:
     """`FOLDER#SPLIT` for each split, and the files that are in none."""
     path = FIXTURES / folder
-    return [f"{path}#{split}" for split in splits_in(str(path), make_reader(folder)._choose_files)]
+    return [f"{path}#{split}" for split in splits_in(str(path), make_reader(folder).choose_files)]
 
 
 def data_files(folder: str) -> list[Path]:

@@ -1,9 +1,9 @@
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 import torch
+from loaded_scripts import load_script
 
 from ner_plugins.lexicon import WordLexicon
 from ner_plugins.lexicon.word_files import WordFile
@@ -15,10 +15,7 @@ FILES = ("words.txt", "words.vec", "words.bin", "characters.vec")
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("make_lexicon", ROOT / "scripts" / "make_lexicon.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("make_lexicon")
 
 
 def test_the_bundled_files_are_what_it_writes(script, tmp_path):

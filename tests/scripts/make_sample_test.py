@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import random
 import subprocess
@@ -10,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from loaded_scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "make_sample.py"
@@ -39,12 +39,7 @@ def mentions(records: list[dict[str, Any]]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_sample", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["make_sample"] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
+    return load_script("make_sample")
 
 
 def test_regenerating_gives_the_committed_bytes(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def _can_be_listed(path: str) -> bool:
 def _choose(cls: Any) -> Any:
     """How a reader finds the files of a split; `None` for a class that cannot be built without options."""
     try:
-        return cls()._choose_files
+        return cls().choose_files
     except (TypeError, ConfigError):
         return None
 

@@ -79,7 +79,7 @@ def fitting_reader(path: str, configured: Any, drawn: bool = False) -> Optional[
 def _start(path: str, configured: Any, drawn: bool) -> Optional[FileStart]:
     place = DataPath.parse(path)
     place = replace(place, split="train") if drawn and place.split == "dev" else place
-    with closing(open_streams(place, configured()._choose_files, files_have_splits=drawn)) as streams:  # type: ignore[type-var]
+    with closing(open_streams(place, configured().choose_files, files_have_splits=drawn)) as streams:  # type: ignore[type-var]
         for label, stream in streams:
             with readable(label):
                 return FileStart(label.rpartition("/")[2], stream.read(START_SIZE))

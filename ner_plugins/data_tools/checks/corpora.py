@@ -49,12 +49,14 @@ class _CorpusCounts:
     tokens: int = 0
 
     def add(self, sentence: Sentence, corpus: Corpus) -> None:
+        """Count a sentence that the corpus's reader has just read."""
         self.sentences += 1
         self.labelled += sentence.entities is not None
         self.with_entity += bool(sentence.entities)
         self.tokens += corpus.reader.sentence_tokens
 
     def report(self, corpus: Corpus, findings: Findings) -> None:
+        """Add the problems `unlabelled` and `one-sentence`, if the counts show them."""
         count = f"its {self.sentences:,} sentence{'s' * (self.sentences != 1)}"
         if self.sentences and corpus.split != "test" and not self.with_entity:
             what = "has an entity" if self.labelled else "has a label, not even an empty one"

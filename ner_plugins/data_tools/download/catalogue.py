@@ -205,44 +205,53 @@ class _Entry:
         return ConfigError(f"{self._place}.{key} is {self._value.get(key)!r}, but must be {expected}")
 
     def names(self) -> list[str]:
+        """The keys of the object."""
         return list(self._value)
 
     def has(self, key: str) -> bool:
+        """Whether the object has this key."""
         return key in self._value
 
     def under(self, key: str) -> "_Entry":
+        """The object at a key."""
         return _Entry(f"{self._place}.{key}", self._value.get(key))
 
     def each(self, key: str) -> list["_Entry"]:
+        """The objects of the list at a key."""
         values = self._value.get(key)
         if not isinstance(values, list) or not values:
             raise self.bad(key, "a list that is not empty")
         return [_Entry(f"{self._place}.{key}[{index}]", value) for index, value in enumerate(values)]
 
     def only(self, *keys: str) -> None:
+        """Raise a `ConfigError` if the object has any other key."""
         for key in self._value:
             if key not in keys:
                 raise ConfigError(f"{self._place} has the unknown key {key!r}: it must be one of {', '.join(keys)}")
 
     def text(self, key: str, default: Optional[str] = None, pattern: str = r"(?s).+", expected: str = "a text") -> str:
+        """The text at a key, which has to match `pattern` unless it is the default."""
         value = self._value.get(key, default)
         if not isinstance(value, str) or (value != default and not re.fullmatch(pattern, value)):
             raise self.bad(key, expected)
         return value
 
     def number(self, key: str) -> int:
+        """The positive integer at a key."""
         value = self._value.get(key)
         if type(value) is not int or value < 1:
             raise self.bad(key, "a positive integer")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
+        """The list of texts at a key, empty if the key is absent."""
         values = self._value.get(key, [])
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise self.bad(key, "a list of texts")
         return tuple(values)
 
     def flag(self, key: str) -> bool:
+        """The truth value at a key, false if the key is absent."""
         value = self._value.get(key, False)
         if not isinstance(value, bool):
             raise self.bad(key, "true or false")

@@ -202,6 +202,7 @@ class _Range(NamedTuple):
 
     @classmethod
     def of(cls, response: requests.Response) -> "_Range":
+        """The range in the header of a response; without numbers if there is none, or an invalid one."""
         found = re.fullmatch(
             r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(?:(\d{1,18})|\*)", response.headers.get("Content-Range", "").strip()
         )

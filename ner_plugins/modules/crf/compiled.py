@@ -139,12 +139,14 @@ class _OneWay(NamedTuple):
 
     @classmethod
     def unfilled(cls, emissions: np.ndarray) -> "_OneWay":
+        """Arrays of the sizes that the kernel needs. Shape of `emissions`: (batch, length, tags)"""
         batch, length, number = emissions.shape
         forward, weights = np.empty((2, batch, length, -(-number // _LANES) * _LANES), np.float32)
         return cls(forward, weights, np.empty((batch, length)), np.empty(batch))
 
     @classmethod
     def filled(cls, arrays: tuple[np.ndarray, ...]) -> "_OneWay":
+        """The arrays after the kernel has run over `arrays`."""
         one_way = cls.unfilled(arrays[0])
         _kernel("messages", "forward_messages")(*arrays, *one_way)
         return one_way

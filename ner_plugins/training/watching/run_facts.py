@@ -105,7 +105,7 @@ def digests(path: str, reader: Any = None) -> list[dict[str, Any]]:
     try:
         return [
             {"file": str(file), "bytes": file.stat().st_size, "sha256": sha256(file)}
-            for file in _files(DataPath.parse(path), getattr(reader, "_choose_files", None))
+            for file in _files(DataPath.parse(path), getattr(reader, "choose_files", None))
         ]
     except Exception as error:  # the reader has read the data: nothing is wrong with them
         logger.debug("%s: no digest: %r", path, error)

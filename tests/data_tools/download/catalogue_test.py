@@ -64,7 +64,7 @@ def test_each_has_a_reader_that_knows_its_files(name):
     names = [f"EXOBRAIN_NE_CORPUS_{n:03}.txt" for n in range(1, 11)] if name == "kmou" else []
     names += [file.name for source in corpus.sources for file in source.files if file.count is None]
     for split in ("train", "dev", *(["test"] if name not in ("kmou",) else [])):
-        assert not names or reader._choose_files(names, split), (name, split)
+        assert not names or reader.choose_files(names, split), (name, split)
 
 
 @pytest.mark.data

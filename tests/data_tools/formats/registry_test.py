@@ -30,8 +30,8 @@ def test_readers_find_the_files_of_their_splits(format: str) -> None:
     reader = make_reader(reader_for(format), "anything")
     names = [split_file(format, split) + suffix for split in ("train", "dev", "test") for suffix in ("", ".gz")]
     for split in ("train", "dev", "test"):
-        assert list(reader._choose_files(names, split)) == [split_file(format, split)]
-        assert list(reader._choose_files(names[1::2], split)) == [split_file(format, split) + ".gz"]
+        assert list(reader.choose_files(names, split)) == [split_file(format, split)]
+        assert list(reader.choose_files(names[1::2], split)) == [split_file(format, split) + ".gz"]
 
 
 def test_reader_of_words() -> None:
