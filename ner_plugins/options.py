@@ -107,6 +107,12 @@ def locate_construction_errors() -> None:
     replace(from_params.FromParams, "from_params", locating_objects)
 
 
+def place_of_object() -> str:
+    """The key of the object that is being built, with a dot behind it, `trainer.callbacks.0.`; empty if none is."""
+    around = _around.get()
+    return around[-1][0] if around else ""
+
+
 def _locate(error: Any, key: str, value: Any) -> None:
     if not getattr(error, "config_key", ""):
         error.config_key, error.config_value = key, value

@@ -20,15 +20,17 @@ _MODULES = (
     "allennlp.training.checkpointer",
     "allennlp.training.gradient_descent_trainer",
 )
+# Those that load a model's weights and nothing else.
+_OF_MODELS = {"allennlp.nn.initializers", "allennlp.nn.util", "allennlp.training.gradient_descent_trainer"}
 
 
 class _SafeTorch(ModuleType):
     """`torch` with `load` and `save` replaced, for a module of AllenNLP."""
 
-    def __init__(self, torch: ModuleType) -> None:
+    def __init__(self, torch: ModuleType, of_models: bool) -> None:
         super().__init__("torch")
         self.__dict__["_torch"] = torch
-        self.__dict__["load"] = load
+        self.__dict__["load"] = load_weights if of_models else load
         self.__dict__["save"] = save
 
     def __getattr__(self, name: str) -> Any:
@@ -46,7 +48,7 @@ def load_weights_only() -> None:
     for name in _MODULES:
         module = sys.modules.get(name)
         if module is not None and not isinstance(getattr(module, "torch", None), _SafeTorch):
-            module.torch = _SafeTorch(torch)  # type: ignore[attr-defined]
+            module.torch = _SafeTorch(torch, name in _OF_MODELS)  # type: ignore[attr-defined]
 
 
 def load(file: Any, *args: Any, **kwargs: Any) -> Any:
@@ -71,6 +73,46 @@ def load(file: Any, *args: Any, **kwargs: Any) -> Any:
     except (EOFError, IndexError, KeyError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise ArchiveError(f"{file}: the weights are damaged ({reason}). Copy the file again, or retrain") from error
+
+
+def load_weights(file: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """
+    `load` of a model's weights: tensors by name.
+
+    # Raises
+
+    `ArchiveError` if the file holds anything else.
+    """
+    import torch
+
+    found = load_dict(file, "a model's weights", *args, **kwargs)
+    for name, value in found.items():
+        if not isinstance(value, torch.Tensor) and not name.endswith("_extra_state"):
+            raise ArchiveError(
+                f"{file}: does not hold a model's weights: {name} is a {type(value).__name__} instead of a tensor"
+            )
+    return found
+
+
+def load_dict(file: Any, what: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """
+    `load` of a dictionary with names as keys.
+
+    # Parameters
+
+    file, args, kwargs : `Any`
+        See `torch.load`.
+    what : `str`
+        What the file should hold, for the message.
+
+    # Raises
+
+    `ArchiveError` if the file holds anything else.
+    """
+    found = load(file, *args, **kwargs)
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise ArchiveError(f"{file}: does not hold {what}, but a {type(found).__name__}")
+    return found
 
 
 def save(value: Any, file: Any, *args: Any, **kwargs: Any) -> None:

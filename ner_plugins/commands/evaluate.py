@@ -10,6 +10,7 @@ from allennlp.models.archival import Archive, load_archive
 
 from ner_plugins.commands.devices import choose_device, has_ner_model, offer_default_device
 from ner_plugins.commands.loading import mention_max_instances
+from ner_plugins.commands.output_names import output_name
 from ner_plugins.errors import ConfigError
 from ner_plugins.metrics.report import format_table
 
@@ -21,6 +22,9 @@ class EvaluateCommand(stock.Evaluate):
         """The stock arguments, with a default for the device."""
         subparser: argparse.ArgumentParser = super().add_subparser(parser)
         offer_default_device(subparser)
+        for action in subparser._actions:
+            if action.dest in ("output_file", "predictions_output_file"):
+                action.type = output_name
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         subparser.set_defaults(func=evaluate_from_args)
         return subparser
@@ -62,6 +66,8 @@ def _names(args: argparse.Namespace, key: str, number: int) -> list[Optional[str
     if len(names) != number:
         raise ConfigError(f"{option} names {len(names)} files for {number} input files: put commas between them")
     for name in names:
+        if not name:
+            raise ConfigError(f"{option} {given}: a name between commas is empty")
         if not Path(str(name)).absolute().parent.is_dir():
             raise ConfigError(f"{option}: there is no folder {Path(str(name)).absolute().parent}")
     return names

@@ -8,6 +8,7 @@ from typing import Any
 
 from allennlp.commands.subcommand import Subcommand
 
+from ner_plugins.commands.output_names import output_name
 from ner_plugins.errors import ConfigError
 
 PAGE, FIGURES, TABLE = "report.html", "report.json", "confusion.csv"
@@ -28,7 +29,9 @@ class NerReportCommand(Subcommand):
             "report in its own folder in DIR",
         )
         written = ", ".join((PAGE, FIGURES, TABLE, PICTURE, DRAWING))
-        subparser.add_argument("-o", "--output", required=True, metavar="DIR", help=f"folder for {written}")
+        subparser.add_argument(
+            "-o", "--output", type=output_name, required=True, metavar="DIR", help=f"folder for {written}"
+        )
         subparser.add_argument("--force", action="store_true", help="write into DIR even if it is not empty")
         subparser.add_argument(
             "--examples",

@@ -9,6 +9,7 @@ from typing import Any, Iterator, Mapping, Optional
 
 from allennlp.commands.subcommand import Subcommand
 
+from ner_plugins.commands.output_names import output_name
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.atomic import atomic_path
 
@@ -28,7 +29,7 @@ class NerThresholdCommand(Subcommand):
         )
         subparser.add_argument("archive_file", help="path to an archived trained model")
         subparser.add_argument("input_file", help="labelled development data: PATH or PATH#SPLIT")
-        subparser.add_argument("-o", "--output", metavar="NEW.tar.gz", help="the archive to write")
+        subparser.add_argument("-o", "--output", type=output_name, metavar="NEW.tar.gz", help="the archive to write")
         subparser.add_argument(
             "--force", action="store_true", help="replace NEW.tar.gz; without -o, change the archive itself"
         )
@@ -119,8 +120,8 @@ def format_comparison(
     before: Mapping[str, float], after: Mapping[str, float], thresholds: Mapping[str, float]
 ) -> list[str]:
     """A table of each type's threshold and figures, before and after."""
-    from ner_plugins.data_tools.statistics.tables import format_columns, printable
-    from ner_plugins.metrics.report import display_width
+    from ner_plugins.data_tools.statistics.tables import format_columns
+    from ner_plugins.metrics.report import display_width, type_name
 
     rates = ("precision", "recall", "f1")
     header = [f"{rate} {when}" for rate in ("P", "R", "F1") for when in ("before", "after")]
@@ -135,7 +136,7 @@ def format_comparison(
             f"{metrics.get(f'typed_span_f1/{type_}/{rate}', 0.0):.4f}" for rate in rates for metrics in (before, after)
         ]
         threshold = f"{thresholds[type_]:.4f}" if type_ in thresholds else "-"
-        rows.append([printable(type_), threshold, *figures, f"{support.get(type_, 0.0):,.0f}"])
+        rows.append([type_name(type_), threshold, *figures, f"{support.get(type_, 0.0):,.0f}"])
     for average in ("micro", "macro"):
         figures = [f"{metrics[f'typed_span_f1/{average}_{rate}']:.4f}" for rate in rates for metrics in (before, after)]
         rows.append([average, "", *figures, f"{sum(support.values()):,.0f}"])

@@ -4,9 +4,9 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import sys
-from pathlib import Path
-from typing import Any, Iterator, TextIO
+from typing import Any, Iterator
 
 from allennlp.commands import predict as stock
 from allennlp.commands.predict import Predict
@@ -14,8 +14,9 @@ from allennlp.models.archival import load_archive
 from allennlp.predictors import Predictor
 
 from ner_plugins.commands.devices import choose_device, has_ner_model, offer_default_device
+from ner_plugins.commands.output_names import output_name
 from ner_plugins.errors import ConfigError
-from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.output_files import STDOUT, open_output
 from ner_plugins.predictors.line_prediction import LinePrediction, guess_input_format
 from ner_plugins.predictors.ner_predictor import NerPredictor
 from ner_plugins.predictors.output_formats import OUTPUT_FORMATS
@@ -33,7 +34,9 @@ class PredictCommand(Predict):
         subparser: argparse.ArgumentParser = super().add_subparser(parser)
         offer_default_device(subparser)
         for action in subparser._actions:
-            if action.dest == "batch_size":
+            if action.dest == "output_file":
+                action.type = output_name
+            elif action.dest == "batch_size":
                 action.default = None
                 action.help = f"the batch size to use for processing (default: {BATCH_SIZE})"
         ours = subparser.add_argument_group("models of ner_plugins")
@@ -85,39 +88,26 @@ def _predict_lines(args: argparse.Namespace, predictor: NerPredictor) -> None:
         on_error=args.on_error,
         to_line=OUTPUT_FORMATS[args.format],
     )
+    names = dict.fromkeys([] if args.silent else [STDOUT])
+    if args.output_file:
+        _refuse_as_output(args.output_file, args.input_file)
+        names[args.output_file] = None
     with contextlib.ExitStack() as stack:
-        outputs: list[TextIO] = [] if args.silent else [_utf8(sys.stdout)]
-        if args.output_file:
-            outputs.append(stack.enter_context(_whole_or_not_at_all(args.output_file, args.input_file)))
+        # Bytes: the locale may lack characters of a text. (JSON escapes lone surrogates, which UTF-8 lacks.)
+        outputs = [stack.enter_context(open_output(name, force=True)) for name in names]
         lines = prediction.run_corpus(args.input_file) if args.use_dataset_reader else prediction.run(args.input_file)
         for line in _with_progress(lines, shown=not sys.stdout.isatty() or args.silent):
             for output in outputs:
-                output.write(line + "\n")
+                output.write(f"{line}\n".encode())
                 if args.input_file == "-":  # the user or the next program waits for each line
                     output.flush()
-        for output in outputs:
-            output.flush()
     if prediction.skipped:
         logger.warning("%d of %d lines could not be read and were skipped", prediction.skipped, prediction.lines)
 
 
-@contextlib.contextmanager
-def _whole_or_not_at_all(name: str, input_file: str) -> Iterator[TextIO]:
-    """
-    A file that gets its name when everything is written; an earlier one stays until then. A device (`/dev/stdout`) is
-    written to directly.
-    """
-    path = Path(name)
-    if not path.absolute().parent.is_dir():
-        raise ConfigError(f"--output-file: there is no folder {path.absolute().parent}")
-    if path.exists() and not path.is_file():
-        with open(path, "w", encoding="utf-8", newline="\n") as device:
-            yield device
-        return
-    if path.exists() and Path(input_file).exists() and path.samefile(input_file):
+def _refuse_as_output(name: str, input_file: str) -> None:
+    if os.path.isfile(name) and os.path.isfile(input_file) and os.path.samefile(name, input_file):
         raise ConfigError(f"--output-file {name} is the input file: name another")
-    with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
-        yield file
 
 
 def _with_progress(lines: Iterator[str], shown: bool) -> Iterator[str]:
@@ -125,10 +115,3 @@ def _with_progress(lines: Iterator[str], shown: bool) -> Iterator[str]:
     from ner_plugins.progress import progress
 
     yield from progress(lines, desc="predicting", unit=" lines", disable=not shown)
-
-
-def _utf8(stream: TextIO) -> TextIO:
-    if hasattr(stream, "reconfigure"):
-        # The locale may lack characters of a text. (JSON escapes lone surrogates, which UTF-8 lacks.)
-        stream.reconfigure(encoding="utf-8", newline="\n")
-    return stream

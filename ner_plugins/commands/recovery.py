@@ -42,7 +42,12 @@ def accept_other_epochs(folder: Path, params: Params, write: bool = True) -> Non
     path = folder / "config.json"
     if not path.is_file():
         raise ConfigError(f"{folder}: there is no config.json in it, so there is no run to recover: check -s")
-    changes = differences(json.loads(path.read_text(encoding="utf-8")), params.as_dict(quiet=True))
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # UnicodeDecodeError is one
+        remedy = "the run cannot be recovered: start again with --force"
+        raise ConfigError(f"{path}: damaged ({error}), so {remedy}") from None
+    changes = differences(earlier, params.as_dict(quiet=True))
     others = [f"{key} was {before} and is {now}" for key, before, now in changes if key != EPOCHS]
     if others:
         listed = "".join(f"\n  {one}" for one in others[:20]) + ("\n  …" if len(others) > 20 else "")
@@ -53,8 +58,8 @@ def accept_other_epochs(folder: Path, params: Params, write: bool = True) -> Non
     if changes and write:
         with atomic_path(path) as partial:
             params.to_file(partial)
-        _, before, now = changes[0]
-        logger.info("recovering with %s %s instead of %s", EPOCHS, now, before)
+        _, old, new = changes[0]
+        logger.info("recovering with %s %s instead of %s", EPOCHS, new, old)
 
 
 def differences(before: Any, now: Any, key: str = "") -> list[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ from allennlp.commands.train import Train, train_model
 from allennlp.common import Params
 from allennlp.common.util import SigTermReceived
 
+from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.recovery import accept_other_epochs
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.files.run_record import RECORD
@@ -33,7 +34,7 @@ class TrainCommand(Train):
         subparser: argparse.ArgumentParser = super().add_subparser(parser)
         for action in subparser._actions:
             if action.dest == "serialization_dir":
-                action.required = False
+                action.required, action.type = False, output_name
                 action.help = "directory in which to save the model and its logs (default: a fresh one under runs/)"
             elif action.dest == "dry_run":
                 action.help = (

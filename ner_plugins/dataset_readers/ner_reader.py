@@ -113,6 +113,9 @@ class NerDatasetReader(DatasetReader):
         lexicon: Optional[Lexicon] = None,
         **kwargs: Any,
     ) -> None:
+        most = kwargs.get("max_instances")
+        if most is not None and most < 1:
+            raise ConfigError(f"dataset_reader.max_instances is {most}, but must be 1 or more, or null")
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
         if dev_fraction is not None and not 0.0 < dev_fraction < 1.0:
             raise ConfigError(f"dataset_reader.dev_fraction is {dev_fraction}, but must be between 0 and 1")

@@ -7,8 +7,18 @@ from contextlib import contextmanager
 from typing import Iterator, Union
 
 _numbers = itertools.count()
-# Of `write`, whose errors do not name the file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def named_when_full(name: str) -> Iterator[None]:
+    """Add a file's name to the error that there is no room for what is written: `write` does not name the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in _FULL:
+            error.filename = name
+        raise
 
 
 @contextmanager
@@ -37,13 +47,14 @@ def atomic_path(target: Union[str, "os.PathLike[str]"], sync: bool = False, hidd
     folder, name = os.path.split(target)
     partial = os.path.join(folder, f"{'' if hidden else name}.partial-{os.getpid()}-{next(_numbers)}")
     try:
-        yield partial
-        if sync:
-            with open(partial, "rb+") as file:
-                os.fsync(file.fileno())
-        os.replace(partial, target)
+        with named_when_full(os.fspath(target)):
+            yield partial
+            if sync:
+                with open(partial, "rb+") as file:
+                    os.fsync(file.fileno())
+            os.replace(partial, target)
     except OSError as error:
-        if error.filename == partial or (error.filename is None and error.errno in _FULL):
+        if error.filename == partial:
             error.filename, error.filename2 = os.fspath(target), None
         raise
     finally:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Any, BinaryIO, Callable, Iterator, cast
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.atomic import atomic_path, named_when_full
 
 STDOUT = "-"
 
@@ -42,26 +42,35 @@ def open_output(path: str, force: bool = False) -> Iterator[BinaryIO]:
 
     # Raises
 
-    `ConfigError` if the file exists without `force`, if it is a folder, or if its folder is missing.
+    `ConfigError` if the file exists without `force`, if it is a folder, if its folder is missing, or without a name.
     """
     if path == STDOUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with named_when_full("standard output"):
+            sys.stdout.flush()  # what was printed before
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
         return
+    if not path:
+        raise ConfigError("the name of the file to write is empty")
+    if os.path.isdir(path):
+        raise ConfigError(f"{path} is a folder: name a file in it")
     target = os.path.realpath(path)  # write through a link
     folder, name = os.path.split(target)
-    if os.path.isdir(target):
-        raise ConfigError(f"{path} is a folder: name a file in it")
-    if not os.path.isdir(folder):
-        raise ConfigError(f"{path}: there is no folder {folder}. Make it, or write elsewhere")
-    if os.path.exists(target) and not os.path.isfile(target):
-        with open(target, "wb") as device, _compressed(name, device) as stream:
+    if _is_device(path):
+        with named_when_full(path), open(path, "wb") as device, _compressed(name, device) as stream:
             yield stream
         return
+    if not os.path.isdir(folder):
+        raise ConfigError(f"{path}: there is no folder {folder}. Make it, or write elsewhere")
     if os.path.exists(target) and not force:
         raise ConfigError(f"{path} exists. --force replaces it (force=True in Python)")
     with atomic_path(target) as partial, open(partial, "wb") as file, _compressed(name, file) as stream:
         yield stream
+
+
+def _is_device(path: str) -> bool:
+    """Whether nothing can be renamed to `path`: a device, a pipe, or a file that is open as `/dev/stdout`."""
+    return os.path.exists(path) and (not os.path.isfile(path) or path.startswith("/dev/"))
 
 
 @contextmanager

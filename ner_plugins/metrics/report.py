@@ -1,11 +1,13 @@
 """A model's final metrics as a readable table."""
 
 import unicodedata
-from typing import Mapping, Optional, Sequence
+from typing import Iterable, Mapping, Optional, Sequence
 
 FIGURES = ("precision", "recall", "f1", "support")
 HEADER = ("type", "precision", "recall", "F1", "support")
 RATES = ("precision", "recall", "f1", "loss", "accuracy")
+WIDEST_NAME = 40
+"""The columns of a table that the name of an entity type gets at most."""
 
 
 def format_table(metrics: Mapping[str, float], prefix: str = "seqeval") -> str:
@@ -64,7 +66,7 @@ def _is_type_figure(key: str) -> bool:
 
 def _table_lines(types: Mapping[str, Mapping[str, float]], averages: Mapping[str, Mapping[str, float]]) -> list[str]:
     support = sum(figures.get("support", 0.0) for figures in types.values())
-    type_rows = [(_printable(type_), *_cells(types[type_])) for type_ in sorted(types)]
+    type_rows = [(type_name(type_), *_cells(types[type_])) for type_ in sorted(types)]
     total = {"support": support} if types else {}
     average_rows = [(row, *_cells({**total, **averages[row]})) for row in ("micro", "macro") if row in averages]
     rows: list[Sequence[str]] = [HEADER, *type_rows, *average_rows]
@@ -93,7 +95,7 @@ def _other_lines(others: dict[str, float]) -> list[str]:
     if "unreachable_gold" in others and "gold" in others:
         unreachable, gold = others.pop("unreachable_gold"), others.pop("gold")
         reachable = [f"unreachable gold: {_number('', unreachable)} of {_number('', gold)}"]
-    names = {key: _printable(key) for key in others}
+    names = {key: printable(key) for key in others}
     width = max(map(display_width, names.values()), default=0)
     lines = [
         name + " " * (width - display_width(name)) + "  " + _number(key, others[key]) for key, name in names.items()
@@ -108,10 +110,37 @@ def _number(key: str, value: float) -> str:
     return f"{value:.0f}"
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """The name with unprintable characters escaped, since they would break the line."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
     return shown or "''"
+
+
+def type_name(name: str) -> str:
+    """The printable name of a type, in at most `WIDEST_NAME` columns."""
+    return shortened(printable(name), WIDEST_NAME)
+
+
+def shortened(text: str, columns: int) -> str:
+    """A text that fits into so many columns of a terminal: an ellipsis replaces the middle of a wider one."""
+    if display_width(text) <= columns:
+        return text
+    room = columns - 1
+    end = _fitting(reversed(text), room // 2)[::-1]
+    while end and not _character_width(end[0]):  # combines with a character that is left out
+        end = end[1:]
+    return f"{_fitting(text, room - room // 2)}…{end}"
+
+
+def _fitting(characters: Iterable[str], columns: int) -> str:
+    """The first characters that fit into so many columns."""
+    fitting = ""
+    for character in characters:
+        columns -= _character_width(character)
+        if columns < 0:
+            break
+        fitting += character
+    return fitting
 
 
 def display_width(text: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from ner_plugins.files.run_record import read_record
-from ner_plugins.metrics.report import RATES, display_width
+from ner_plugins.metrics.report import RATES, display_width, shortened
 
 _COMPARED = ("versions", "device", "seeds", "data", "parameters", "validation_metric")
 _WIDEST = 48  # columns of a cell
@@ -163,9 +163,8 @@ def _cell(value: Any) -> str:
 
 
 def _shortened(text: str) -> str:
-    """At most `_WIDEST` characters, without the middle; digests differ in their first digits."""
-    text = "".join(one if one.isprintable() else " " for one in text)
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST // 2]}…{text[-_WIDEST // 2 + 1 :]}"
+    """At most `_WIDEST` columns, without the middle; digests differ in their first digits."""
+    return shortened("".join(one if one.isprintable() else " " for one in text), _WIDEST)
 
 
 def _table(head: Optional[Sequence[str]], rows: Sequence[Sequence[str]]) -> str:

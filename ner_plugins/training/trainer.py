@@ -212,7 +212,7 @@ class NerTrainer(GradientDescentTrainer):
         """Put the best weights into the model, which `allennlp train` evaluates."""
         best = self.get_best_weights_path()
         if best is not None:
-            self.model.load_state_dict(safe_load.load(best, map_location="cpu"))
+            self.model.load_state_dict(safe_load.load_weights(best, map_location="cpu"))
 
     def _train_on_all_batches(self) -> None:
         self.model.train()

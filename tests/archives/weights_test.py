@@ -39,13 +39,29 @@ def test_damaged_weights_say_so(tmp_path: Path, content: bytes) -> None:
         safe_load.load(tmp_path / "weights.th")
 
 
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ([torch.ones(2)], "does not hold a model's weights, but a list"),
+        (torch.ones(2), "does not hold a model's weights, but a Tensor"),
+        ({0: torch.ones(2)}, "does not hold a model's weights, but a dict"),
+        ({"a": torch.ones(2), "b": {"c": 1}}, "does not hold a model's weights: b is a dict instead of a tensor"),
+    ],
+)
+def test_what_is_no_weights_is_named(tmp_path: Path, content: object, said: str) -> None:
+    torch.save(content, tmp_path / "weights.th")
+    with pytest.raises(ArchiveError, match=f"{tmp_path / 'weights.th'}: {said}"):
+        safe_load.load_weights(tmp_path / "weights.th")
+
+
 def test_every_module_that_loads_loads_safely() -> None:
     import allennlp.common.cached_transformers
     import allennlp.nn.initializers
     import allennlp.training.gradient_descent_trainer  # noqa: F401
 
     for name in safe_load._MODULES:
-        assert sys.modules[name].torch.load is safe_load.load, name
+        expected = safe_load.load_weights if name in safe_load._OF_MODELS else safe_load.load
+        assert sys.modules[name].torch.load is expected, name
         assert sys.modules[name].torch.Tensor is torch.Tensor
 
 

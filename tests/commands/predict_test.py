@@ -55,6 +55,22 @@ def test_an_output_file_is_written_whole_or_not_at_all(allennlp, archive: Path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.json", "out.json"]
 
 
+@pytest.mark.parametrize("dangling", [False, True], ids=["to a file", "to nothing"])
+def test_an_output_file_behind_a_link(allennlp, archive: Path, tmp_path: Path, dangling: bool) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    link.symlink_to(target)
+    if not dangling:
+        target.write_text("earlier")
+    done = allennlp("predict", archive, "-", "--output-file", link, "--silent", *OURS, input="张三\n")
+    assert done.returncode == 0, done.stderr
+    assert link.is_symlink() and json.loads(target.read_text(encoding="utf-8"))["text"] == "张三"
+
+
+def test_a_full_disk_is_told_with_the_file(allennlp, archive: Path) -> None:
+    done = allennlp("predict", archive, "-", "--output-file", "/dev/full", "--silent", *OURS, input="张三\n")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == "error: No space left on device: /dev/full"
+
+
 def test_json_read_as_text_is_noticed(allennlp, archive: Path) -> None:
     done = allennlp("predict", archive, "-", *OURS, input='{"text": "a"}\n')
     assert "--input-format json" in done.stderr and len(predictions(done)) == 1

@@ -68,6 +68,13 @@ def test_a_folder_without_a_run(tmp_path: Path) -> None:
         accept_other_epochs(tmp_path, changed())
 
 
+@pytest.mark.parametrize("content", [b"", b'{"trainer": ', b"\xff\xfe"], ids=["empty", "cut", "no text"])
+def test_a_damaged_config_is_named(folder: Path, content: bytes) -> None:
+    (folder / "config.json").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"config\.json: damaged .* start again with --force"):
+        accept_other_epochs(folder, changed())
+
+
 def test_lists_of_other_lengths_are_one_difference() -> None:
     assert differences({"a": [1, {"b": 2}]}, {"a": [1]}) == [("a", '[1, {"b": 2}]', "[1]")]
     assert differences({"a": {"b": 1}}, {"a": 1}) == [("a", '{"b": 1}', "1")]

@@ -249,6 +249,12 @@ def test_misspelt_entity_types(types):
         list(CluenerReader(entity_types=types).sentences(f"{FIXTURES}#train"))
 
 
+@pytest.mark.parametrize("number", [0, -1])
+def test_max_instances_out_of_range_is_told_with_its_key(number):
+    with pytest.raises(ConfigError, match=f"dataset_reader.max_instances is {number}, but must be 1 or more"):
+        CluenerReader(max_instances=number)
+
+
 def test_entity_type_that_a_file_happens_to_lack(caplog):
     with caplog.at_level(logging.WARNING):
         list(CluenerReader(entity_types=["name", "scene"]).sentences(f"{FIXTURES}#dev"))

@@ -1,7 +1,10 @@
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -68,6 +71,40 @@ def test_links_stay_links(tmp_path: Path) -> None:
     assert link.is_symlink() and target.read_bytes() == b"new"
 
 
+def test_a_link_to_nothing_leads_to_the_new_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    write(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_bytes() == b"new"
+    (tmp_path / "lost").symlink_to(tmp_path / "no/target")
+    with pytest.raises(ConfigError, match=r"lost: there is no folder .*/no\. Make it"):
+        write(tmp_path / "lost")
+
+
+@pytest.mark.parametrize("data", [b"x", b"x" * 100_000], ids=["at the end", "at once"])
+def test_a_full_device_is_named(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="No space left") as full:
+        write("/dev/full", data)
+    assert full.value.filename == "/dev/full"
+    stream = open("/dev/full", "w")  # noqa: SIM115 (closing it is an error)
+    monkeypatch.setattr(sys, "stdout", stream)
+    with pytest.raises(OSError, match="No space left") as full:
+        write("-", data)
+    assert full.value.filename == "standard output"
+    with contextlib.suppress(OSError):
+        stream.close()
+
+
+def test_a_pipe_as_dev_stdout(tmp_path: Path) -> None:
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+    code += "from ner_plugins.files.output_files import open_output\n"
+    code += "with open_output('/dev/stdout', force=True) as stream: stream.write(b'new')"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"new"
+    with open(tmp_path / "file", "wb") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file, check=True)
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
 def test_pipes_and_devices(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -90,6 +127,8 @@ def test_places_that_are_none(tmp_path: Path) -> None:
         write(tmp_path, force=True)
     with pytest.raises(ConfigError, match=r"there is no folder .*/no\. Make it"):
         write(tmp_path / "no" / "a")
+    with pytest.raises(ConfigError, match="name of the file to write is empty"):
+        write("")
 
 
 def test_json_keeps_characters_unless_utf8_cannot() -> None:

@@ -1,10 +1,12 @@
 """The table: its rows, its columns on a terminal, and what stands below it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ner_plugins.entities import Entity
 from ner_plugins.metrics import SeqevalMetric, format_table
-from ner_plugins.metrics.report import display_width
+from ner_plugins.metrics.report import display_width, shortened
 
 
 def type_figures(type_: str, f1: float = 0.5, support: float = 4.0, prefix: str = "seqeval") -> dict[str, float]:
@@ -96,3 +98,33 @@ def test_tabulates_what_the_metric_reports() -> None:
     assert rows["x"] == ["0.0000", "0.0000", "0.0000", "1"]
     assert rows["micro"] == ["0.5000", "0.5000", "0.5000", "2"]
     assert rows["seqeval/overlapping_gold"] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "text, columns, expected",
+    [
+        ("abcdef", 6, "abcdef"),
+        ("abcdefg", 6, "abc…fg"),
+        ("机构机构机构", 12, "机构机构机构"),
+        ("机构机构机构", 8, "机构…构"),  # a column is left over
+        ("abcdefe\u0301", 6, "abc…fe\u0301"),
+        ("aaaaaa\u0301bb", 6, "aaa…bb"),
+    ],
+)
+def test_a_wide_text_loses_its_middle(text: str, columns: int, expected: str) -> None:
+    assert shortened(text, columns) == expected
+
+
+@given(st.text("aé机e\u0301\u1100\u1161", max_size=30), st.integers(4, 20))
+def test_a_shortened_text_fits_and_has_the_ends_of_the_whole(text: str, columns: int) -> None:
+    found = shortened(text, columns)
+    assert display_width(found) <= columns and shortened(found, columns) == found
+    if found != text:
+        start, end = found.split("…")
+        assert text.startswith(start) and text.endswith(end) and display_width(text) > columns
+        assert display_width(found) >= columns - 2
+
+
+def test_a_long_type_leaves_the_table_readable() -> None:
+    lines = format_table(type_figures("t" * 300) | averages()).splitlines()
+    assert max(map(len, lines)) < 80 and f"{'t' * 20}…{'t' * 19}" in lines[2]

@@ -9,7 +9,8 @@ from torch.nn import Module
 from ner_plugins.commands.checks.data import Split, type_counts
 from ner_plugins.commands.dry_run.batches import BatchSizes, length_of
 from ner_plugins.commands.dry_run.trial import Memory, Trial
-from ner_plugins.data_tools.statistics.tables import format_columns, printable
+from ner_plugins.data_tools.statistics.tables import format_columns
+from ner_plugins.metrics.report import type_name
 from ner_plugins.training.stages.callback import StagedTraining
 from ner_plugins.training.trainer_access import accumulated_batches, callbacks_of, number_of_epochs
 
@@ -62,7 +63,7 @@ def _data(splits: Sequence[Split]) -> Iterator[str]:
         ["  entities", *(f"{sum(found.values()):,}" for found in counts.values())],
     ]
     for type_ in sorted(set().union(*counts.values())):
-        rows.append([f"    {printable(type_)}", *(f"{found[type_]:,}" for found in counts.values())])
+        rows.append([f"    {type_name(type_)}", *(f"{found[type_]:,}" for found in counts.values())])
     yield from format_columns(rows)
 
 

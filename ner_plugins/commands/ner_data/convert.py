@@ -3,6 +3,7 @@
 import argparse
 
 from ner_plugins.commands.ner_data import transfer
+from ner_plugins.commands.output_names import output_name
 
 NAME = "convert"
 HELP = "Write a corpus in another format; reading it gives the same texts and entities."
@@ -11,7 +12,9 @@ HELP = "Write a corpus in another format; reading it gives the same texts and en
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this action."""
     transfer.add_input(parser)
-    parser.add_argument("output", metavar="OUTPUT", help="the file to write, - for standard output; .gz compresses")
+    parser.add_argument(
+        "output", type=output_name, metavar="OUTPUT", help="the file to write, - for standard output; .gz compresses"
+    )
     transfer.add_writing(parser, transfer.BY_NAME)
 
 

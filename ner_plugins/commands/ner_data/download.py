@@ -7,6 +7,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Iterator
 
+from ner_plugins.commands.output_names import output_name
+
 if TYPE_CHECKING:
     from ner_plugins.data_tools.download import PublicCorpus
 
@@ -21,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this action."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="corpora to fetch; --list shows them")
     parser.add_argument(
-        "-o", "--output", default="data", metavar="DIR", help="where each corpus gets a folder (default: data)"
+        "-o",
+        "--output",
+        type=output_name,
+        default="data",
+        metavar="DIR",
+        help="where each corpus gets a folder (default: data)",
     )
     parser.add_argument("--list", action="store_true", help="show the corpora (of these names), and fetch nothing")
     parser.add_argument(

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from ner_plugins.commands.ner_data import transfer
+from ner_plugins.commands.output_names import output_name
 
 NAME = "sample"
 HELP = "Write a random part of a corpus, in the order of the corpus."
@@ -12,7 +13,9 @@ HELP = "Write a random part of a corpus, in the order of the corpus."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this action."""
     transfer.add_input(parser)
-    parser.add_argument("output", metavar="OUTPUT", help="the file to write, - for standard output; .gz compresses")
+    parser.add_argument(
+        "output", type=output_name, metavar="OUTPUT", help="the file to write, - for standard output; .gz compresses"
+    )
     parser.add_argument("-n", "--number", type=int, required=True, metavar="N", help="number of sentences")
     parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument(

@@ -3,6 +3,7 @@
 import argparse
 
 from ner_plugins.commands.ner_data import transfer
+from ner_plugins.commands.output_names import output_name
 
 NAME = "split"
 HELP = "Split a corpus into train, dev and test files, the same on every machine. Equal texts stay together."
@@ -11,7 +12,9 @@ HELP = "Split a corpus into train, dev and test files, the same on every machine
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this action."""
     transfer.add_input(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder for the files")
+    parser.add_argument(
+        "-o", "--output", type=output_name, required=True, metavar="DIR", help="the folder for the files"
+    )
     parser.add_argument("--dev", type=float, default=0.1, metavar="SHARE", help="share of the texts, 0 for none")
     parser.add_argument("--test", type=float, default=0.0, metavar="SHARE", help="share of the texts, 0 for none")
     parser.add_argument("--seed", type=int, default=0, help="random seed")

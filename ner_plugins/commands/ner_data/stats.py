@@ -3,6 +3,7 @@
 import argparse
 
 from ner_plugins.commands.ner_data.arguments import add_paths, print_report
+from ner_plugins.commands.output_names import output_name
 
 NAME = "stats"
 HELP = "Count sentences, entities and types, their lengths and overlaps, and the texts that splits share."
@@ -12,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this action."""
     add_paths(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--plot", metavar="FILE", help="draw lengths and types into this .png, .svg or .pdf file")
+    parser.add_argument(
+        "--plot", type=output_name, metavar="FILE", help="draw lengths and types into this .png, .svg or .pdf file"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -3,15 +3,10 @@
 from typing import Sequence
 
 from ner_plugins.data_tools.statistics.collect import Comparison, CorpusStatistics
-from ner_plugins.metrics.report import display_width
+from ner_plugins.metrics.report import display_width, printable, shortened, type_name
 
+_WIDEST = 60  # columns of the name of a corpus
 _SUMMARY = ("min", "mean", "median", "p95", "max")
-
-
-def printable(text: str) -> str:
-    """The text with line breaks and invisible characters escaped."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return shown or "''"
 
 
 def format_columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -37,7 +32,7 @@ def format_statistics(comparison: Comparison) -> str:
 
 def _dataset_table(corpora: Sequence[CorpusStatistics]) -> list[str]:
     rows = [
-        ["", *(printable(corpus.name) for corpus in corpora)],
+        ["", *(shortened(printable(corpus.name), _WIDEST) for corpus in corpora)],
         ["sentences", *(f"{corpus.sentences:,}" for corpus in corpora)],
         ["  unlabelled", *(f"{corpus.sentences - corpus.labelled:,}" for corpus in corpora)],
         ["  without entity", *(_of_gold(corpus, corpus.without_entity) for corpus in corpora)],
@@ -47,7 +42,7 @@ def _dataset_table(corpora: Sequence[CorpusStatistics]) -> list[str]:
         ["entities", *(_of_gold(corpus, corpus.entities) for corpus in corpora)],
     ]
     for type_ in sorted(set().union(*(corpus.types for corpus in corpora))):
-        rows.append([f"  {printable(type_)}", *(_type_cell(corpus, type_) for corpus in corpora)])
+        rows.append([f"  {type_name(type_)}", *(_type_cell(corpus, type_) for corpus in corpora)])
     for key in ("nested", "crossing", "same_span", "adjacent"):
         rows.append([f"{key.replace('_', '-')} pairs", *(_of_gold(corpus, getattr(corpus, key)) for corpus in corpora)])
     for title, key in (
@@ -94,6 +89,6 @@ def _remarks(comparison: Comparison) -> list[str]:
             f"and in {second} ({shared['in_second']:,} of {sizes[second]:,} sentences)"
         )
     for unseen in comparison.unseen_types():
-        types = ", ".join(f"{printable(type_)} ({count:,})" for type_, count in unseen["types"].items())
+        types = ", ".join(f"{type_name(type_)} ({count:,})" for type_, count in unseen["types"].items())
         lines.append(f"types of {unseen['name']} that are not in train: {types}")
     return lines

@@ -22,6 +22,10 @@ BEST = "best.th"
 SECONDS = 300.0
 _STATE = re.compile(r"training_state_e(\d+)_b(\d+)\.th")
 _OWN = re.compile(r"((training|model)_state_e\d+_b\d+|best_e\d+|best)\.th(\.partial-.*)?|\.partial-\d+-\d+")
+_KEYS = {
+    "epochs_completed", "batches_in_epoch_completed", "is_best", "best_file", "model_file", "seed", "num_epochs",
+    "updates_per_epoch", "updates", "moving_average", "callbacks", "records", "ranks",
+}  # fmt: skip
 
 State = dict[str, Any]
 Clock = Callable[[], float]
@@ -221,7 +225,7 @@ class NerCheckpointer(Checkpointer):
         failure: Optional[ArchiveError] = None
         for name in self._places():
             try:
-                state = safe_load.load(self.folder / name, map_location="cpu", mmap=True)
+                state = safe_load.load_dict(self.folder / name, "the state of a run", map_location="cpu", mmap=True)
                 if newest is None:
                     newest = self._whole(name, state)
             except (ArchiveError, OSError) as error:
@@ -230,7 +234,7 @@ class NerCheckpointer(Checkpointer):
                 logger.warning("%s: this checkpoint is damaged, so the one before it is used (%s)", name, error)
                 failure = failure or ArchiveError(f"{self.folder / name}: no checkpoint of this run is whole ({error})")
                 continue
-            self._best_files[name] = state["best_file"]
+            self._best_files[name] = state.get("best_file")
         if newest is None and failure is not None:
             raise failure
         return newest
@@ -242,10 +246,13 @@ class NerCheckpointer(Checkpointer):
                 'Continue the run with the trainer and version that wrote it ("type": "gradient_descent" for format '
                 "1), or start it again with --force"
             )
+        absent = _KEYS - state.keys()
+        if absent:
+            raise ArchiveError(f"{self.folder / name}: does not hold the state of a run: it lacks {min(absent)}")
         best_file = state["best_file"]
         if best_file and not (self.folder / best_file).is_file():
             raise ArchiveError(f"{self.folder / best_file}: the best weights are missing")
-        return Saved(safe_load.load(self.folder / state["model_file"], map_location="cpu"), state)
+        return Saved(safe_load.load_weights(self.folder / state["model_file"], map_location="cpu"), state)
 
     def find_latest_checkpoint(self) -> Optional[tuple[str, str]]:
         """The paths of the newest checkpoint's weights and state, or `None`; they are not read."""

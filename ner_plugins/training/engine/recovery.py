@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Iterator, Mapping
 
 from ner_plugins.distributed import gather_objects, is_first_rank, rank, wait_for_ranks
+from ner_plugins.errors import ArchiveError
 from ner_plugins.files.atomic import atomic_path
 from ner_plugins.training.engine.checkpoints import Saved, State
 from ner_plugins.training.engine.random_states import random_states, restore_random_states
@@ -73,7 +74,30 @@ def state_of(trainer: Any, is_best: bool) -> State:
 
 
 def load(trainer: Any, saved: Saved) -> None:
-    """Put a trainer into the state of a checkpoint, but for the random states: see `load_random`."""
+    """
+    Put a trainer into the state of a checkpoint, but for the random states: see `load_random`.
+
+    # Raises
+
+    `ArchiveError` if it is not the state of such a trainer and model.
+    """
+    try:
+        _load(trainer, saved)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise misfit(output_folder(trainer), error) from error
+
+
+def misfit(folder: Path, error: Exception) -> ArchiveError:
+    """The error that a checkpoint does not fit what has been built of the config and the data."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return ArchiveError(
+        f"{folder}: its checkpoint does not fit the model and the trainer that this config and these data give "
+        f"({reason}). Continue with the data and the version of ner_plugins that it was written with, or start the run "
+        "again with --force"
+    )
+
+
+def _load(trainer: Any, saved: Saved) -> None:
     state = saved.state
     trainer.model.load_state_dict(saved.model)
     trainer.position.epochs = state["epochs_completed"]

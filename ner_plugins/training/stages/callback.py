@@ -11,6 +11,7 @@ from allennlp.training.callbacks import TensorBoardCallback, TrainerCallback
 from ner_plugins.distributed import gather_objects, world_size
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.engine.random_states import random_states
+from ner_plugins.training.engine.recovery import misfit
 from ner_plugins.training.freezing import gradients_and_modes_kept
 from ner_plugins.training.stages.checkpoint import StageCheckpoints, State, restore_rank
 from ner_plugins.training.stages.log import StageLog
@@ -115,14 +116,21 @@ class StagedTraining(TrainerCallback, ABC):
         finished = checkpoints.read_finished()
         if finished is not None:
             logger.info("%s: all stages are finished; resuming with ordinary training", self.name)
-            trainer.model.load_state_dict(finished["model"])
+            try:
+                trainer.model.load_state_dict(finished["model"])
+                entry = list(finished["random"])
+            except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+                raise misfit(checkpoints.folder, error) from error
             reset_moving_average(trainer)
-            return list(finished["random"])
+            return entry
         makers = self.stages(trainer)
         resumed = checkpoints.read_progress()
         if resumed is not None:
-            entry = list(resumed["entry"])
-            makers = self._remaining(makers, resumed["stage"], checkpoints.folder)
+            try:
+                entry, stage = list(resumed["entry"]), str(resumed["stage"])
+            except (KeyError, TypeError) as error:
+                raise misfit(checkpoints.folder, error) from error
+            makers = self._remaining(makers, stage, checkpoints.folder)
         elif not self.before_stages(trainer) and not makers:
             return entry
         for name, make in makers:

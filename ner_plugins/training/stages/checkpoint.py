@@ -97,7 +97,7 @@ class StageCheckpoints:
         path = self.folder / name
         if not path.is_file():
             return None
-        found: State = safe_load.load(path, map_location="cpu")
+        found: State = safe_load.load_dict(path, "the state of a stage", map_location="cpu")
         if found.get("version") != FORMAT_VERSION:
             raise ArchiveError(
                 f"{path} has format {found.get('version')}, but this version of ner_plugins reads {FORMAT_VERSION}. "

@@ -10,6 +10,7 @@ from allennlp.training.optimizers import Optimizer
 from torch.nn import Parameter
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.options import place_of_object
 
 Constructor = TypeVar("Constructor", bound=Callable[..., None])
 
@@ -118,14 +119,15 @@ def takes_options(options: type[StageOptions]) -> Callable[[Constructor], Constr
 
 
 def check_counts(**counts: Optional[int]) -> None:
-    """`ConfigError` if a number is less than 1; `None` is allowed."""
+    """`ConfigError` with the full key if a number is less than 1; `None` is allowed."""
     for name, count in counts.items():
         if count is not None and count < 1:
-            raise ConfigError(f"{name} is {count}, but has to be 1 or more")
+            raise ConfigError(f"{place_of_object()}{name} is {count}, but has to be 1 or more")
 
 
 def check_bounds(**bounds: Optional[float]) -> None:
-    """`ConfigError` if an upper bound of gradients is not positive; `None` is allowed."""
+    """`ConfigError` with the full key if an upper bound of gradients is not positive; `None` is allowed."""
     for name, bound in bounds.items():
         if bound is not None and not bound > 0.0:
-            raise ConfigError(f"{name} is {bound}, but has to be more than 0; leave it out for no bound")
+            key = place_of_object() + name
+            raise ConfigError(f"{key} is {bound}, but has to be more than 0; leave it out for no bound")

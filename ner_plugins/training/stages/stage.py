@@ -16,6 +16,7 @@ from ner_plugins.training.engine.checkpoints import due_of
 from ner_plugins.training.engine.epoch import Position, train_epoch
 from ner_plugins.training.engine.losses import DIVERGED, Losses
 from ner_plugins.training.engine.random_states import random_states, restore_random_states
+from ner_plugins.training.engine.recovery import misfit
 from ner_plugins.training.engine.updates import Updates
 from ner_plugins.training.freezing import freeze, frozen_modules, learning, train_with
 from ner_plugins.training.stages.checkpoint import StageCheckpoints, State, restore_rank
@@ -124,7 +125,10 @@ class Stage:
         if resumed is None:
             self._begin()
         else:
-            self._resume(resumed)
+            try:
+                self._resume(resumed)
+            except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                raise misfit(checkpoints.folder, error) from error
         while not self._is_over():
             self._epoch()
         if self.progress.epochs < self.epochs:

@@ -57,3 +57,12 @@ def test_tokens_are_shown_where_they_are_no_characters() -> None:
     characters.tokens = 2
     characters.token_lengths.add(2)
     assert "tokens of a text" not in format_statistics(Comparison([characters]))
+
+
+def test_long_names_of_types_and_corpora_leave_the_table_readable() -> None:
+    long = "机构" * 40 + "x" * 200
+    found = corpus("n" * 300, "train", [Sentence("青禾银行", [Entity(0, 2, long), Entity(2, 4, long + "y")])])
+    lines = format_statistics(Comparison([found])).split("\n")
+    assert max(map(display_width, lines)) < 120
+    rows = [line.split()[0] for line in lines if "机构" in line]
+    assert [row.startswith("机构") and "…" in row for row in rows] == [True, True] and rows[1] == rows[0][:-1] + "y"

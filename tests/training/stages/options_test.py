@@ -48,3 +48,26 @@ def test_a_callback_without_stages_cannot_be_constructed() -> None:
 
     with pytest.raises(TypeError, match="abstract"):
         Nothing("unused")
+
+
+@pytest.mark.parametrize(
+    "options, key",
+    [
+        ({"type": "nerco", "batch_size": 0}, "batch_size is 0"),
+        ({"type": "nerco", "patience": 0}, "patience is 0"),
+        ({"type": "nerco", "head_only_epochs": 1, "head_only": {"patience": -1}}, "head_only.patience is -1"),
+        ({"type": "nerco", "head_only_epochs": 1, "head_only": {"grad_norm": 0}}, "head_only.grad_norm is 0"),
+        ({"type": "two_stage", "num_gradient_accumulation_steps": 0}, "num_gradient_accumulation_steps is 0"),
+        ({"type": "two_stage", "grad_clipping": -2}, "grad_clipping is -2"),
+    ],
+)
+def test_numbers_out_of_range_are_told_with_their_full_key(options: dict[str, Any], key: str) -> None:
+    params = Params(options, history="trainer.callbacks.0.")
+    with pytest.raises(ConfigError) as told:
+        TrainerCallback.from_params(params, serialization_dir="unused")
+    assert str(told.value).startswith(f"trainer.callbacks.0.{key}, but has to be ")
+
+
+def test_without_a_config_there_is_no_key() -> None:
+    with pytest.raises(ConfigError, match=r"^batch_size is 0, but has to be 1 or more$"):
+        SupervisedOptions(batch_size=0)
