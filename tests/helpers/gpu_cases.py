@@ -106,7 +106,8 @@ def build(
     for instance in instances:
         reader.apply_token_indexers(instance)
     vocab = Vocabulary.from_instances(instances)
-    params = deepcopy({"type": "ner", "head": HEADS[head], "dropout": 0.1, "thresholds": 0.1, **of_model})
+    dropout = {"dropout": 0.1, "token_dropout": 0.1, "dimension_dropout": 0.1}
+    params = deepcopy({"type": "ner", "head": HEADS[head], "thresholds": 0.1, **dropout, **of_model})
     if change is not None:
         change(params)
     torch.manual_seed(0)
