@@ -117,6 +117,8 @@ bench: $(READY) $(PEER)/.ready $(READERS)/.ready
 	$(BIN)/python benchmarks/corpora.py kmou
 	$(BIN)/python benchmarks/lattice.py weibo
 	$(BIN)/python benchmarks/lattice.py resume
+	$(BIN)/python benchmarks/regularisers.py
+	$(BIN)/python benchmarks/batching.py
 
 clean:
 	rm -rf $(VENV) $(OLD) $(DOCS) $(PEER) $(READERS) build dist site *.egg-info runs

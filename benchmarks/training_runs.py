@@ -2,10 +2,11 @@
 Runs of `allennlp train` for each head and seed, resumable, with one JSON file for each finished run.
 
 The score is that of the best epoch on dev, which `allennlp train` selects. A labelled test file is evaluated once, with
-the weights of that epoch. Used by `cluener.py`, `corpora.py` and `lattice.py`.
+the weights of that epoch. Used by `cluener.py`, `corpora.py`, `lattice.py` and `variants.py`.
 """
 
 import argparse
+import csv
 import hashlib
 import json
 import os
@@ -142,6 +143,12 @@ def precision(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def groups_with_rate(config: str, rate: float, environment: Mapping[str, str]) -> list[Any]:
     """The config's parameter groups, with another rate for the encoder."""
+    groups: list[Any] = optimizer_with_rate(config, rate, environment)["parameter_groups"]
+    return groups
+
+
+def optimizer_with_rate(config: str, rate: float, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The config's optimizer, with another rate for the encoder."""
     code = "import json, sys, ner_plugins; from allennlp.common import Params; " + (
         "print(json.dumps(Params.from_file(sys.argv[1]).as_dict(quiet=True)['trainer']['optimizer']))"
     )
@@ -153,11 +160,11 @@ def groups_with_rate(config: str, rate: float, environment: Mapping[str, str]) -
         capture_output=True,
         text=True,
     )
-    groups: list[Any] = json.loads(done.stdout.splitlines()[-1])["parameter_groups"]
-    for patterns, settings in groups:
+    optimizer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    for patterns, settings in optimizer["parameter_groups"]:
         if patterns[0].startswith("^(?=.*token_embedder)"):
             settings["lr"] = rate
-    return groups
+    return optimizer
 
 
 def digests(corpus: Corpus) -> dict[str, str]:
@@ -209,6 +216,7 @@ def result_of(run: Run, corpus: Corpus, folder: Path) -> dict[str, Any]:
         "dev_macro_f1": metrics["best_validation_seqeval/macro_f1"],
         "dev_official_macro_f1": metrics["best_validation_cluener/macro_f1"],
         "dev_micro_f1_by_epoch": [json.loads(p.read_text())["validation_seqeval/micro_f1"] for p in epochs],
+        "epoch_seconds": epoch_seconds(folder),
         "machine": machine(),
         "versions": versions("torch", "transformers", "allennlp"),
     }
@@ -218,7 +226,15 @@ def result_of(run: Run, corpus: Corpus, folder: Path) -> dict[str, Any]:
     return result
 
 
-def run_all(corpus: Corpus, runs: Iterable[Run], folder: Path, minutes: float | None) -> list[dict[str, Any]]:
+def epoch_seconds(folder: Path) -> list[float]:
+    """The seconds of each epoch of a run, with validation."""
+    with (folder / "curves.csv").open(encoding="utf-8", newline="") as file:
+        return [float(row["seconds"]) for row in csv.DictReader(file)]
+
+
+def run_all(
+    corpus: Corpus, runs: Iterable[Run], folder: Path, minutes: float | None, keep_weights: bool = True
+) -> list[dict[str, Any]]:
     """Do all unfinished runs, starting none after `minutes`, and return the results of the finished ones."""
     started, results = time.monotonic(), []
     folder.mkdir(parents=True, exist_ok=True)
@@ -232,6 +248,9 @@ def run_all(corpus: Corpus, runs: Iterable[Run], folder: Path, minutes: float | 
             partial = file.with_suffix(".partial")
             partial.write_text(json.dumps({**result, "seconds": round(seconds)}, indent=1))
             partial.replace(file)
+            if not keep_weights:
+                for weights in [*(folder / run.name).glob("*.th"), folder / run.name / "model.tar.gz"]:
+                    weights.unlink(missing_ok=True)
         results.append(json.loads(file.read_text()))
     return results
 
