@@ -9,6 +9,7 @@ import zlib
 from contextlib import contextmanager
 from typing import Any, Iterator, Union
 
+from ner_plugins.archives.parts import check_parts
 from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ArchiveError, NerError
 
@@ -25,9 +26,25 @@ def announce_loading_model() -> None:
 
 
 def announce_loading_readers() -> None:
-    """Mark the loading of an archive's dataset readers, as `announce_loading_model` does for the model."""
+    """
+    Mark the loading of an archive's dataset readers, as `announce_loading_model` does for the model.
+
+    It is the first that AllenNLP 2.10.1 does with a configuration, which it expects to be one: see `check_parts`. A
+    reader that is given by its name alone it trains with, but cannot load.
+    """
     from allennlp.models import archival
 
+    def checking(original: Any) -> Any:
+        def load_dataset_readers(config: Any, serialization_dir: Any) -> Any:
+            check_parts(config.params, str(serialization_dir))
+            for key in ("dataset_reader", "validation_dataset_reader"):
+                if isinstance(config.params.get(key), str):
+                    config.params[key] = {"type": config.params[key]}
+            return original(config, serialization_dir)
+
+        return load_dataset_readers
+
+    replace(archival, "_load_dataset_readers", checking)
     replace(archival, "_load_dataset_readers", _announcing)
 
 
@@ -50,7 +67,9 @@ def name_archive_in_errors() -> None:
         def load_archive(archive_file: Any, *args: Any, **kwargs: Any) -> Any:
             try:
                 return original(archive_file, *args, **kwargs)
-            except (NerError, ConfigurationError, OSError) as error:
+            except UnicodeDecodeError as error:
+                raise ArchiveError(f"{archive_file}: damaged: a text file in it is not UTF-8 ({error})") from error
+            except (NerError, ConfigurationError, OSError, RuntimeError) as error:
                 message, folders = str(error), re.compile(rf"{re.escape(tempfile.gettempdir())}/{_PREFIX}\w+")
                 if not folders.search(message):
                     raise

@@ -20,17 +20,15 @@ _MODULES = (
     "allennlp.training.checkpointer",
     "allennlp.training.gradient_descent_trainer",
 )
-# Those that load a model's weights and nothing else.
-_OF_MODELS = {"allennlp.nn.initializers", "allennlp.nn.util", "allennlp.training.gradient_descent_trainer"}
 
 
 class _SafeTorch(ModuleType):
     """`torch` with `load` and `save` replaced, for a module of AllenNLP."""
 
-    def __init__(self, torch: ModuleType, of_models: bool) -> None:
+    def __init__(self, torch: ModuleType, loads: Any) -> None:
         super().__init__("torch")
         self.__dict__["_torch"] = torch
-        self.__dict__["load"] = load_weights if of_models else load
+        self.__dict__["load"] = loads
         self.__dict__["save"] = save
 
     def __getattr__(self, name: str) -> Any:
@@ -48,7 +46,7 @@ def load_weights_only() -> None:
     for name in _MODULES:
         module = sys.modules.get(name)
         if module is not None and not isinstance(getattr(module, "torch", None), _SafeTorch):
-            module.torch = _SafeTorch(torch, name in _OF_MODELS)  # type: ignore[attr-defined]
+            module.torch = _SafeTorch(torch, LOADS.get(name, load))  # type: ignore[attr-defined]
 
 
 def load(file: Any, *args: Any, **kwargs: Any) -> Any:
@@ -92,6 +90,20 @@ def load_weights(file: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
                 f"{file}: does not hold a model's weights: {name} is a {type(value).__name__} instead of a tensor"
             )
     return found
+
+
+def load_state(file: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """`load_dict` of a file of a checkpoint."""
+    return load_dict(file, "the state of a run", *args, **kwargs)
+
+
+LOADS = {
+    "allennlp.nn.initializers": load_weights,
+    "allennlp.nn.util": load_weights,
+    "allennlp.training.checkpointer": load_state,
+    "allennlp.training.gradient_descent_trainer": load_weights,
+}
+"""What modules of AllenNLP load, other than anything."""
 
 
 def load_dict(file: Any, what: str, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from ner_plugins.commands.construction import describe_construction, describe_no_object, with_key
 from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ConfigError, NerError
+from ner_plugins.files.atomic import named_when_full
 
 
 def register_commands() -> None:
@@ -65,7 +66,8 @@ def run(main: Any, prog: Optional[str], debug: bool) -> None:
     _collect_garbage_rarely()
     try:
         main(prog)
-        sys.stdout.flush()
+        with named_when_full("standard output"):
+            sys.stdout.flush()
     except KeyboardInterrupt:
         if debug:
             raise
@@ -77,15 +79,23 @@ def run(main: Any, prog: Optional[str], debug: bool) -> None:
         print("\nterminated", file=sys.stderr)
         sys.exit(143)
     except BrokenPipeError:
-        # Python flushes stdout at exit, which would raise again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_what_cannot_be_printed()
         sys.exit(1)
     except Exception as error:  # the outermost handler
         message = None if debug else describe(error)
         if message is None:
             raise
         print(f"error: {message}", file=sys.stderr)
+        _discard_what_cannot_be_printed()
         sys.exit(1)
+
+
+def _discard_what_cannot_be_printed() -> None:
+    """Python flushes standard output at exit, which would fail again on a closed pipe or a full disk."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def describe(error: BaseException) -> Optional[str]:

@@ -56,14 +56,16 @@ def split_corpus(
 
     # Raises
 
-    `ConfigError` if the shares are out of range. `NerError` if a split would be empty; no file is left then. Also
-    what `open_corpus_writer` raises.
+    `ConfigError` if the shares are out of range, or `folder` is a file. `NerError` if a split would be empty; no file
+    is left then. Also what `open_corpus_writer` raises.
     """
     for name, fraction in (("dev", dev), ("test", test)):
         if not 0 <= fraction < 1:
             raise ConfigError(f"--{name} must be in [0, 1), got {fraction}")
     if not 0 < dev + test < 1:
         raise ConfigError(f"the sum of --dev and --test must be in (0, 1), got {dev} + {test}")
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ConfigError(f"{folder} is a file: name a folder for the splits")
     wanted = [split for split in SPLITS if split == "train" or (dev if split == "dev" else test)]
     made = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)

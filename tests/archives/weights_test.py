@@ -60,8 +60,7 @@ def test_every_module_that_loads_loads_safely() -> None:
     import allennlp.training.gradient_descent_trainer  # noqa: F401
 
     for name in safe_load._MODULES:
-        expected = safe_load.load_weights if name in safe_load._OF_MODELS else safe_load.load
-        assert sys.modules[name].torch.load is expected, name
+        assert sys.modules[name].torch.load is safe_load.LOADS.get(name, safe_load.load), name
         assert sys.modules[name].torch.Tensor is torch.Tensor
 
 

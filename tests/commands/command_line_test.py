@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 from allennlp.common.util import SigTermReceived
@@ -107,3 +108,13 @@ def test_an_error_of_a_worker_is_told_as_its_own() -> None:
     text = "worker raised …\n\n  Traceback from worker:\n  File …\n  ner_plugins.errors.DataError: f:3: bad. Mend it\n"
     assert describe(WorkerError(text)) == "f:3: bad. Mend it"
     assert describe(WorkerError("worker raised ZeroDivisionError")) is None
+
+
+def test_a_full_disk_behind_standard_output_is_told_once(monkeypatch, capsys) -> None:
+    stream = open("/dev/full", "w")  # noqa: SIM115 (closed below)
+    monkeypatch.setattr(sys, "stdout", stream)
+    with pytest.raises(SystemExit) as ended:
+        run(lambda prog: print("x"), None, debug=False)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: No space left on device: standard output\n"
+    stream.close()  # as at exit: what could not be written is discarded

@@ -225,7 +225,7 @@ class NerCheckpointer(Checkpointer):
         failure: Optional[ArchiveError] = None
         for name in self._places():
             try:
-                state = safe_load.load_dict(self.folder / name, "the state of a run", map_location="cpu", mmap=True)
+                state = safe_load.load_state(self.folder / name, map_location="cpu", mmap=True)
                 if newest is None:
                     newest = self._whole(name, state)
             except (ArchiveError, OSError) as error:

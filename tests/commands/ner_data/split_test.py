@@ -36,3 +36,5 @@ def test_split_defaults_and_mistakes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         run("split", tmp_path / "no", "-o", tmp_path / "new")
     assert os.listdir(tmp_path) == ["out"]
+    with pytest.raises(ConfigError, match="is a file: name a folder for the splits"):
+        run("split", source, "-o", tmp_path / "out/dev.json")
