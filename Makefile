@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.test-ready
-PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile
+# In the order of tests/conftest.py rather than the files with the most tests first.
+PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # setuptools warns of every editable install.
 EDITABLE := PYTHONWARNINGS='ignore:Editable installation'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -66,12 +66,16 @@ def run(path: str, settings: dict[str, str], encoder: str, double: bool) -> dict
     """Losses of `STEPS` steps on the fixtures, and what the model predicts of `PREDICTED` sentences."""
     from allennlp.commands.train import train_model
     from allennlp.common import Params
+    from allennlp.training.callbacks import TrainerCallback
 
     recorder = _recorder_class()
     with _environment(settings, encoder), tempfile.TemporaryDirectory(prefix="golden-") as folder:
         config = Params.from_file(path, json.dumps(_small(path))).as_dict(quiet=True)
         # First, so that a stage before training is in float64 as well.
-        config["trainer"].setdefault("callbacks", []).insert(0, {"type": "golden_recorder", "double": double})
+        callbacks = config["trainer"].setdefault("callbacks", [])
+        callbacks.insert(0, {"type": "golden_recorder", "double": double})
+        if "ner_curves" in TrainerCallback.list_available():  # drawing takes longer than the training
+            callbacks.append({"type": "ner_curves", "picture": False})
         with contextlib.suppress(recorder.Enough):
             train_model(Params(config), folder)
     return {"losses": recorder.losses, "predictions": recorder.predictions}

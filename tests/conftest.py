@@ -21,9 +21,19 @@ from allennlp_command import CommandRunner, run_command, run_command_afresh
 
 import ner_plugins  # noqa: F401  (before anything imports allennlp)
 
+# The files that take longest, which are begun first: one of them at the end would keep a single worker busy.
+LONGEST = (
+    "training/trainer_test.py", "golden_test.py", "readme_test.py", "training/distributed_test.py",
+    "gpu_readiness/pretended_test.py", "training/recovery_test.py", "commands/train_test.py", "compat/plugins_test.py",
+    "training/regularisers/averages_test.py", "commands/predict_test.py", "training/flat_test.py",
+    "training/nerco_test.py", "training_config/configs_test.py", "dataset_readers/lattice_test.py",
+)  # fmt: skip
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests marked `gpu` where there is none."""
+    """Begin with the longest files, and skip the tests marked `gpu` where there is none."""
+    places = {str(ROOT / "tests" / name): place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(str(item.path), len(places)))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and not torch.cuda.is_available():
         for item in marked:

@@ -1,10 +1,9 @@
 """Ranks, gathering and reductions: with one process, and with two over gloo."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
+from forked import run_ranks
 
 from ner_plugins.distributed import (
     broadcast_parameters,
@@ -80,16 +79,5 @@ torch.distributed.destroy_process_group()
 
 
 def test_two_processes(tmp_path: Path) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", RANK_PROGRAM, str(number), str(tmp_path)],
-            stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
-        )
-        for number in range(2)
-    ]  # fmt: skip
-    try:
-        errors = [process.communicate(timeout=120)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], errors
+    done = run_ranks(RANK_PROGRAM, tmp_path, str(tmp_path))
+    assert [process.returncode for process in done] == [0, 0], done

@@ -1,18 +1,16 @@
 """What users can name (registered names and options, commands and flags, importable names) changes only on purpose."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+
+from forked import run_forked
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_public_surface_is_as_it_was() -> None:
     # In a process of its own: other tests register classes of theirs.
-    done = subprocess.run(
-        [sys.executable, "scripts/public_surface.py"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
-    )
+    done = run_forked(script=ROOT / "scripts/public_surface.py")
     assert done.returncode == 0, done.stderr
     expected = (ROOT / "tests/golden/public_surface.json").read_text(encoding="utf-8")
     assert json.loads(done.stdout) == json.loads(expected), (

@@ -43,7 +43,14 @@ def test_without_s_it_chooses_a_fresh_directory(allennlp, tiny_overrides, tmp_pa
     assert "model.type = biaffine" in (tmp_path / folder / "out.log").read_text()
 
 
-@pytest.mark.parametrize("program", [[sys.executable, "-m", "allennlp"], [sys.executable, "-m", "ner_plugins"]])
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param([sys.executable, "-m", "allennlp"], marks=pytest.mark.exhaustive),
+        [sys.executable, "-m", "ner_plugins"],
+    ],
+    ids=["allennlp", "ner_plugins"],
+)
 def test_other_ways_of_starting(allennlp_afresh, program: list[str], tiny_overrides: str, tmp_path: Path) -> None:
     arguments = ["train", CONFIG, "-s", tmp_path / "run", "--dry-run", "-o", tiny_overrides, *OURS]
     done = allennlp_afresh(*arguments, program=program)
@@ -122,6 +129,7 @@ def test_nested_overrides_change_single_keys(allennlp, tmp_path: Path) -> None:
     assert config["trainer"]["cuda_device"] == -1 and "optimizer" in config["trainer"]
 
 
+@pytest.mark.exhaustive
 def test_a_misspelt_name_is_told_without_warnings_of_others(allennlp_afresh, tmp_path: Path) -> None:
     done = allennlp_afresh("train", CONFIG, "-s", tmp_path / "run", "--dry-run", *OURS, NER_READER="webio")
     assert "'weibo'" in message(done)
@@ -172,6 +180,7 @@ def test_a_run_that_a_signal_stops_can_be_recovered(
     assert (tmp_path / "run/model.tar.gz").exists()
 
 
+@pytest.mark.exhaustive
 def test_two_processes_on_a_cpu(allennlp_afresh, tiny_overrides: str, tmp_path: Path) -> None:
     overrides = {**json.loads(tiny_overrides), "distributed": {"cuda_devices": [-1, -1]}}
     del overrides["trainer.cuda_device"]

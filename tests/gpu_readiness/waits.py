@@ -16,7 +16,14 @@ from pretended_gpu import register_backend, training_step
 register_backend()
 
 
-@pytest.mark.parametrize("case", gpu_cases.STEPS)
+def params() -> list[object]:
+    """The steps, those of most heads over most encoders exhaustive: each head and each encoder is in another one."""
+    quick = ("/embedding", *(f"{head}/{encoder}" for head in ("crf", "biaffine") for encoder in gpu_cases.ENCODERS))
+    marks = pytest.mark.exhaustive
+    return [case if case.endswith(quick) else pytest.param(case, marks=marks) for case in gpu_cases.STEPS]
+
+
+@pytest.mark.parametrize("case", params())
 def test_a_training_step_waits_for_nothing(case: str, tmp_path: Path) -> None:
     head, encoder = case.rsplit("/", 1)
     assert training_step(functools.partial(gpu_cases.build, head, encoder, tmp_path)) == []

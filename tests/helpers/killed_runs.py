@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from forked import context
-from staged_runs import experiment, train
+from staged_runs import WITHOUT_PICTURE, experiment, train
 
 from ner_plugins.errors import NerError
 
@@ -22,6 +22,7 @@ SCHEDULE = {"learning_rate_scheduler": {"type": "linear_with_warmup", "warmup_st
 def settings(**trainer: Any) -> dict[str, Any]:
     """The small experiment with the trainer `ner`, a checkpoint after every second update, and dropout."""
     options = {"type": "ner", "num_epochs": 3, "checkpointer": {"save_every_num_batches": 2}, **SCHEDULE, **trainer}
+    options["callbacks"] = [*options.get("callbacks", []), WITHOUT_PICTURE]
     return experiment(**options)
 
 

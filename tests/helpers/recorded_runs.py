@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from allennlp.training.callbacks import TrainerCallback
-from staged_runs import experiment, train
+from staged_runs import WITHOUT_PICTURE, experiment, train
 
 Weights = dict[str, torch.Tensor]
 EMBEDDING = "text_field_embedder.token_embedder_tokens.weight"
@@ -55,7 +55,7 @@ def recorded(
     validated, the last epoch is the best.
     """
     options = {"type": "ner", "optimizer": {"type": "sgd", "lr": LEARNING_RATE}, "num_epochs": 1, **trainer}
-    settings = experiment(*callbacks, {"type": "record_for_test"}, **options)
+    settings = experiment(*callbacks, {"type": "record_for_test"}, WITHOUT_PICTURE, **options)
     settings["model"]["dropout"] = dropout
     if not validated:
         del settings["validation_data_path"], settings["validation_data_loader"]

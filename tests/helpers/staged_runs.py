@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from forked import context
+from whole_package import import_package_once
 
 import ner_plugins  # noqa: F401  (before anything imports allennlp)
 
@@ -45,6 +46,9 @@ NERCO: dict[str, Any] = {
     "optimizer": {"type": "sgd", "lr": 0.05, "momentum": 0.9},
     "pictures": False,
 }
+
+WITHOUT_PICTURE = {"type": "ner_curves", "picture": False}
+"""A callback for the trainer `ner`: drawing takes longer than these runs train."""
 
 
 def experiment(*callbacks: dict[str, Any], **trainer: Any) -> dict[str, Any]:
@@ -90,9 +94,8 @@ def train(settings: dict[str, Any], folder: Path, recover: bool = False) -> Any:
     """Run `allennlp train` with these settings in this process; returns the model."""
     from allennlp.commands.train import train_model
     from allennlp.common import Params
-    from allennlp.common.util import import_module_and_submodules
 
-    import_module_and_submodules("ner_plugins")
+    import_package_once()
     return train_model(Params(deepcopy(settings)), str(folder), recover=recover)
 
 

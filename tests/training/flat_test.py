@@ -10,7 +10,9 @@ from tiny_encoders import make_encoder
 from ner_plugins.archives import weights as safe_load
 
 
-@pytest.mark.parametrize("with_bert", [False, True], ids=["alone", "with a transformer"])
+@pytest.mark.parametrize(
+    "with_bert", [False, pytest.param(True, marks=pytest.mark.exhaustive)], ids=["alone", "with a transformer"]
+)
 def test_stages_over_flat_and_after_a_kill(with_bert, tmp_path) -> None:
     settings = experiment_over_flat(make_encoder(tmp_path / "encoder") if with_bert else None)
     whole = train(settings, tmp_path / "whole")

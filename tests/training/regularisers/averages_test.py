@@ -8,7 +8,7 @@ import torch
 from allennlp.training.callbacks import TrainerCallback
 from killed_runs import assert_same, events, run, settings
 from recorded_runs import Recorded, recorded
-from staged_runs import experiment, train
+from staged_runs import WITHOUT_PICTURE, experiment, train
 from torch.optim.swa_utils import SWALR
 
 from ner_plugins.archives import weights as safe_load
@@ -95,7 +95,7 @@ def rates_of(folder: Any, *callbacks: dict[str, Any], **trainer: Any) -> list[li
     groups = [[["head"], {"lr": 0.2}]]
     optimizer = {"type": "sgd", "lr": 0.05, "parameter_groups": groups}
     options = {"type": "ner", "num_epochs": 4, "optimizer": optimizer, **trainer}
-    train(experiment(*callbacks, {"type": "rates_for_test"}, **options), folder)
+    train(experiment(*callbacks, {"type": "rates_for_test"}, WITHOUT_PICTURE, **options), folder)
     return Rates.seen
 
 
