@@ -2,9 +2,8 @@
 
 import contextlib
 import os
-from typing import Any, Literal, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Literal, Mapping, Optional, Sequence, Union
 
-import numpy as np
 import torch
 from allennlp.modules.scalar_mix import ScalarMix
 from allennlp.modules.token_embedders import TokenEmbedder
@@ -23,7 +22,7 @@ from ner_plugins.token_embedders.unpadded import (
     to_device,
     use_unpadded,
 )
-from ner_plugins.token_embedders.windows import WindowPlan, plan_windows
+from ner_plugins.token_embedders.windows import lay_out, plan_windows
 
 
 @TokenEmbedder.register("ner_transformer")
@@ -94,6 +93,7 @@ class TransformerEmbedder(TokenEmbedder):
         if attention_dropout is not None:
             set_attention_dropout(config, attention_dropout)
         self.encoder = build_encoder(config) if is_loading() else read_encoder(model_name, config)
+        self.model_name = model_name
         self.pooling = pooling
         self.train_parameters = train_parameters
         self.max_windows_per_pass = max_windows_per_pass
@@ -142,11 +142,7 @@ class TransformerEmbedder(TokenEmbedder):
         if piece_ids.size(1) > self.window_size or self.padding == "unpadded":
             lengths = counts.sum(dim=1).tolist() if piece_totals is None else piece_totals
             piece_ids = piece_ids[:, : max(lengths, default=0)]
-        # Shape: (batch, pieces, dim)
-        if piece_ids.size(1) > self.window_size:
-            pieces = self._encode_windows(piece_ids, lengths)
-        else:
-            pieces = self._encode(piece_ids, counts.sum(dim=1), lengths)
+        pieces = self._encode_pieces(piece_ids, counts.sum(dim=1), lengths)  # Shape: (batch, pieces, dim)
         return _pool(pieces, counts, self.pooling)
 
     def token_replacer(self) -> Replacer:
@@ -177,10 +173,40 @@ class TransformerEmbedder(TokenEmbedder):
         pieces = torch.nn.functional.pad(dropped, (0, 1)).gather(1, owners)  # Shape: (batch, pieces)
         return {**tensors, "piece_ids": piece_ids.masked_fill(pieces, self.replacement_id)}
 
+    def last_layer(self, piece_ids: Tensor, lengths: Tensor, known: Sequence[int]) -> Tensor:
+        """
+        The encoder's last layer, as the head of a language model reads it, whatever layers the tokens' vectors mix.
+
+        # Parameters
+
+        piece_ids : `Tensor`
+            As in `forward`. Shape: (batch, pieces)
+        lengths : `Tensor`
+            The number of pieces of each sentence; that of the longest is `pieces`. Shape: (batch,)
+        known : `Sequence[int]`
+            The same on the host.
+
+        # Returns
+
+        `Tensor`
+            One vector per piece, meaningless after a sentence's end. Shape: (batch, pieces, dim)
+        """
+        mix, self.scalar_mix = self.scalar_mix, None
+        try:
+            return self._encode_pieces(piece_ids, lengths, known)
+        finally:
+            self.scalar_mix = mix
+
+    def _encode_pieces(self, piece_ids: Tensor, lengths: Tensor, known: Sequence[int]) -> Tensor:
+        """The vectors of pieces, in windows if they need some. Shape: (batch, pieces, dim)"""
+        if piece_ids.size(1) > self.window_size:
+            return self._encode_windows(piece_ids, known)
+        return self._encode(piece_ids, lengths, known)
+
     def _encode_windows(self, piece_ids: Tensor, lengths: Sequence[int]) -> Tensor:
         """The vectors of pieces of sentences that may not fit in one window. Shape: (batch, pieces, dim)"""
         plan = plan_windows(lengths, self.window_size, self.window_overlap)
-        layout = _lay_out(plan, lengths, piece_ids.shape, self.max_windows_per_pass)
+        layout = lay_out(plan, lengths, piece_ids.shape, self.max_windows_per_pass)
         device = piece_ids.device
         encoded = []
         for window_pieces, window_lengths in zip(layout.passes, layout.lengths, strict=True):
@@ -296,49 +322,6 @@ class TransformerEmbedder(TokenEmbedder):
         for name in computed:
             state_dict.pop(name, None)
         super()._load_from_state_dict(state_dict, prefix, *arguments)
-
-
-class _Layout(NamedTuple):
-    """
-    Windows laid out for encoding: the flat indices of the pieces of each pass, (windows, width), and the lengths of its
-    windows, (windows,); and the index of each piece in the concatenated vectors of all passes, (batch, pieces).
-    """
-
-    passes: list[Any]
-    lengths: list[Any]
-    sources: Any
-
-
-def _lay_out(plan: WindowPlan, lengths: Sequence[int], shape: torch.Size, most: int) -> _Layout:
-    """
-    Divide windows into passes of at most `most` windows of similar length, so that a long text does not pad all the
-    others. `shape` is that of the piece ids.
-    """
-    batch, width = shape
-    order = np.argsort(-plan.length, kind="stable")
-    passes: list[Any] = []
-    pass_lengths: list[Any] = []
-    # Index of each window's first vector among the vectors of all passes.
-    base = np.zeros(len(order), dtype=np.int64)
-    first = total = 0
-    while first < len(order):
-        longest = int(plan.length[order[first]])
-        members = order[first : first + most]
-        members = members[plan.length[members] * 2 > longest]
-        within = np.arange(longest)
-        starts = plan.sentence[members] * width + plan.start[members]
-        # Past a window's end any index is fine.
-        passes.append(np.where(within < plan.length[members, None], starts[:, None] + within, 0))
-        pass_lengths.append(plan.length[members])
-        base[members] = total + np.arange(len(members)) * longest
-        total += len(members) * longest
-        first += len(members)
-    window = plan.piece_windows()
-    real = np.arange(width) < np.asarray(lengths)[:, None]
-    place = np.broadcast_to(np.arange(width), (batch, width))[real]
-    sources = np.zeros((batch, width), dtype=np.int64)
-    sources[real] = base[window] + place - plan.start[window]
-    return _Layout(passes, pass_lengths, sources)
 
 
 def _pool(pieces: Tensor, counts: Tensor, pooling: str) -> Tensor:

@@ -1,7 +1,7 @@
 """Overlapping windows over texts that are too long for an encoder."""
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -76,3 +76,63 @@ def plan_windows(lengths: Sequence[int], size: int, overlap: int) -> WindowPlan:
     end = np.where(last, end, (start + following + length - 1) // 2 + 1)
     begin = np.where(rank == 0, 0, np.append(0, end[:-1])[: len(end)])
     return WindowPlan(sentence, start, length, end - begin)
+
+
+class Layout(NamedTuple):
+    """
+    Windows laid out for encoding.
+
+    # Parameters
+
+    passes : `list[IntArray]`
+        The flat indices of the pieces of each pass. Shape of each: (windows, width)
+    lengths : `list[IntArray]`
+        The lengths of the windows of each pass. Shape of each: (windows,)
+    sources : `IntArray`
+        The index of each piece in the concatenated vectors of all passes. Shape: (batch, pieces)
+    """
+
+    passes: list[IntArray]
+    lengths: list[IntArray]
+    sources: IntArray
+
+
+def lay_out(plan: WindowPlan, lengths: Sequence[int], shape: Sequence[int], most: int) -> Layout:
+    """
+    Divide windows into passes of similar lengths, so that a long text does not pad all the others.
+
+    # Parameters
+
+    plan : `WindowPlan`
+    lengths : `Sequence[int]`
+        The number of pieces of each sentence.
+    shape : `Sequence[int]`
+        That of the piece ids: (batch, pieces).
+    most : `int`
+        Windows per pass.
+    """
+    batch, width = shape
+    order = np.argsort(-plan.length, kind="stable")
+    passes: list[IntArray] = []
+    pass_lengths: list[IntArray] = []
+    # Index of each window's first vector among the vectors of all passes.
+    base = np.zeros(len(order), dtype=np.int64)
+    first = total = 0
+    while first < len(order):
+        longest = int(plan.length[order[first]])
+        members = order[first : first + most]
+        members = members[plan.length[members] * 2 > longest]
+        within = np.arange(longest)
+        starts = plan.sentence[members] * width + plan.start[members]
+        # Past a window's end any index is fine.
+        passes.append(np.where(within < plan.length[members, None], starts[:, None] + within, 0))
+        pass_lengths.append(plan.length[members])
+        base[members] = total + np.arange(len(members)) * longest
+        total += len(members) * longest
+        first += len(members)
+    window = plan.piece_windows()
+    real = np.arange(width) < np.asarray(lengths)[:, None]
+    place = np.broadcast_to(np.arange(width), (batch, width))[real]
+    sources = np.zeros((batch, width), dtype=np.int64)
+    sources[real] = base[window] + place - plan.start[window]
+    return Layout(passes, pass_lengths, sources)

@@ -76,6 +76,16 @@ def instances_of(loader: Any) -> Optional[Sequence[Any]]:
     return getattr(loader, "instances", None) if instances is None else instances
 
 
+def reader_of(loader: Any) -> Optional[Any]:
+    """The dataset reader of a data loader; `None` if it keeps none."""
+    return getattr(loader, "reader", None)
+
+
+def seed_of(trainer: Any) -> int:
+    """The seed of the order of the training data."""
+    return int(getattr(trainer, "seed", torch.initial_seed()))
+
+
 def validation_score(trainer: Any, figures: Mapping[str, float]) -> float:
     """The value of `validation_metric` for some figures; higher is better."""
     return float(trainer._metric_tracker.combined_score(figures))

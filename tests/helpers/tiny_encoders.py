@@ -16,23 +16,32 @@ _BYTE_LEVEL = ("roberta", "deberta")
 
 
 def make_encoder(
-    folder: Path, family: str = "bert", positions: int = 40, layers: int = 2, half: bool = False, seed: int = 0
+    folder: Path,
+    family: str = "bert",
+    positions: int = 40,
+    layers: int = 2,
+    half: bool = False,
+    seed: int = 0,
+    head: bool = False,
 ) -> str:
     """
     Write an encoder folder and return its path.
 
-    `positions` is what the encoder reads at once, special pieces included; `half` stores float16 weights.
+    `positions` is what the encoder reads at once, special pieces included; `half` stores float16 weights; `head`
+    adds that of a masked language model.
     """
     import torch
-    from transformers import AutoModel
+    from transformers import AutoModel, AutoModelForMaskedLM
 
     folder.mkdir(parents=True, exist_ok=True)
     size = _write_tokenizer(folder, family, positions)
     torch.manual_seed(seed)
-    model = AutoModel.from_config(_config(family, size, positions, layers))
+    model = (AutoModelForMaskedLM if head else AutoModel).from_config(_config(family, size, positions, layers))
     for parameter in model.parameters():  # the usual initial deviation of 0.02 makes all vectors alike
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.15)
+        elif head:  # or the biases would be 0, and the norms 1
+            torch.nn.init.uniform_(parameter, 0.5, 1.5)
     (model.half() if half else model).save_pretrained(folder)
     return str(folder)
 

@@ -18,8 +18,8 @@ from tiny_encoders import FAMILIES, HAN, HANGUL, make_encoder
 from ner_plugins.errors import ConfigError
 from ner_plugins.pretrained.tokenizer import load_tokenizer, replacement_id
 from ner_plugins.token_embedders import TransformerEmbedder
-from ner_plugins.token_embedders.transformer_embedder import _lay_out, _pool
-from ner_plugins.token_embedders.windows import plan_windows
+from ner_plugins.token_embedders.transformer_embedder import _pool
+from ner_plugins.token_embedders.windows import lay_out, plan_windows
 from ner_plugins.token_indexers import TransformerIndexer
 
 POSITIONS = 24
@@ -110,7 +110,7 @@ def test_passes_do_not_change_vectors(folders: dict[str, str]) -> None:
 def test_short_texts_are_not_padded_to_a_long_one() -> None:
     lengths = [100, 3, 4, 10]
     plan = plan_windows(lengths, 20, 5)
-    layout = _lay_out(plan, lengths, torch.Size((4, 100)), most=4)
+    layout = lay_out(plan, lengths, torch.Size((4, 100)), most=4)
     assert [one.shape for one in layout.passes] == [(4, 20), (3, 20), (1, 10), (2, 4)]
     assert [one.tolist() for one in layout.lengths] == [[20] * 4, [20] * 3, [10], [4, 3]]
 

@@ -46,7 +46,7 @@ def check_before_training(experiment: Any) -> list[str]:
 
     `ConfigError` for what would make training fail, or learn other than the config says.
     """
-    from ner_plugins.commands.checks import data, parameter_groups, schedules
+    from ner_plugins.commands.checks import data, parameter_groups, schedules, stages
     from ner_plugins.commands.checks.config import walk_config
     from ner_plugins.commands.checks.mistakes import raise_if_any
     from ner_plugins.commands.checks.validation_metric import tracked
@@ -60,6 +60,7 @@ def check_before_training(experiment: Any) -> list[str]:
     walk = walk_config(config) if config else Walk()
     model = experiment.model
     mistakes = list(parameter_groups.without_parameters(walk, [name for name, _ in model.named_parameters()]))
+    mistakes += stages.failing(experiment.trainer)
     remarks = list(schedules.late_warm_ups(walk, experiment.trainer))
     if isinstance(model, NerModel):
         splits = splits_of(experiment)

@@ -12,6 +12,7 @@ from ner_plugins.commands.checks import (
     output_folder,
     parameter_groups,
     ranges,
+    stages,
     validation_metric,
 )
 from ner_plugins.commands.checks.mistakes import Mistake, raise_if_any
@@ -56,6 +57,7 @@ def check_config(config: dict[str, Any], folder: Path) -> None:
     mistakes += validation_metric.unknown_figures(config, walk)
     mistakes += devices.absent_devices(config, walk)
     mistakes += files.missing_files(config, walk)
+    mistakes += stages.without_transformer(walk)
     mistakes += libraries.missing_libraries(walk)
     mistakes += output_folder.unwritable(folder)
     raise_if_any(mistakes)

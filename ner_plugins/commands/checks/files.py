@@ -19,6 +19,8 @@ from ner_plugins.pretrained.encoder import encoder_folder
 DATA_PATHS = ("train_data_path", "validation_data_path", "test_data_path")
 _LARGEST_TAR = 8 << 20
 """A compressed tar has to be decompressed to list its files, which takes too long for larger ones."""
+_DATA_FILES = {"pretrained_file", "data_path"}
+"""Options of this package's classes that name a data path."""
 # Options of AllenNLP's classes that name a file or folder.
 _STOCK_FILES = {"pretrained_file", "archive_file", "weights_file_path", "directory"}
 
@@ -105,8 +107,8 @@ def _missing(place: ConfigObject, option: str, value: Any) -> Iterator[Mistake]:
             yield from _missing_path(f"{key}.{name}", path)
     elif option == "model_name" and is_ours(place.cls):
         yield from _missing_encoder(key, value)
-    elif is_ours(place.cls) and (option == "pretrained_file" or (option == "path" and _is_lexicon(place))):
-        yield from _missing_words(key, value)
+    elif is_ours(place.cls) and (option in _DATA_FILES or (option == "path" and _is_lexicon(place))):
+        yield from _unparsable(key, value)
     elif option in _STOCK_FILES:
         yield from _missing_path(key, value)
 
@@ -117,7 +119,7 @@ def _is_lexicon(place: ConfigObject) -> bool:
     return issubclass(place.cls, Lexicon)
 
 
-def _missing_words(key: str, value: Any) -> Iterator[Mistake]:
+def _unparsable(key: str, value: Any) -> Iterator[Mistake]:
     try:
         if isinstance(value, str):
             DataPath.parse(value)

@@ -98,6 +98,7 @@ _OURS: Mapping[str, Range] = {
     "batch_size": COUNT, "max_span_width": COUNT, "epochs": NOT_NEGATIVE, "head_only_epochs": NOT_NEGATIVE,
     "dev_fraction": Range(0, 1, without_low=True, without_high=True), "temperature": POSITIVE,
     "max_length": COUNT, "save_every_num_seconds": POSITIVE,
+    "mlm_probability": Range(0, 1, without_low=True, without_high=True),
 }  # fmt: skip
 
 

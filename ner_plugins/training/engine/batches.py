@@ -8,7 +8,7 @@ import queue
 import random
 import threading
 from contextlib import contextmanager
-from typing import Any, Iterable, Iterator, Optional, Sequence, TypeVar, Union
+from typing import Any, Iterable, Iterator, Optional, Protocol, Sequence, TypeVar
 
 import numpy
 import torch
@@ -205,7 +205,28 @@ class StreamedBatches:
         return self.number, ([batch] for batch in itertools.islice(batches, start, None))
 
 
-Batches = Union[EpochBatches, StreamedBatches]
+class Batches(Protocol):
+    """The batches of every epoch, such as `EpochBatches` and `StreamedBatches`."""
+
+    seed: Optional[int]
+
+    @property
+    def number(self) -> Optional[int]:
+        """The number of batches in an epoch, or `None` if it is not known."""
+        ...
+
+    def epoch(self, epoch: int, start: int = 0) -> tuple[Optional[int], Iterator[Batch]]:
+        """The number of batches in an epoch, and the batches from `start` on."""
+        ...
+
+
+class CountedBatches(Batches, Protocol):
+    """Batches whose number is known."""
+
+    @property
+    def number(self) -> int:
+        """The number of batches in an epoch."""
+        ...
 
 
 def batches_of(loader: DataLoader, vocab: Vocabulary, device: torch.device, seed: Optional[int]) -> Batches:

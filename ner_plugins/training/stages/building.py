@@ -3,15 +3,13 @@
 import logging
 from typing import Any, Optional, Union
 
-import torch
-
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.engine.batches import EpochBatches
 from ner_plugins.training.freezing import matching
 from ner_plugins.training.stages.objectives import SupervisedObjective
 from ner_plugins.training.stages.options import SupervisedOptions
 from ner_plugins.training.stages.stage import Stage
-from ner_plugins.training.trainer_access import validation_loader
+from ner_plugins.training.trainer_access import seed_of, validation_loader
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +47,7 @@ def training_batches(trainer: Any, batch_size: Optional[int], part_size: Optiona
         batch_size,
         shuffle=True,
         part_size=part_size,
-        seed=getattr(trainer, "seed", torch.initial_seed()),
+        seed=seed_of(trainer),
         equal_on_ranks=True,
     )
 

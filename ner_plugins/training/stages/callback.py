@@ -59,6 +59,15 @@ class StagedTraining(TrainerCallback, ABC):
     def stages(self, trainer: Any) -> Sequence[StageMaker]:
         """The stages in order."""
 
+    def check(self, trainer: Any) -> None:
+        """
+        Called before training, and by `--dry-run`: find what the stages would stumble over.
+
+        # Raises
+
+        `ConfigError` or `DataError`.
+        """
+
     def before_stages(self, trainer: Any) -> bool:
         """Called before the first stage, but not when resuming; returns whether it has changed the model."""
         return False

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, ClassVar, Iterable, Mapping, Optional
 
 import torch
 from allennlp.common import Lazy
 from torch import Tensor
 
-from ner_plugins.distributed import broadcast_parameters, sums_over_ranks, world_size
+from ner_plugins.distributed import Weight, broadcast_parameters, sums_over_ranks, world_size
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.modules.losses.contrastive import ContrastiveLoss
@@ -34,10 +34,13 @@ class Objective(ABC):
 
     trainer : `GradientDescentTrainer`
         The trainer of the model.
-    validation : `Optional[EpochBatches]`
+    validation : `Optional[Iterable[Batch]]`
     """
 
-    def __init__(self, trainer: Any, validation: Optional[EpochBatches]) -> None:
+    nothing_to_learn: ClassVar[str] = "no batch of the training data has a loss"
+    """Why no batch may have a loss, for a message."""
+
+    def __init__(self, trainer: Any, validation: Optional[Iterable[Batch]]) -> None:
         self.trainer = trainer
         self.model = trainer.model
         self.validation = validation
@@ -57,6 +60,10 @@ class Objective(ABC):
     def loss(self, batch: Batch) -> Optional[Tensor]:
         """The loss of a batch, a scalar; `None` if the batch has nothing to learn from."""
 
+    def weight(self, batch: Batch) -> Weight:
+        """The weight of a batch's loss among those of an update: the number that it is averaged over."""
+        return 1.0
+
     @abstractmethod
     def validate(self) -> dict[str, float]:
         """The figures of the validation data, the same on all ranks. The caller sets evaluation mode and no_grad."""
@@ -67,6 +74,10 @@ class Objective(ABC):
 
     def end_training_epoch(self) -> None:  # noqa: B027
         """Called after the last training batch of an epoch."""
+
+    def training_figures(self, loss: float) -> dict[str, float]:
+        """Figures of an epoch besides its mean training loss."""
+        return {}
 
     def before(self) -> dict[str, Any]:
         """Called before the stage; returns what `after` needs: tensors and plain containers."""
@@ -95,6 +106,8 @@ class ContrastiveObjective(Objective):
 
     `ConfigError` if the model has no `encode_tokens`.
     """
+
+    nothing_to_learn = "no batch of the training data has two tokens of one entity type"
 
     def __init__(
         self,

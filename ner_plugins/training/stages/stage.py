@@ -9,9 +9,9 @@ from typing import Any, Optional
 import torch
 from torch import Tensor
 
-from ner_plugins.distributed import gather_objects, rank
+from ner_plugins.distributed import gather_objects, rank, world_size
 from ner_plugins.errors import ConfigError, NerError
-from ner_plugins.training.engine.batches import Batch, EpochBatches
+from ner_plugins.training.engine.batches import Batch, CountedBatches
 from ner_plugins.training.engine.checkpoints import due_of
 from ner_plugins.training.engine.epoch import Position, train_epoch
 from ner_plugins.training.engine.losses import DIVERGED, Losses
@@ -70,7 +70,7 @@ class Stage:
     trainer : `GradientDescentTrainer`
     objective : `Objective`
         With validation data if epochs are to be compared.
-    training : `EpochBatches`
+    training : `CountedBatches`
     frozen : `set[str]`
         The names of the parameters that do not learn, besides those that do not learn in ordinary training either.
     """
@@ -82,7 +82,7 @@ class Stage:
         options: StageOptions,
         trainer: Any,
         objective: Objective,
-        training: EpochBatches,
+        training: CountedBatches,
         frozen: set[str],
     ) -> None:
         self.name, self.epochs, self.options = name, epochs, options
@@ -98,6 +98,7 @@ class Stage:
         updates_per_epoch = -(-training.number // options.num_gradient_accumulation_steps)
         optimizer, schedules = options.construct(parameters, epochs, updates_per_epoch)
         self.losses = self._new_losses()
+        self._weighted = options.num_gradient_accumulation_steps > 1 or world_size() > 1
         self._due = due_of(trainer)
         self.updates = Updates(
             [parameter for _, parameter in parameters],
@@ -201,10 +202,11 @@ class Stage:
         total, _, used, left_out = self.losses.sums()
         if used == 0:
             raise ConfigError(
-                f"{self.name}: no batch of the training data has two tokens of one entity type, so there is "
-                "nothing to learn. Raise batch_size, or check train_data_path and the reader's entity_types"
+                f"{self.name}: {self.objective.nothing_to_learn}, so there is nothing to learn. Raise batch_size, or "
+                "check train_data_path and the reader's entity_types"
             )
-        return {"training_loss": total / used, "batches": used, "skipped_batches": left_out}
+        figures = self.objective.training_figures(total / used)
+        return {"training_loss": total / used, **figures, "batches": used, "skipped_batches": left_out}
 
     def _update(self, group: list[Batch]) -> None:
         place = f"{self.name}: epoch {self.progress.epochs}, update {self.progress.updates}"
@@ -214,7 +216,7 @@ class Stage:
                 self.losses.skip()
                 continue
             self.losses.add(loss, batch, place)
-            self.updates.accumulate(loss)
+            self.updates.accumulate(loss, self.objective.weight(batch) if self._weighted else 1.0)
         self.updates.step()
         self.progress.updates += 1
 
@@ -242,7 +244,7 @@ class Stage:
         if self.objective.validation is not None and figures["best"]:
             message += " (best so far)"
         if figures["skipped_batches"]:
-            message += f", {figures['skipped_batches']} batches without a pair"
+            message += f", {figures['skipped_batches']} batches without a loss"
         place = f"{self.name} epoch {epoch}/{self.epochs - 1}"
         logger.info("%s: %s, %.1f s", place, message, figures["seconds"])
 
