@@ -327,6 +327,17 @@ def test_words_of_a_lexicon_are_masked_as_wholes(
     assert not (tmp_path / "with/ner_assets/lexicon").exists()
 
 
+def test_the_encoder_of_an_archive_is_trained_further(
+    encoder: str, unbroken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_of(encoder, {**MLM, "epochs": 1}, num_epochs=1)
+    settings["model"] = {"type": "from_archive", "archive_file": str(unbroken / "model.tar.gz")}
+    train(settings, tmp_path / "run")
+    before = lines(tmp_path / "run")[-1]["loss"]
+    assert before < lines(unbroken)[-1]["loss"]  # it has learnt already
+    assert "new head" not in capsys.readouterr().out
+
+
 # Several processes, and precision.
 
 
