@@ -147,3 +147,12 @@ def test_parameters_outside_of_layers_learn_with_the_top() -> None:
     of = {name: first[name] for name in first if name.endswith("dense.weight") or "word_embeddings" in name}
     assert of["pooler.dense.weight"] == 2 and of["encoder.layer.2.output.dense.weight"] == 2
     assert of["encoder.layer.0.output.dense.weight"] == 12 and of["embeddings.word_embeddings.weight"] == 17
+
+
+def test_the_shared_layers_of_albert_are_one() -> None:
+    from transformers import AlbertConfig, AlbertModel
+
+    config = AlbertConfig(vocab_size=8, embedding_size=4, hidden_size=4, num_attention_heads=1, intermediate_size=4)
+    first = first_epochs_from_top(AlbertModel(config), first_epoch=2, epochs_per_layer=5)
+    assert {first[name] for name in first if "albert_layers" in name or name.startswith("pooler")} == {2}
+    assert {first[name] for name in first if "embedding" in name} == {7}
