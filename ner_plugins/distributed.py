@@ -3,7 +3,7 @@ Distributed training: ranks, gathering and reductions. Without it there is one r
 rank has. All ranks have to call the functions that communicate (all but the first three), in the same order.
 """
 
-from typing import Any, Sequence, TypeVar, Union
+from typing import Any, Iterator, Optional, Sequence, TypeVar, Union
 
 import torch
 from allennlp.common.util import is_distributed
@@ -11,8 +11,8 @@ from torch import Tensor, distributed
 from torch.nn import Module, Parameter
 
 T = TypeVar("T")
-Weight = Union[float, Tensor]
-"""The weight of a batch's loss: the number that it is averaged over."""
+BUCKET = 1 << 23
+"""The number of gradients that are sent at once."""
 
 
 def world_size() -> int:
@@ -75,44 +75,71 @@ def broadcast_parameters(module: Module) -> None:
             distributed.broadcast(parameter.data, 0)
 
 
-def sum_gradients(parameters: Sequence[Parameter], batches: int, weight: Weight) -> tuple[int, Weight]:
+def host_sums(values: Sequence[float]) -> list[float]:
+    """Each value summed over all ranks, in float64, without waiting for the work that is queued on a GPU."""
+    if not is_distributed():
+        return [float(value) for value in values]
+    sums = torch.tensor(values, dtype=torch.float64)
+    distributed.all_reduce(sums, group=_host_group())
+    return [float(value) for value in sums.tolist()]
+
+
+def _host_group() -> Any:
+    """A group of all ranks that exchanges tensors of the CPU; `None` for the default one, where that does."""
+    if distributed.get_backend() == "gloo":
+        return None
+    if not _host_groups:
+        _host_groups.append(distributed.new_group(backend="gloo"))
+    return _host_groups[0]
+
+
+_host_groups: list[Any] = []
+
+
+def sum_tensor(tensor: Tensor) -> Tensor:
+    """The sum of the tensor of each rank, in place."""
+    if is_distributed():
+        distributed.all_reduce(tensor)
+    return tensor
+
+
+def sum_gradients(parameters: Sequence[Parameter], factor: Optional[Union[float, Tensor]] = None) -> None:
     """
-    Sum gradients over all ranks in place. A parameter without a gradient on any rank keeps none, so that no optimizer
-    decays it.
+    Sum gradients over all ranks in place.
 
     # Parameters
 
     parameters : `Sequence[Parameter]`
-        The same ones on all ranks.
-    batches : `int`
-        The number of batches whose gradients this rank has added up; it may be 0.
-    weight : `Union[float, Tensor]`
-        Their weight.
-
-    # Returns
-
-    `tuple[int, Union[float, Tensor]]`
-        The number of batches of all ranks, and their weight.
+        The same ones on all ranks. One without a gradient here adds zero.
+    factor : `Optional[Union[float, torch.Tensor]]`, optional (default=`None`)
+        What this rank's gradients are multiplied by first.
     """
     if not is_distributed():
-        return batches, weight
-    device = parameters[0].device
-    present = [float(parameter.grad is not None) for parameter in parameters]
-    summed = torch.tensor([float(batches), float(weight), *present], dtype=torch.float64, device=device)
-    distributed.all_reduce(summed)
-    batches_of_all, weight_of_all, *counts = summed.tolist()
-    used = [parameter for parameter, count in zip(parameters, counts, strict=True) if count > 0]
-    for dtype in sorted({parameter.dtype for parameter in used}, key=str):
-        _sum_gradients_of_one_type([parameter for parameter in used if parameter.dtype is dtype])
-    return int(batches_of_all), weight_of_all
+        return
+    pending = []
+    for bucket in _buckets(parameters):
+        flat = torch.cat([_dense_gradient(parameter).flatten() for parameter in bucket])
+        if factor is not None:
+            flat.mul_(factor)
+        pending.append((bucket, flat, distributed.all_reduce(flat, async_op=True)))
+    for bucket, flat, work in pending:
+        work.wait()
+        sums = torch.split(flat, [parameter.numel() for parameter in bucket])
+        for parameter, summed in zip(bucket, sums, strict=True):
+            parameter.grad = summed.view_as(parameter)
 
 
-def _sum_gradients_of_one_type(parameters: Sequence[Parameter]) -> None:
-    flat = torch.cat([_dense_gradient(parameter).flatten() for parameter in parameters])
-    distributed.all_reduce(flat)
-    sums = torch.split(flat, [parameter.numel() for parameter in parameters])
-    for parameter, summed in zip(parameters, sums, strict=True):
-        parameter.grad = summed.view_as(parameter).clone()
+def _buckets(parameters: Sequence[Parameter]) -> Iterator[list[Parameter]]:
+    """Parameters of one type, in groups that are large enough to send at once. They share the memory of one tensor."""
+    for dtype in sorted({parameter.dtype for parameter in parameters}, key=str):
+        bucket: list[Parameter] = []
+        for parameter in (one for one in parameters if one.dtype is dtype):
+            bucket.append(parameter)
+            if sum(one.numel() for one in bucket) >= BUCKET:
+                yield bucket
+                bucket = []
+        if bucket:
+            yield bucket
 
 
 def _dense_gradient(parameter: Parameter) -> Tensor:

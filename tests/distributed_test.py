@@ -8,10 +8,12 @@ from forked import run_ranks
 from ner_plugins.distributed import (
     broadcast_parameters,
     gather_objects,
+    host_sums,
     is_first_rank,
     min_over_ranks,
     rank,
     sum_gradients,
+    sum_tensor,
     sums_over_ranks,
     wait_for_ranks,
     world_size,
@@ -24,9 +26,10 @@ def test_one_process_is_all_ranks() -> None:
     assert (world_size(), rank(), is_first_rank()) == (1, 0, True)
     assert gather_objects({"a": 1}) == [{"a": 1}]
     assert min_over_ranks(3, CPU) == 3 and sums_over_ranks([1, 2.5], CPU) == [1.0, 2.5]
+    assert host_sums([1, 2.5]) == [1.0, 2.5] and sum_tensor(torch.tensor(3)).item() == 3
     layer = torch.nn.Linear(2, 1)
     layer.weight.grad = torch.ones(1, 2)
-    assert sum_gradients(list(layer.parameters()), 2, 7.0) == (2, 7.0)
+    sum_gradients(list(layer.parameters()), 2.0)
     assert layer.weight.grad.tolist() == [[1.0, 1.0]] and layer.bias.grad is None
     broadcast_parameters(layer)
     wait_for_ranks()
@@ -60,20 +63,48 @@ assert gathered.tolist() == [[0.0, 0.0], [0.0, 0.0], [1.0, 1.0]]
 (gathered.sum() * (number + 1)).backward()
 assert rows.grad.tolist() == [[3.0, 3.0]] * (2 - number)
 
-# A gradient on both ranks, on one, on none; in two types, and a sparse one.
-both, one, none = Parameter(torch.zeros(2)), Parameter(torch.zeros(1)), Parameter(torch.zeros(1))
+assert host_sums([number, 0.5]) == [1.0, 1.0]
+assert sum_tensor(torch.tensor([number + 1])).tolist() == [3]
+
+# A gradient on both ranks, on one; in two types, and a sparse one. Rank 1's count half.
+both, one = Parameter(torch.zeros(2)), Parameter(torch.zeros(1))
 double, sparse = Parameter(torch.zeros(1, dtype=torch.float64)), Embedding(3, 2, sparse=True)
 both.grad = torch.tensor([1.0, float(number)])
 double.grad = torch.full((1,), 0.5, dtype=torch.float64)
 if number == 1:
     one.grad = torch.tensor([7.0])
 sparse(torch.tensor([number])).sum().backward()
-assert sum_gradients([both, one, none, double, sparse.weight], 1 + number, 0.5 + number) == (3, 2.0)
-assert both.grad.tolist() == [2.0, 1.0], both.grad
-assert one.grad.tolist() == [7.0], one.grad
-assert none.grad is None
-assert double.grad.tolist() == [1.0], double.grad
-assert sparse.weight.grad.tolist() == [[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]], sparse.weight.grad
+ner_plugins.distributed.BUCKET = 4  # so that there are several
+sum_gradients([both, one, double, sparse.weight], torch.tensor(1 - number / 2))
+assert both.grad.tolist() == [1.5, 0.5], both.grad
+assert one.grad.tolist() == [3.5], one.grad
+assert double.grad.tolist() == [0.75], double.grad
+assert sparse.weight.grad.tolist() == [[1.0, 1.0], [0.5, 0.5], [0.0, 0.0]], sparse.weight.grad
+
+# The gradient of an update, where a rank has no batch, and where a parameter has no gradient on any rank.
+from ner_plugins.training.engine.gradients import GradientSum
+used, unused = Parameter(torch.ones(2)), Parameter(torch.ones(1))
+gradients = GradientSum()
+if number == 1:
+    for mean, of in ((2.0, 3), (8.0, 1)):
+        gradients.share((used * mean).sum(), torch.tensor(of)).backward()
+        gradients.count(torch.tensor(of))
+assert gradients.over_ranks([used, unused], wish=number == 0) == (2, 1)
+gradients.average([used, unused])
+assert used.grad.tolist() == [3.5, 3.5] and unused.grad is None, used.grad
+
+# A float16 gradient that overflows on one rank: both skip the update and halve the scale.
+from types import SimpleNamespace
+from ner_plugins.training.engine.updates import Precision, Updates
+parameter = Parameter(torch.zeros(2))
+precision = Precision(SimpleNamespace(_use_amp=True, _scaler=object(), cuda_device=cpu))
+updates = Updates([parameter], torch.optim.SGD([parameter], 1.0), [], precision)
+scale = updates.scaler.get_scale()
+for factor in (1.0, float("inf") if number == 1 else 1.0):
+    updates.accumulate((parameter * factor).sum(), torch.tensor(2))
+    updates.step()
+    assert parameter.tolist() == [-1.0, -1.0], parameter
+assert updates.scaler.get_scale() == scale / 2
 torch.distributed.destroy_process_group()
 """
 

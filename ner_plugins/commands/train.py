@@ -89,11 +89,12 @@ def _try(params: Params) -> None:
 
 
 def _train(params: Params, folder: Path, args: argparse.Namespace) -> None:
+    from ner_plugins.commands.processes import own_processes
     from ner_plugins.commands.recording import recorded
 
     print(f"serialization directory: {folder}", flush=True)
     try:
-        with recorded(args.param_path, folder) if args.node_rank == 0 else nullcontext():
+        with recorded(args.param_path, folder) if args.node_rank == 0 else nullcontext(), own_processes():
             train_model(
                 params=params,
                 serialization_dir=str(folder),

@@ -61,6 +61,7 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.training.metrics.evalb_bracketing_scorer", "around", "compat.deferred", "offered"),
     ("allennlp.training.metrics.spearman_correlation", "around", "compat.deferred", "offered"),
     ("allennlp.commands.train", "after", "commands.checks.built", "check_built_experiments"),
+    ("allennlp.commands.train", "after", "training.final_evaluation", "evaluate_on_all_ranks"),
     ("allennlp.commands", "after", "commands.command_line", "register_commands"),
     ("allennlp.commands", "after", "commands.command_line", "report_mistakes_in_one_message"),
 )

@@ -10,6 +10,7 @@ from torch import Tensor
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.decoding import DecodedSpans
+from ner_plugins.modules.losses.weighted_loss import WeightedLoss, number_on
 
 
 class Head(torch.nn.Module, Registrable, ABC):
@@ -71,6 +72,14 @@ class Head(torch.nn.Module, Registrable, ABC):
         `torch.Tensor`
             The training loss, a scalar.
         """
+
+    def weighted_loss(self, scores: Any, entities: Tensor, mask: Tensor) -> WeightedLoss:
+        """
+        `loss`, with the number that it is averaged over. Batches that are accumulated, and the batches of several
+        processes, count by it. This method is for a `loss` that is a mean over the sentences: a head whose loss is
+        another mean, or a sum, overrides it.
+        """
+        return WeightedLoss(self.loss(scores, entities, mask), number_on(len(mask), mask.device))
 
     def divergence(self, first: Any, second: Any, entities: Tensor, mask: Tensor) -> Tensor:
         """

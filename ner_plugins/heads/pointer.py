@@ -13,6 +13,7 @@ from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.span_head import SpanHead
 from ner_plugins.modules.crf.tagging import TagSet
+from ner_plugins.modules.losses.weighted_loss import WeightedLoss
 
 PointerDecoding = Literal["flat_greedy", "flat_optimal", "published"]
 
@@ -112,15 +113,15 @@ class PointerHead(SpanHead):
         logits: Tensor = self.end(self.end_norm(torch.tanh(scores.end_hidden + by_start)))
         return logits
 
-    def loss(self, scores: PointerScores, entities: Tensor, mask: Tensor) -> Tensor:
+    def weighted_loss(self, scores: PointerScores, entities: Tensor, mask: Tensor) -> WeightedLoss:
         """Half the sum of `span_loss` of the starts and of the ends, each over the tokens of the texts."""
         batch = len(mask)
         starts, ends = pointer_targets(entities, mask, self._tag_set, self.max_span_width)
         end_logits = self.end_logits(scores, starts if self.training else None)
-        of_starts = self.span_loss(scores.start, starts, mask, batch, self.negative_sampling)
-        of_ends = self.span_loss(end_logits, ends, mask, batch, self.negative_sampling)
-        loss: Tensor = (of_starts + of_ends) / 2
-        return loss
+        of_starts = self.span_loss.weighted(scores.start, starts, mask, batch, self.negative_sampling)
+        of_ends = self.span_loss.weighted(end_logits, ends, mask, batch, self.negative_sampling)
+        # The numbers differ only where negatives are sampled.
+        return WeightedLoss((of_starts.loss + of_ends.loss) / 2, (of_starts.number + of_ends.number) / 2)
 
     def divergence(self, first: PointerScores, second: PointerScores, entities: Tensor, mask: Tensor) -> Tensor:
         """Half the sum of that of the start labels and that of the end labels, of each token; as `loss`."""

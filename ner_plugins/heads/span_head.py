@@ -14,6 +14,7 @@ from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, span_targets
+from ner_plugins.modules.losses.weighted_loss import WeightedLoss
 
 BandDecoding = Literal["flat_greedy", "flat_optimal", "nested"]
 Decoding = Literal["flat_greedy", "flat_optimal", "nested", "published"]
@@ -138,10 +139,13 @@ class SpanHead(Head):
 
     def loss(self, scores: Any, entities: Tensor, mask: Tensor) -> Tensor:
         """`span_loss` over the spans of the texts."""
+        return self.weighted_loss(scores, entities, mask).loss
+
+    def weighted_loss(self, scores: Any, entities: Tensor, mask: Tensor) -> WeightedLoss:
+        """`loss`, with the number that `span_loss` divides by."""
         batch, length, width, _ = scores.shape
         targets, _ = span_targets(entities, (batch, length, width))
-        loss: Tensor = self.span_loss(scores, targets, span_mask(mask, width), batch, self.negative_sampling)
-        return loss
+        return self.span_loss.weighted(scores, targets, span_mask(mask, width), batch, self.negative_sampling)
 
     def divergence(self, first: Any, second: Any, entities: Tensor, mask: Tensor) -> Tensor:
         """That of the classes of each span of the texts, by the softmax of its logits."""

@@ -15,6 +15,7 @@ from ner_plugins.modules.crf.crf import ConditionalRandomField
 from ner_plugins.modules.crf.tagging import TagSet
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss
+from ner_plugins.modules.losses.weighted_loss import WeightedLoss
 
 Decoder = Literal["crf", "softmax"]
 CrfReduction = Literal["mean", "token_mean", "sum"]
@@ -120,13 +121,14 @@ class TagsHead(Head):
 
     def loss(self, scores: Tensor, entities: Tensor, mask: Tensor) -> Tensor:
         """The loss of the gold tags; where gold overlaps, only the longest entities have tags."""
+        return self.weighted_loss(scores, entities, mask).loss
+
+    def weighted_loss(self, scores: Tensor, entities: Tensor, mask: Tensor) -> WeightedLoss:
+        """`loss`, with the number that the CRF's or the tokens' loss divides by."""
         tags = self.tag_set.targets(entities, mask)  # Shape: (batch, tokens)
-        loss: Tensor
         if self.decoder == "crf":
-            loss = self.crf(scores, tags, mask)
-        else:
-            loss = self.tag_loss(scores, tags, mask, len(mask), self.negative_sampling)
-        return loss
+            return WeightedLoss(self.crf(scores, tags, mask), self.crf.loss_number(mask))
+        return self.tag_loss.weighted(scores, tags, mask, len(mask), self.negative_sampling)
 
     def divergence(self, first: Tensor, second: Tensor, entities: Tensor, mask: Tensor) -> Tensor:
         """That of the CRF's distributions over taggings, exactly; with `softmax` that of the tags of each token."""

@@ -223,15 +223,15 @@ class NerModel(Model):
         # Returns
 
         `dict[str, Any]`
-            `loss`, if there is gold; in evaluation also `entities` (a list of `Entity` per sentence, with scores),
-            `text` and `id`.
+            `loss` and `loss_weight` (see `WeightedLoss`), if there is gold; in evaluation also `entities` (a list of
+            `Entity` per sentence, with scores), `text` and `id`.
         """
         mask = get_text_field_mask(tokens)  # Shape: (batch, tokens)
         vectors = self.contextualise(tokens, mask, lattice)  # Shape: (batch, tokens, encoding_dim)
         scores = self.score(self.dropout(vectors), mask)
         output: dict[str, Any] = {}
         if entities is not None:
-            output["loss"] = self.head.loss(scores, entities, mask)
+            output["loss"], output["loss_weight"] = self.head.weighted_loss(scores, entities, mask)
             if self.training and self.dropout_samples > 1:
                 more = [self.score(self.dropout(vectors), mask) for _ in range(self.dropout_samples - 1)]
                 losses = [output["loss"], *(self.head.loss(one, entities, mask) for one in more)]

@@ -7,19 +7,21 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Iterator, Mapping, Optional
 
 import torch
-from allennlp.common import Lazy, Tqdm
+from allennlp.common import Lazy
 from allennlp.data import DataLoader
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 from allennlp.training.trainer import Trainer
 from torch import Tensor
 
 from ner_plugins.archives import weights as safe_load
-from ner_plugins.distributed import is_first_rank
+from ner_plugins.distributed import is_first_rank, world_size
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training.engine import recovery
 from ner_plugins.training.engine.batches import Batch, Batches, batches_of
 from ner_plugins.training.engine.checkpoints import NerCheckpointer
 from ner_plugins.training.engine.epoch import Position, train_epoch
+from ner_plugins.training.engine.evaluation import measure
+from ner_plugins.training.engine.gradients import Weight
 from ner_plugins.training.engine.hooks import Forward, Outputs, StepCallback, add_gradients, step_callbacks
 from ner_plugins.training.engine.losses import Losses
 from ner_plugins.training.engine.memory import out_of_memory_message
@@ -51,7 +53,8 @@ class NerTrainer(GradientDescentTrainer):
       sentences depends on the seed and the epoch alone, so no data are read again.
     - Which epoch is the best is part of the checkpoint: see `NerCheckpointer`.
     - Accumulated batches count by what their losses are averaged over (`loss_weight` in the model's output), so that
-      they have the gradient of one large batch. The same holds over several processes, which may have unequal shares.
+      they have the gradient of one large batch. The same holds over several processes, which may have unequal shares,
+      and for the validation loss.
     - A step never waits for the GPU: losses are read for the progress line, about once a second.
     - Batches are made ready in a thread while the step before runs.
     - Callbacks can take part in a step: see `StepCallback`.
@@ -156,11 +159,12 @@ class NerTrainer(GradientDescentTrainer):
         )
         number = self.training.number
         self.updates_per_epoch = None if number is None else -(-number // self.parts.accumulated_batches)
-        self.losses = self._new_losses()
+        self.losses = self.new_losses()
         self.hooks = step_callbacks(self.callbacks)
-        self._watchers = Watchers(self, self.callbacks)
+        self.watchers = Watchers(self, self.callbacks)
 
-    def _new_losses(self) -> Losses:
+    def new_losses(self) -> Losses:
+        """Losses of a pass over data."""
         return Losses(self.cuda_device, self.precision.scales)
 
     def _is_over(self) -> bool:
@@ -183,7 +187,7 @@ class NerTrainer(GradientDescentTrainer):
         for callback in self.callbacks:
             callback.on_epoch(self, metrics=self.records.metrics, epoch=self.epoch, is_primary=is_first_rank())
         self.position.end_epoch()
-        self.losses = self._new_losses()
+        self.losses = self.new_losses()
         self._publish_position()
         self._save_epoch(is_best)
 
@@ -202,7 +206,7 @@ class NerTrainer(GradientDescentTrainer):
 
     def _save_if_due(self) -> None:
         """Save a checkpoint within the epoch."""
-        if self.checkpointer is not None and self.checkpointer.due(self.updates_in_epoch):
+        if self._saves:
             recovery.save(self, is_best=False)
 
     def _publish_position(self) -> None:
@@ -242,24 +246,29 @@ class NerTrainer(GradientDescentTrainer):
     def _update(self, group: list[Batch]) -> None:
         """One update of the parameters, with the gradients of a group of batches."""
         inputs = [part for batch in group for part in batch]
-        weighted = len(inputs) > 1 or ddp_wrapper(self) is not None
-        outputs = [self._add_gradient(part, weighted) for part in inputs]
-        self.updates.step()
+        adds_up = len(inputs) > 1 or world_size() > 1
+        self._penalised = False
+        outputs = [self._add_gradient(part, adds_up) for part in inputs]
+        # One process decides for all when to save.
+        wish = is_first_rank() and self.checkpointer is not None and self.checkpointer.due(self.updates_in_epoch + 1)
+        penalty = None if self._penalised else self.model.get_regularization_penalty
+        self._saves = self.updates.step(penalty, wish).wishes > 0
         self.position.updates += 1
         if self.parts.moving_average is not None:
             self.parts.moving_average.apply(self.updates.steps)
         for hook in self.hooks:
             hook.after_update(self)
         self._publish_position()
-        self._watchers.after_update(inputs, outputs)
+        self.watchers.after_update(inputs, outputs)
 
-    def _add_gradient(self, batch: Mapping[str, Any], weighted: bool) -> Outputs:
+    def _add_gradient(self, batch: Mapping[str, Any], adds_up: bool) -> Outputs:
         place = f"epoch {self.epoch}, update {self.updates_in_epoch}"
         try:
             outputs = self._outputs(batch)
             loss = outputs["loss"]
-            weight = outputs.get("loss_weight", 1.0) if weighted else 1.0
-            self.losses.add(loss, [batch], place, outputs.get("reg_loss"))
+            weight = outputs.get("loss_weight", 1.0) if adds_up else None
+            self._add_penalty(outputs)
+            self.losses.add(outputs["loss"], [batch], place, outputs.get("reg_loss"))
             add_gradients(
                 self.hooks,
                 self,
@@ -277,11 +286,11 @@ class NerTrainer(GradientDescentTrainer):
         return outputs
 
     def _outputs(self, batch: Mapping[str, Any]) -> Outputs:
-        """The outputs whose loss is to be differentiated: those of the model, as changed by the callbacks."""
+        """The outputs of a training batch, without regularization: those of the model, as changed by the callbacks."""
 
         def forward() -> Outputs:
             with self.precision.autocast():
-                return self.batch_outputs(batch, for_training=True)
+                return self._outputs_with_loss(batch)
 
         for hook in reversed(self.hooks):
             forward = _through(hook, self, batch, forward)
@@ -295,42 +304,51 @@ class NerTrainer(GradientDescentTrainer):
 
         `ConfigError` if the model has no loss to train with.
         """
-        outputs: Outputs = self.model(**batch)
         if not for_training:
+            outputs: Outputs = self.model(**batch)
             return outputs
+        return self._add_penalty(self._outputs_with_loss(batch))
+
+    def _outputs_with_loss(self, batch: Mapping[str, Any]) -> Outputs:
+        outputs: Outputs = self.model(**batch)
         if "loss" not in outputs:
             raise ConfigError("the training data have no gold entities, or the model has no loss to minimise")
+        return outputs
+
+    def _add_penalty(self, outputs: Outputs) -> Outputs:
         penalty = self.model.get_regularization_penalty()
         if penalty is not None:
             outputs["reg_loss"] = penalty
             outputs["loss"] = outputs["loss"] + penalty
         return outputs
 
-    def _backward(self, outputs: Outputs, loss: Tensor, weight: Any) -> None:
+    def _backward(self, outputs: Outputs, loss: Tensor, weight: Optional[Weight]) -> None:
         called = False
         for callback in self.callbacks:
             called |= callback.on_backward(self, outputs, called)
+        self._penalised |= called  # it has differentiated `outputs["loss"]`
         if not called:
             self.updates.backward(loss, weight)
 
     # Validation.
 
     def _validate(self, batches: Batches) -> dict[str, float]:
-        """The model's figures and the mean loss of the validation data, of all ranks."""
-        self.model.eval()
-        losses = self._new_losses()
-        number, epoch = batches.epoch(self.epoch)
-        progress = Tqdm.tqdm(epoch, total=number, desc="validation")
-        with torch.no_grad(), self.evaluation_weights():
-            for done, (batch,) in enumerate(progress, start=1):
-                with self.precision.autocast():
-                    outputs = self.batch_outputs(batch, for_training=False)
-                if "loss" in outputs:
-                    losses.add(outputs["loss"], [batch], f"validation in epoch {self.epoch}")
-                self._watchers.after_validation_batch(batch, outputs, losses, done)
-            total, _, counted, _ = losses.sums()
-            figures: dict[str, float] = self.model.get_metrics(reset=True)
-        return {**figures, "loss": total / max(counted, 1)}
+        """The figures of the validation data, of all ranks."""
+        with self.evaluation_weights():
+            return measure(self, batches, "validation", f"validation in epoch {self.epoch}")
+
+    def evaluate(self, loader: DataLoader, title: str) -> dict[str, float]:
+        """
+        The figures of labelled data with the model's present weights, of all ranks; all have to call this.
+
+        # Parameters
+
+        loader : `DataLoader`
+            This rank's share of the data.
+        title : `str`
+            For the progress line and messages.
+        """
+        return measure(self, batches_of(loader, self.model.vocab, self.cuda_device, self.seed), title, title)
 
     @property
     def averages_weights(self) -> bool:

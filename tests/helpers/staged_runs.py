@@ -143,18 +143,23 @@ def _rank(
     from allennlp.common import Params
     from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
+    from ner_plugins.training.trainer import NerTrainer
+
     if kill is not None:
         _die_at(*kill, after=True)
-    try_train = GradientDescentTrainer._try_train
 
-    def note(self: Any) -> Any:
-        state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        read = [instance["metadata"].metadata["source"] for instance in self.data_loader.iter_instances()]
-        done = try_train(self)
-        torch.save({"before": state, "after": self.model.state_dict(), "read": read}, folder / f"rank{rank}.th")
-        return done
+    def noted(train: Any) -> Any:
+        def note(self: Any) -> Any:
+            state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            read = [instance["metadata"].metadata["source"] for instance in self.data_loader.iter_instances()]
+            done = train(self)
+            torch.save({"before": state, "after": self.model.state_dict(), "read": read}, folder / f"rank{rank}.th")
+            return done
 
-    GradientDescentTrainer._try_train = note
+        return note
+
+    GradientDescentTrainer._try_train = noted(GradientDescentTrainer._try_train)
+    NerTrainer.train = noted(NerTrainer.train)
     torch.set_num_threads(1)
     _train_worker(
         rank, Params(settings), str(folder), ["ner_plugins"], world_size=ranks, primary_port=port,

@@ -11,6 +11,7 @@ from ner_plugins.modules.crf.entity_probabilities import entity_probabilities
 from ner_plugins.modules.crf.inference import BestTagging
 from ner_plugins.modules.crf.semiring import Potentials
 from ner_plugins.modules.crf.tagging import Constraints, Spans, TagSet
+from ner_plugins.modules.losses.weighted_loss import number_on
 
 REDUCTIONS = ("sum", "mean", "token_mean")
 
@@ -111,11 +112,13 @@ class ConditionalRandomField(torch.nn.Module):
             A scalar; NaN if an emission is. Every parameter gets a gradient, even from an empty batch.
         """
         losses = -self.log_likelihood(emissions, tags, mask)  # Shape: (batch,)
-        if self.reduction == "mean" and len(mask) > 0:
-            return losses.mean()
+        return losses.sum() / self.loss_number(mask).clamp(min=1)
+
+    def loss_number(self, mask: Tensor) -> Tensor:
+        """What `forward` divides by: the number of sentences or of tokens, or 0 for a sum. A scalar."""
         if self.reduction == "token_mean":
-            return losses.sum() / mask.sum().clamp(min=1)
-        return losses.sum()
+            return mask.sum()
+        return number_on(len(mask) if self.reduction == "mean" else 0, mask.device)
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """The log-probability of each sentence's gold tags; parameters as in `forward`. Shape: (batch,)"""

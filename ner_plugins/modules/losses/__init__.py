@@ -15,6 +15,7 @@ from ner_plugins.modules.losses.sampling import (
     RatioNegativeSampling,
 )
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, SoftmaxLoss, SpanLoss, span_targets
+from ner_plugins.modules.losses.weighted_loss import WeightedLoss
 
 __all__ = [
     "BoundarySmoothingLoss",
@@ -28,5 +29,6 @@ __all__ = [
     "RatioNegativeSampling",
     "SoftmaxLoss",
     "SpanLoss",
+    "WeightedLoss",
     "span_targets",
 ]

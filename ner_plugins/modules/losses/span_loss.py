@@ -1,7 +1,7 @@
 """Losses over classified cells: their base, cross-entropy, and the gold classes of a band of spans."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, Optional, Union
+from typing import ClassVar, Literal, Optional
 
 import torch
 from allennlp.common import Registrable
@@ -9,8 +9,10 @@ from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.sampling import NegativeSampling
+from ner_plugins.modules.losses.weighted_loss import WeightedLoss, number_on
 
 Reduction = Literal["batch", "cells", "positives"]
+
 
 class CellLoss(torch.nn.Module, Registrable, ABC):
     """
@@ -108,13 +110,25 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         `torch.Tensor`
             A scalar; 0, with a graph, if no cell counts.
         """
+        return self.weighted(logits, targets, mask, batch_size, sampling).loss
+
+    def weighted(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        mask: Tensor,
+        batch_size: int,
+        sampling: Optional[NegativeSampling] = None,
+    ) -> WeightedLoss:
+        """`forward`, with what it divides by: the number of sentences, cells or gold entities, as `reduction` says."""
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         soft = self.soft_targets(targets, mask, logits.size(-1))  # Shape: (..., classes)
         if sampling is not None:
             with_gold = mask & (targets > 0 if soft is None else soft[..., 0] < 1)  # Shape: (...)
             mask = with_gold | sampling(mask & (targets > 0), mask & ~with_gold)
-        return self.summed(logits, targets, soft, mask) / self._divisor(targets, mask, batch_size)
+        number = self._number(targets, mask, batch_size)
+        return WeightedLoss(self.summed(logits, targets, soft, mask) / number.clamp(min=1), number)
 
     def summed(self, logits: Tensor, targets: Tensor, soft: Optional[Tensor], mask: Tensor) -> Tensor:
         """
@@ -136,11 +150,11 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
             losses = (self.class_losses(logits) * soft.to(logits.dtype)).sum(-1)
         return torch.where(mask, losses, 0.0).sum()
 
-    def _divisor(self, targets: Tensor, mask: Tensor, batch_size: int) -> Union[Tensor, int]:
+    def _number(self, targets: Tensor, mask: Tensor, batch_size: int) -> Tensor:
         if self.reduction == "batch":
-            return max(batch_size, 1)
+            return number_on(batch_size, targets.device)
         counted = mask if self.reduction == "cells" else mask & (targets > 0)
-        return counted.sum().clamp(min=1)
+        return counted.sum()
 
 
 SpanLoss = CellLoss  # the earlier name
@@ -202,8 +216,6 @@ class CrossEntropyLoss(SoftmaxLoss):
     def of_log_probability(self, log_probability: Tensor) -> Tensor:
         """`-log p`."""
         return -log_probability
-
-
 
 
 def span_targets(entities: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """Sums of losses that stay on the device, and the check that they are numbers."""
 
 import math
-from typing import Any, Iterable, Optional
+from typing import Any, Iterable, NamedTuple, Optional
 
 import torch
 from torch import Tensor
@@ -14,6 +14,16 @@ DIVERGED = (
     "float16"
 )
 _UNREAD = 64  # losses are read from a GPU at the latest after this many batches
+
+
+class _Unread(NamedTuple):
+    """A batch whose figures are still on the device: its loss, and the penalty and the weight if it has them."""
+
+    values: Tensor
+    has_penalty: bool
+    has_weight: bool
+    place: str
+    sentences: list[str]
 
 
 class Losses:
@@ -32,12 +42,20 @@ class Losses:
         self._reads_at_once = device.type == "cpu"
         self._device = device
         self._overflows = overflows
-        self._unread: list[tuple[Tensor, Optional[Tensor], str, list[str]]] = []
+        self._unread: list[_Unread] = []
         self.total = self.regularization = 0.0
+        self.weighted_total = self.weight = 0.0
         self.last = math.nan
         self.batches = self.skipped = 0
 
-    def add(self, loss: Tensor, batch: Iterable[Any], place: str, regularization: Optional[Tensor] = None) -> None:
+    def add(
+        self,
+        loss: Tensor,
+        batch: Iterable[Any],
+        place: str,
+        regularization: Optional[Tensor] = None,
+        weight: Optional[Tensor] = None,
+    ) -> None:
         """
         Count a batch.
 
@@ -51,9 +69,12 @@ class Losses:
             The place in training, for messages.
         regularization : `Optional[torch.Tensor]`, optional (default=`None`)
             The part of `loss` that is a penalty.
+        weight : `Optional[torch.Tensor]`, optional (default=`None`)
+            What `loss` is averaged over, for `weighted_mean`: see `WeightedLoss`.
         """
-        kept = None if regularization is None else regularization.detach()
-        self._unread.append((loss.detach(), kept, place, sentences_of(batch)))
+        values = [one.detach().double() for one in (loss, regularization, weight) if one is not None]
+        names = sentences_of(batch)
+        self._unread.append(_Unread(torch.stack(values), regularization is not None, weight is not None, place, names))
         if self._reads_at_once or len(self._unread) >= _UNREAD:
             self.read()
 
@@ -77,16 +98,23 @@ class Losses:
         if not self._unread:
             return
         unread, self._unread = self._unread, []
-        losses = torch.stack([loss.double() for loss, *_ in unread]).tolist()
-        penalties = [0.0 if penalty is None else float(penalty) for _, penalty, *_ in unread]
-        for loss, penalty, (*_, place, names) in zip(losses, penalties, unread, strict=True):
-            if math.isnan(loss) or (math.isinf(loss) and not self._overflows):
-                listed = f" (sentences {', '.join(names[:8])}{', …' if len(names) > 8 else ''})" if names else ""
-                raise NerError(f"{place}: the loss is {loss}{listed}. {DIVERGED}")
-            self.total += loss
-            self.regularization += penalty
-            self.last = loss
-            self.batches += 1
+        values = iter(torch.cat([one.values for one in unread]).tolist())
+        for one in unread:
+            loss = next(values)
+            penalty = next(values) if one.has_penalty else 0.0
+            self._count(one, loss, penalty, next(values) if one.has_weight else 0.0)
+
+    def _count(self, one: "_Unread", loss: float, penalty: float, weight: float) -> None:
+        if math.isnan(loss) or (math.isinf(loss) and not self._overflows):
+            names = one.sentences
+            listed = f" (sentences {', '.join(names[:8])}{', …' if len(names) > 8 else ''})" if names else ""
+            raise NerError(f"{one.place}: the loss is {loss}{listed}. {DIVERGED}")
+        self.total += loss
+        self.regularization += penalty
+        self.weighted_total += loss * max(weight, 1.0)
+        self.weight += weight
+        self.last = loss
+        self.batches += 1
 
     def sums(self) -> tuple[float, float, int, int]:
         """Loss, penalty, batches and skipped batches of all ranks."""
@@ -95,10 +123,20 @@ class Losses:
         total, penalty, batches, skipped = sums_over_ranks(values, self._device)
         return total, penalty, int(batches), int(skipped)
 
+    def weighted_mean(self) -> float:
+        """
+        The loss of one batch of all sentences of all ranks. Without weights, and for losses that are sums, the mean
+        over batches.
+        """
+        self.read()
+        values = [self.total, self.batches, self.weighted_total, self.weight]
+        total, batches, weighted_total, weight = sums_over_ranks(values, self._device)
+        return weighted_total / weight if weight > 0 else total / max(batches, 1.0)
+
     def state_dict(self) -> dict[str, Any]:
         """The sums of this rank."""
         self.read()
-        names = ("total", "regularization", "last", "batches", "skipped")
+        names = ("total", "regularization", "weighted_total", "weight", "last", "batches", "skipped")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,14 +1,14 @@
-"""Updates of parameters: precision, accumulation, clipping, schedules and the gradients of all ranks."""
+"""Updates of parameters: precision, accumulation, clipping and schedules."""
 
 import contextlib
-from typing import Any, ContextManager, Optional, Sequence
+from typing import Any, Callable, ContextManager, Optional, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from ner_plugins.distributed import Weight, sum_gradients
+from ner_plugins.training.engine.gradients import Exchanged, GradientSum, Weight
 from ner_plugins.training.trainer_access import amp_dtype, scales_gradients
 
 
@@ -42,10 +42,8 @@ class Updates:
     Accumulates the gradients of an update's batches and updates the parameters: unscale and average the gradients,
     bound their norm, clip each value; step the schedules, then the optimizer.
 
-    The gradient of an update is the weighted mean over its batches that have a loss, over all ranks in distributed
-    training, so all ranks make the same update. With the number that a batch's loss is averaged over as its weight, the
-    batches have the gradient that one batch of all their sentences would have. Without any batch that has a loss only
-    the schedules move.
+    The gradient of an update is that of one batch of all its sentences, over all ranks: see `GradientSum`. So all ranks
+    make the same update. Without any batch that has a loss only the schedules move.
 
     # Parameters
 
@@ -79,45 +77,68 @@ class Updates:
         self.grad_clipping = grad_clipping
         self.steps = 0
         self.norm: Optional[Tensor] = None
-        self._batches = 0
-        self._weight: Weight = 0.0
+        self._gradients = GradientSum()
 
     @property
     def learning_rates(self) -> list[float]:
         """The rate of each parameter group."""
         return [float(group["lr"]) for group in self.optimizer.param_groups if group["params"]]
 
-    def accumulate(self, loss: Tensor, weight: Weight = 1.0) -> None:
-        """Add the gradient of a batch's loss, and its weight."""
+    def accumulate(self, loss: Tensor, weight: Optional[Weight] = None) -> None:
+        """Add the gradient of a batch's loss, and count the batch; parameters as in `backward`."""
         self.backward(loss, weight)
         self.count(weight)
 
-    def backward(self, loss: Tensor, weight: Weight = 1.0) -> None:
-        """Add the gradient of `weight * loss`; the batch is not counted."""
-        if isinstance(weight, Tensor) or weight != 1.0:
-            loss = loss * weight
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    def backward(self, loss: Tensor, weight: Optional[Weight] = None) -> None:
+        """
+        Add the gradient of a batch's loss; the batch is not counted.
 
-    def count(self, weight: Weight = 1.0) -> None:
+        # Parameters
+
+        loss : `torch.Tensor`
+            A scalar.
+        weight : `Optional[Union[float, torch.Tensor]]`, optional (default=`None`)
+            The number that `loss` is averaged over, 0 for a sum. `None` if this is the only batch of the update.
+        """
+        self.scaler.scale(self._gradients.share(loss, weight)).backward()  # type: ignore[no-untyped-call]
+
+    def count(self, weight: Optional[Weight] = None) -> None:
         """Count a batch whose gradient has been added."""
-        self._batches += 1
-        self._weight = self._weight + weight
+        self._gradients.count(weight)
 
-    def step(self) -> bool:
-        """Update the parameters with the accumulated gradients; returns whether there were any."""
-        batches, weight = sum_gradients(self.parameters, self._batches, self._weight)
+    def step(self, penalty: Optional[Callable[[], Optional[Tensor]]] = None, wish: bool = False) -> Exchanged:
+        """
+        Update the parameters with the accumulated gradients.
+
+        # Parameters
+
+        penalty : `Optional[Callable[[], Optional[torch.Tensor]]]`, optional (default=`None`)
+            A loss of the parameters alone, such as a regularization, which counts once an update.
+        wish : `bool`, optional (default=`False`)
+            Passed on to the other ranks.
+
+        # Returns
+
+        `Exchanged`
+            The number of batches and of wishes, of all ranks.
+        """
+        exchanged = self._gradients.over_ranks(self.parameters, wish)
         self.steps += 1
         for schedule in self.schedules:
             schedule.step_batch(self.steps)
-        if batches > 0:
+        if exchanged.batches > 0:
             self.scaler.unscale_(self.optimizer)
-            self.norm = self._bound_gradients(weight)
+            self._gradients.average(self.parameters)
+            of_parameters = None if penalty is None else penalty()
+            if of_parameters is not None and of_parameters.requires_grad:
+                of_parameters.backward()  # type: ignore[no-untyped-call]
+            self.norm = self._bound_gradients()
             self.scaler.step(self.optimizer)
             self.scaler.update()
         for parameter in self.parameters:
             parameter.grad = None
-        self._batches, self._weight = 0, 0.0
-        return batches > 0
+        self._gradients.clear()
+        return exchanged
 
     def end_epoch(self, figure: Optional[float]) -> None:
         """Step the schedules after an epoch with the validation figure `figure`."""
@@ -155,13 +176,9 @@ class Updates:
         self.scaler.load_state_dict(state["scaler"])
         self.steps = state["steps"]
 
-    def _bound_gradients(self, weight: Weight) -> Optional[Tensor]:
-        """Average and bound the gradients; returns their norm before it is bounded, if `grad_norm` is set."""
+    def _bound_gradients(self) -> Optional[Tensor]:
+        """Bound the gradients; returns their norm before, if `grad_norm` is set."""
         trained = [parameter for parameter in self.parameters if parameter.grad is not None]
-        if isinstance(weight, Tensor) or weight != 1.0:
-            for parameter in trained:
-                assert parameter.grad is not None
-                parameter.grad.div_(weight)
         norm = None
         if self.grad_norm is not None:
             norm = clip_grad_norm_(trained, self.grad_norm)

@@ -4,7 +4,7 @@ from typing import Any, Sequence
 
 from allennlp.training.callbacks import ConsoleLoggerCallback, TrainerCallback
 
-from ner_plugins.distributed import is_first_rank
+from ner_plugins.distributed import is_first_rank, world_size
 from ner_plugins.training.engine.losses import Losses
 
 
@@ -43,7 +43,9 @@ class Watchers:
         self, watchers: Sequence[Any], inputs: list[Any], outputs: list[Any], losses: Losses, number: int, settings: Any
     ) -> None:
         losses.read()
-        metrics = {**self._trainer.model.get_metrics(), "loss": losses.mean}
+        # Metrics of all ranks need all of them, but ranks have different numbers of batches.
+        metrics = {} if world_size() > 1 else self._trainer.model.get_metrics()
+        metrics = {**metrics, "loss": losses.mean}
         metrics["batch_loss"] = losses.last
         for watcher in watchers:
             watcher.on_batch(

@@ -68,6 +68,6 @@ class RDropCallback(StepCallback):
             head.divergence(scores, other, batch["entities"], mask)
             for (mask, scores), (_, other) in zip(seen[:half], seen[half:], strict=True)
         ]
-        weight = first.get("loss_weight", max(len(batch["entities"]), 1))
-        divergence = torch.stack(divergences).mean() / weight
+        number = first.get("loss_weight", torch.tensor(len(batch["entities"])))
+        divergence = torch.stack(divergences).mean() / number.clamp(min=1)
         return {**first, "loss": (first["loss"] + second["loss"]) / 2 + self.alpha * divergence}

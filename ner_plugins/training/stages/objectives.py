@@ -9,11 +9,13 @@ import torch
 from allennlp.common import Lazy
 from torch import Tensor
 
-from ner_plugins.distributed import Weight, broadcast_parameters, sums_over_ranks, world_size
+from ner_plugins.distributed import broadcast_parameters, sums_over_ranks, world_size
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.modules.losses.contrastive import ContrastiveLoss
 from ner_plugins.training.engine.batches import Batch, EpochBatches
+from ner_plugins.training.engine.gradients import Weight
+from ner_plugins.training.engine.losses import Losses
 from ner_plugins.training.engine.updates import Precision
 from ner_plugins.training.separation import SENTENCES, report_separation, token_vectors
 from ner_plugins.training.stages.encoded_batches import encoded
@@ -61,8 +63,12 @@ class Objective(ABC):
         """The loss of a batch, a scalar; `None` if the batch has nothing to learn from."""
 
     def weight(self, batch: Batch) -> Weight:
-        """The weight of a batch's loss among those of an update: the number that it is averaged over."""
+        """What the batch's last `loss` is averaged over: see `WeightedLoss`. Without an override all count alike."""
         return 1.0
+
+    def penalty(self) -> Optional[Tensor]:
+        """A loss of the parameters alone, which is added to that of the batches."""
+        return None
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
@@ -192,6 +198,7 @@ class SupervisedObjective(Objective):
     def __init__(self, trainer: Any, validation: Optional[EpochBatches], select_on: str) -> None:
         super().__init__(trainer, validation)
         self.select_on = select_on
+        self._weight: Weight = 1.0
 
     @property
     def watched(self) -> list[str]:
@@ -199,29 +206,39 @@ class SupervisedObjective(Objective):
         return list(dict.fromkeys(["loss", *validation_metrics(self.trainer)]))
 
     def loss(self, batch: Batch) -> Optional[Tensor]:
-        """The model's loss with its regularization, as in ordinary training."""
+        """The model's loss."""
         (sentences,) = batch
         with self.precision.autocast():
-            loss: Tensor = self.model(**sentences)["loss"]
-            penalty = self.model.get_regularization_penalty()
-        return loss if penalty is None else loss + penalty
+            output = self.model(**sentences)
+        self._weight = output.get("loss_weight", 1.0)
+        loss: Tensor = output["loss"]
+        return loss
+
+    def weight(self, batch: Batch) -> Weight:
+        """The model's `loss_weight`."""
+        return self._weight
+
+    def penalty(self) -> Optional[Tensor]:
+        """The model's regularization."""
+        penalty: Optional[Tensor] = self.model.get_regularization_penalty()
+        return penalty
 
     def end_training_epoch(self) -> None:
         """Reset the metrics, so that training batches do not count in the validation."""
         self.model.get_metrics(reset=True)
 
     def validate(self) -> dict[str, float]:
-        """The model's figures, and `loss`: the mean over batches."""
+        """The model's figures and `loss`, as the trainer computes them."""
         assert self.validation is not None
-        losses = []
-        for (sentences,) in self.validation:
+        losses = Losses(self.trainer.cuda_device, self.precision.scales)
+        for batch in self.validation:
+            (sentences,) = batch
             with self.precision.autocast():
                 output = self.model(**sentences)
             if "loss" in output:  # without gold there is none, and the metrics raise
-                losses.append(float(output["loss"]))
-        total, number = sums_over_ranks([sum(losses), len(losses)], self.trainer.cuda_device)
+                losses.add(output["loss"], batch, "validation", weight=output.get("loss_weight"))
         figures: dict[str, float] = self.model.get_metrics(reset=True)
-        return {**figures, "loss": total / max(number, 1.0)}
+        return {**figures, "loss": losses.weighted_mean()}
 
     def score(self, figures: Mapping[str, float]) -> tuple[float, ...]:
         """

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import torch
 from torch import Tensor
 
-from ner_plugins.distributed import gather_objects, rank, world_size
+from ner_plugins.distributed import gather_objects, is_first_rank, rank, world_size
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training.engine.batches import Batch, CountedBatches
 from ner_plugins.training.engine.checkpoints import due_of
@@ -98,7 +98,6 @@ class Stage:
         updates_per_epoch = -(-training.number // options.num_gradient_accumulation_steps)
         optimizer, schedules = options.construct(parameters, epochs, updates_per_epoch)
         self.losses = self._new_losses()
-        self._weighted = options.num_gradient_accumulation_steps > 1 or world_size() > 1
         self._due = due_of(trainer)
         self.updates = Updates(
             [parameter for _, parameter in parameters],
@@ -210,14 +209,18 @@ class Stage:
 
     def _update(self, group: list[Batch]) -> None:
         place = f"{self.name}: epoch {self.progress.epochs}, update {self.progress.updates}"
+        adds_up = len(group) > 1 or world_size() > 1
         for batch in group:
             loss = self._loss(batch, place)
             if loss is None:
                 self.losses.skip()
                 continue
-            self.losses.add(loss, batch, place)
-            self.updates.accumulate(loss, self.objective.weight(batch) if self._weighted else 1.0)
-        self.updates.step()
+            penalty = self.objective.penalty()
+            self.losses.add(loss if penalty is None else loss + penalty, batch, place)
+            self.updates.accumulate(loss, self.objective.weight(batch) if adds_up else None)
+        # One process decides for all when to save.
+        wish = is_first_rank() and self._due(self.progress.updates + 1)
+        self._saves = self.updates.step(self.objective.penalty, wish).wishes > 0
         self.progress.updates += 1
 
     def _loss(self, batch: Batch, place: str) -> Optional[Tensor]:
@@ -284,7 +287,7 @@ class Stage:
 
     def _save_if_due(self) -> None:
         """Save a checkpoint within an epoch."""
-        if self._due(self.progress.updates):
+        if self._saves:
             self._model_file = self._checkpoints.write_model(
                 self.name, self.progress.epochs, self._changed_state(), self.progress.updates
             )

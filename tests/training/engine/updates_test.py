@@ -30,9 +30,9 @@ def sgd(named, weight_decay: float = 0.0) -> Optimizer:
 def test_a_step_takes_the_mean_over_its_batches_that_have_a_loss() -> None:
     parameter = torch.nn.Parameter(torch.zeros(2))
     made = updates([parameter])
-    made.accumulate((parameter * torch.tensor([1.0, 2.0])).sum())
-    made.accumulate((parameter * torch.tensor([3.0, 2.0])).sum())
-    assert made.step()
+    made.accumulate((parameter * torch.tensor([1.0, 2.0])).sum(), 1.0)
+    made.accumulate((parameter * torch.tensor([3.0, 2.0])).sum(), 1.0)
+    assert made.step() == (2, 0)
     assert parameter.tolist() == [-2.0, -2.0] and parameter.grad is None
 
 
@@ -41,8 +41,19 @@ def test_batches_count_by_their_weights() -> None:
     made = updates([parameter])
     made.accumulate((parameter * torch.tensor([1.0, 2.0])).sum(), 3.0)
     made.accumulate((parameter * torch.tensor([5.0, 2.0])).sum(), torch.tensor(1.0))
-    assert made.step()
+    assert made.step(wish=True) == (2, 1)
     assert parameter.tolist() == [-2.0, -2.0]
+
+
+def test_a_penalty_counts_once_and_is_bounded_with_the_rest() -> None:
+    parameter = torch.nn.Parameter(torch.ones(2))
+    made = updates([parameter], grad_clipping=5.0)
+    for weight in (3.0, 1.0):
+        made.accumulate((parameter * torch.tensor([1.0, 2.0])).sum(), weight)
+    made.step(lambda: (parameter * torch.tensor([0.5, 7.0])).sum())
+    assert parameter.tolist() == [-0.5, -4.0]
+    made.step(lambda: parameter.sum())  # without a batch
+    assert parameter.tolist() == [-0.5, -4.0]
 
 
 def test_the_norm_is_that_before_the_bound() -> None:
@@ -56,10 +67,10 @@ def test_the_norm_is_that_before_the_bound() -> None:
 def test_a_step_without_a_loss_moves_the_schedule_alone() -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
     made = updates([parameter], {"type": "warmup_inverse_decay", "warmup": 8}, weight_decay=0.5)
-    assert not made.step()
+    assert made.step().batches == 0
     assert parameter.tolist() == [1.0, 1.0]
     assert made.steps == 1 and made.learning_rates == [1 / 8]
-    assert not made.step()
+    assert made.step().batches == 0
     assert made.learning_rates == [2 / 8]
 
 

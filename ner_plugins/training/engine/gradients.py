@@ -1,0 +1,110 @@
+"""The gradient of an update: that of all its batches, on all ranks."""
+
+from typing import NamedTuple, Optional, Sequence, Union
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from ner_plugins.distributed import host_sums, sum_gradients, sum_tensor, world_size
+
+Weight = Union[float, Tensor]
+"""The number that a batch's loss is averaged over; 0 for a loss that is a sum."""
+
+
+class Exchanged(NamedTuple):
+    """
+    What ranks learn of each other with the gradients.
+
+    # Parameters
+
+    batches : `int`
+        The number of batches of all ranks.
+    wishes : `int`
+        The number of ranks that asked for something.
+    """
+
+    batches: int
+    wishes: int
+
+
+class GradientSum:
+    """
+    Adds up the gradients of batches so that they are those of one batch of all their sentences, on all ranks.
+
+    Let a batch have the sum of losses s and the number n that it is averaged over, so its loss is s / max(n, 1). The
+    gradient of the update is that of sum(s) / max(sum(n), 1). A loss that is a sum has n = 0, and s alone counts. While
+    it is added up, the gradient is that of sum(s) / m, where m is max(n, 1) of this rank's first batch: so it has the
+    size of a batch's gradient, which the scale of float16 gradients fits.
+    """
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Start the next update."""
+        self._batches = 0
+        self._number: Optional[Weight] = None
+        self._unit: Optional[Weight] = None
+
+    def share(self, loss: Tensor, weight: Optional[Weight]) -> Tensor:
+        """
+        What to differentiate for a batch.
+
+        # Parameters
+
+        loss : `torch.Tensor`
+            The batch's loss. A scalar.
+        weight : `Optional[Union[float, torch.Tensor]]`
+            The number that `loss` is averaged over; `None` for the only batch of an update.
+        """
+        if weight is None:
+            return loss
+        if self._unit is None:
+            self._unit = _at_least_1(weight)
+        return loss * (_at_least_1(weight) / self._unit)
+
+    def count(self, weight: Optional[Weight]) -> None:
+        """Count a batch whose gradient has been added."""
+        self._batches += 1
+        if weight is not None:
+            self._number = weight if self._number is None else self._number + weight
+
+    def over_ranks(self, parameters: Sequence[Parameter], wish: bool = False) -> Exchanged:
+        """
+        Sum the gradients of all ranks in place; they are averaged later, by `average`. A parameter without a gradient
+        on any rank keeps none, so that no optimizer decays it.
+
+        # Parameters
+
+        parameters : `Sequence[Parameter]`
+            The same ones on all ranks.
+        wish : `bool`, optional (default=`False`)
+            Counted in `Exchanged.wishes`.
+        """
+        if world_size() == 1:
+            return Exchanged(self._batches, int(wish))
+        present = [float(parameter.grad is not None) for parameter in parameters]
+        batches, wishes, *counts = host_sums([float(self._batches), float(wish), *present])
+        used = [parameter for parameter, count in zip(parameters, counts, strict=True) if count > 0]
+        sum_gradients(used, self._unit)
+        number = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
+        if self._number is not None:
+            number += self._number
+        self._number, self._unit = sum_tensor(number), 1.0
+        return Exchanged(int(batches), int(wishes))
+
+    def average(self, parameters: Sequence[Parameter]) -> None:
+        """Divide the summed gradients by what their losses are averaged over."""
+        if self._number is None or self._unit is None:
+            return
+        divisor = _at_least_1(self._number) / self._unit
+        if not isinstance(divisor, Tensor) and divisor == 1.0:
+            return
+        for parameter in parameters:
+            if parameter.grad is not None:
+                parameter.grad.div_(divisor)
+
+
+def _at_least_1(weight: Weight) -> Weight:
+    return weight.clamp(min=1) if isinstance(weight, Tensor) else max(weight, 1.0)
