@@ -14,7 +14,7 @@ from allennlp.training.trainer import Trainer
 from torch import Tensor
 
 from ner_plugins.archives import weights as safe_load
-from ner_plugins.distributed import is_first_rank, world_size
+from ner_plugins.distributed import is_first_rank, wait_for_ranks, world_size
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training.engine import recovery
 from ner_plugins.training.engine.batches import Batch, Batches, batches_of
@@ -195,13 +195,14 @@ class NerTrainer(GradientDescentTrainer):
         if self.checkpointer is not None and self.checkpointer.save_completed_epochs:
             recovery.save(self, is_best)
             return
-        if not is_first_rank():
-            return
-        recovery.write_metrics(self)
+        best = output_folder(self) / "best.th"
+        if is_first_rank():
+            recovery.write_metrics(self)
+            if is_best:
+                with self.evaluation_weights():
+                    safe_load.save(self.model.state_dict(), best)
+        wait_for_ranks()
         if is_best:
-            best = output_folder(self) / "best.th"
-            with self.evaluation_weights():
-                safe_load.save(self.model.state_dict(), best)
             publish_best(self, str(best))
 
     def _save_if_due(self) -> None:

@@ -37,15 +37,15 @@ def figures(folder: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize(
-    "sentences, trainer",
+    "reduction, sentences, trainer",
     [
-        (13, {}),
-        (12, {"num_gradient_accumulation_steps": 2}),
-        (9, {"grad_norm": 0.5, "moving_average": {"type": "exponential", "decay": 0.5}}),  # rank 1 has no third batch
+        ("mean", 13, {}),
+        ("token_mean", 12, {"num_gradient_accumulation_steps": 2}),
+        # The second rank has no third batch.
+        ("token_mean", 9, {"grad_norm": 0.5, "moving_average": {"type": "exponential", "decay": 0.5}}),
     ],
 )
-@pytest.mark.parametrize("reduction", ["mean", "token_mean"])
-def test_two_processes_learn_and_measure_what_one_does(sentences, trainer, reduction, tmp_path) -> None:
+def test_two_processes_learn_and_measure_what_one_does(reduction, sentences, trainer, tmp_path) -> None:
     two, one = (unshuffled(tmp_path / name, sentences, ranks, **trainer) for name, ranks in (("two", 2), ("one", 1)))
     for settings in (two, one):
         settings["model"]["reduction"] = reduction
@@ -68,7 +68,7 @@ def test_a_killed_run_of_two_processes_ends_as_an_unbroken_one(tmp_path) -> None
     whole = train_distributed(settings, tmp_path / "whole/run")
     other = unshuffled(tmp_path / "killed", 13, 2, checkpointer={"save_every_num_batches": 1})
     settings |= {name: other[name] for name in ("train_data_path", "validation_data_path")}
-    for kill in (("training_state_e0_b2", 1), ("model_state_e2_b1", 1), ("training_state_e2_b2", 1)):
+    for kill in (("training_state_e0_b2", 1), ("model_state_e2_b1", 1)):
         train_distributed(settings, tmp_path / "killed/run", kill=kill)
     again = train_distributed(settings, tmp_path / "killed/run")
     for one, expected in zip(again, whole, strict=True):

@@ -62,7 +62,7 @@ class GradientSum:
             return loss
         if self._unit is None:
             self._unit = _at_least_1(weight)
-        return loss * (_at_least_1(weight) / self._unit)
+        return (loss * (_at_least_1(weight) / self._unit)).to(loss.dtype)
 
     def count(self, weight: Optional[Weight]) -> None:
         """Count a batch whose gradient has been added."""
@@ -107,4 +107,4 @@ class GradientSum:
 
 
 def _at_least_1(weight: Weight) -> Weight:
-    return weight.clamp(min=1) if isinstance(weight, Tensor) else max(weight, 1.0)
+    return weight.double().clamp(min=1) if isinstance(weight, Tensor) else max(weight, 1.0)

@@ -33,8 +33,8 @@ def save(trainer: Any, is_best: bool) -> None:
             with trainer.evaluation_weights():
                 best = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
         trainer.best_file = trainer.checkpointer.save(state, trainer.model.state_dict(), best)
-        publish(trainer)
-    wait_for_ranks()
+    trainer.best_file = gather_objects(trainer.best_file)[0]
+    publish(trainer)
 
 
 def publish(trainer: Any) -> None:
@@ -42,6 +42,7 @@ def publish(trainer: Any) -> None:
     if is_first_rank():
         trainer.checkpointer.publish(trainer.best_file)
         write_metrics(trainer)
+    wait_for_ranks()
     if trainer.best_file:
         publish_best(trainer, str(output_folder(trainer) / "best.th"))
 

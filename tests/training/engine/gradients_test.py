@@ -23,8 +23,8 @@ HEADS: dict[str, dict[str, Any]] = {
         for one in REDUCTIONS
         for head, options in {
             "softmax": {"type": "tags", "decoder": "softmax"},
-            "biaffine": {"type": "biaffine", "projection": {"dim": 4, "dropout": 0.0}},
-            "pairs": {"type": "pairs", "width_dim": 2, "max_span_width": 3, "dropout": 0.0},
+            "biaffine": {"type": "biaffine", "projection": {"dim": 4}},
+            "pairs": {"type": "pairs", "width_dim": 2, "max_span_width": 3},
             "pointer": {"type": "pointer"},
         }.items()
     },
@@ -36,7 +36,7 @@ HEADS: dict[str, dict[str, Any]] = {
         }
         for one in REDUCTIONS
     },
-    "pairs-default": {"type": "pairs", "dropout": 0.0},
+    "pairs-default": {"type": "pairs"},
 }
 Sentence = tuple[int, list[tuple[int, int, int]]]
 
