@@ -107,7 +107,7 @@ def test_training_steps_neither_decode_nor_measure(monkeypatch: pytest.MonkeyPat
     model, batch = build(GOLD, TEXTS)
     monkeypatch.setattr(BiaffineHead, "decode", lambda *_: pytest.fail("decoded in a training step"))
     model.train()
-    assert set(model(**batch)) == {"loss"}
+    assert set(model(**batch)) == {"loss", "loss_weight"}
     assert model.get_metrics() == {}
 
 
