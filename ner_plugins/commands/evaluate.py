@@ -38,6 +38,7 @@ def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
         if not has_ner_model(archive):
             metrics: dict[str, Any] = stock.evaluate_from_args(args)
             return metrics
+        archive.config.params.setdefault("evaluation", {}).setdefault("type", "ner")
         _set_batch_size(archive, args)
         mention_max_instances(archive, "-o")
         return _evaluate_each(args)

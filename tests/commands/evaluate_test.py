@@ -32,6 +32,29 @@ def test_two_files_get_two_tables_also_with_one_stem(allennlp, trained: Path, tm
     assert [f"of {int(count)}" in done.stdout for count in gold] == [True, True] and gold[0] != gold[1]
 
 
+def test_the_loss_does_not_depend_on_the_batches_and_predictions_are_those_of_predict(
+    allennlp, trained: Path, tmp_path: Path
+) -> None:
+    losses = []
+    for size in ("40", "7"):
+        done = allennlp(
+            "evaluate", trained / "model.tar.gz", "fixtures/sample#dev", "--output-file", tmp_path / "metrics",
+            "--predictions-output-file", tmp_path / size, "--batch-size", size, *OURS,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        losses.append(json.loads((tmp_path / "metrics").read_text())["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    lines = [(tmp_path / size).read_text(encoding="utf-8").splitlines() for size in ("40", "7")]
+    found = [[json.loads(line) for line in of_size] for of_size in lines]
+    texts = [json.loads(line)["text"] for line in Path("fixtures/sample/dev.json").read_text().splitlines()]
+    assert [one["text"] for one in found[0]] == [one["text"] for one in found[1]] == texts[: len(found[0])]
+    text = "".join(f"{one['text']}\n" for one in found[0])
+    done = allennlp("predict", trained / "model.tar.gz", "-", *OURS, input=text)
+    predicted = [json.loads(line)["entities"] for line in done.stdout.splitlines()]
+    for one, other in zip(found[1], predicted, strict=True):
+        assert [{**entity, "score": 0} for entity in one["entities"]] == [{**entity, "score": 0} for entity in other]
+
+
 @pytest.mark.parametrize(
     "arguments, expected",
     [
