@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from staged_runs import ROOT, experiment, train, train_distributed
+from staged_runs import ROOT, WITHOUT_PICTURE, experiment, train, train_distributed
 
 from ner_plugins.archives import weights as safe_load
 
@@ -16,7 +16,7 @@ def unshuffled(folder: Path, sentences: int, ranks: int, **trainer: Any) -> dict
     from allennlp.common import Params
     from allennlp.training.util import make_vocab_from_params
 
-    settings = experiment(type="ner", num_epochs=3, validation_metric="+seqeval/micro_f1", **trainer)
+    settings = experiment(WITHOUT_PICTURE, type="ner", num_epochs=3, validation_metric="+seqeval/micro_f1", **trainer)
     settings["model"]["dropout"] = 0.0
     settings["dataset_reader"].pop("max_instances")
     settings["data_loader"] = {"batch_size": 4 // ranks // trainer.get("num_gradient_accumulation_steps", 1)}
