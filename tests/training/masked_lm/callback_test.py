@@ -250,10 +250,10 @@ def unbroken(encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "moment",
     [
-        ("checkpoint.th", 1, True),
         ("masked_lm_after_0_2.th", 1, True),  # within the first epoch, of four updates
-        ("checkpoint.th", 6, False),
-        ("finished.th", 1, True),
+        pytest.param(("checkpoint.th", 1, True), marks=pytest.mark.exhaustive),
+        pytest.param(("checkpoint.th", 6, False), marks=pytest.mark.exhaustive),
+        pytest.param(("finished.th", 1, True), marks=pytest.mark.exhaustive),
     ],
     ids=lambda m: f"{m[0]}-{m[1]}-{'after' if m[2] else 'before'}",
 )
