@@ -19,6 +19,7 @@ def register_commands() -> None:
 
     from ner_plugins.commands.evaluate import EvaluateCommand
     from ner_plugins.commands.ner_data import NerDataCommand
+    from ner_plugins.commands.ner_interactive import NerInteractiveCommand
     from ner_plugins.commands.ner_report import NerReportCommand
     from ner_plugins.commands.ner_runs import NerRunsCommand
     from ner_plugins.commands.ner_threshold import NerThresholdCommand
@@ -29,7 +30,7 @@ def register_commands() -> None:
     quieten_console()  # before AllenNLP logs that its commands are replaced
     commands: dict[str, Any] = {"train": TrainCommand, "evaluate": EvaluateCommand, "predict": PredictCommand}
     commands |= {"ner-data": NerDataCommand, "ner-report": NerReportCommand, "ner-threshold": NerThresholdCommand}
-    commands["ner-runs"] = NerRunsCommand
+    commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand}
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

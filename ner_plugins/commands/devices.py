@@ -2,11 +2,10 @@
 
 from typing import Any, Optional
 
-import torch
 from allennlp.models.archival import Archive
 
-from ner_plugins.errors import ConfigError
 from ner_plugins.models.ner_model import NerModel
+from ner_plugins.tagger.archive import move_model
 
 
 def has_ner_model(archive: Archive) -> bool:
@@ -20,16 +19,9 @@ def choose_device(archive: Archive, cuda_device: Optional[int]) -> int:
 
     The device is `cuda_device` if given; else, for a `NerModel`, the first GPU if there is one; else the CPU.
     """
-    if cuda_device is None:
-        cuda_device = 0 if has_ner_model(archive) and torch.cuda.is_available() else -1
-    if not -1 <= cuda_device < torch.cuda.device_count():
-        raise ConfigError(
-            f"--cuda-device is {cuda_device}, but this machine has {torch.cuda.device_count()} GPUs: "
-            "leave it out, or use -1 for the CPU"
-        )
-    if cuda_device >= 0:
-        archive.model.cuda(cuda_device)
-    return cuda_device
+    if cuda_device is None and not has_ner_model(archive):
+        cuda_device = -1
+    return move_model(archive.model, cuda_device, "--cuda-device")
 
 
 def offer_default_device(subparser: Any) -> None:

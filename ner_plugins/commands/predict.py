@@ -23,8 +23,6 @@ from ner_plugins.predictors.output_formats import OUTPUT_FORMATS
 
 logger = logging.getLogger(__name__)
 
-BATCH_SIZE = 32
-
 
 class PredictCommand(Predict):
     """The stock command; models of this package are run by `LinePrediction` instead."""
@@ -38,7 +36,7 @@ class PredictCommand(Predict):
                 action.type = output_name
             elif action.dest == "batch_size":
                 action.default = None
-                action.help = f"the batch size to use for processing (default: {BATCH_SIZE})"
+                action.help = "highest number of lines in a batch (default: as many as a number of tokens allows)"
         ours = subparser.add_argument_group("models of ner_plugins")
         ours.add_argument(
             "--input-format",
@@ -84,9 +82,9 @@ def _predict_lines(args: argparse.Namespace, predictor: NerPredictor) -> None:
     prediction = LinePrediction(
         predictor,
         input_format=args.input_format or guess_input_format(args.input_file),
-        batch_size=BATCH_SIZE if args.batch_size is None else args.batch_size,
+        batch_size=args.batch_size,
         on_error=args.on_error,
-        to_line=OUTPUT_FORMATS[args.format],
+        to_line=OUTPUT_FORMATS[args.format](predictor.tagger.backend.tokens),
     )
     names = dict.fromkeys([] if args.silent else [STDOUT])
     if args.output_file:

@@ -341,6 +341,16 @@ class NerDatasetReader(DatasetReader):
         """
         return self._instance(Sentence(text, entities, id, source), self.tokenizer.tokenize(text))
 
+    def texts_to_instances(self, texts: Sequence[str], sources: Sequence[str]) -> list[Instance]:
+        """Unlabelled instances of texts, tokenized together, with their names in messages, and with indexers."""
+        with gc_paused():
+            tokenized = self.tokenizer.batch_tokenize(list(texts))
+            named = (Sentence(text, source=source) for text, source in zip(texts, sources, strict=True))
+            instances = [self._instance(*pair) for pair in zip(named, tokenized, strict=True)]
+            for instance in instances:
+                self.apply_token_indexers(instance)
+        return instances
+
     def _instance(self, sentence: Sentence, tokens: list[Token]) -> Instance:
         tokens = tokens or [Token("", 0, 0)]
         offsets = token_offsets(tokens, self.tokenizer)

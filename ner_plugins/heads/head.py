@@ -122,6 +122,34 @@ class Head(torch.nn.Module, Registrable, ABC):
             The predicted spans of the batch, on the device of `mask`.
         """
 
+    def n_best(self, scores: Any, mask: Tensor, number: int) -> list[tuple[list[tuple[int, int, int]], float]]:
+        """
+        The most probable predictions for one sentence as a whole, for a user to choose from.
+
+        # Parameters
+
+        scores : `Any`
+            As returned by `score`.
+        mask : `torch.BoolTensor`
+            Shape: (1, tokens)
+        number : `int`
+            How many.
+
+        # Returns
+
+        `list[tuple[list[tuple[int, int, int]], float]]`
+            For each, best first: its entities as (first token, last token + 1, type id), and its probability. Fewer
+            than `number` if there are fewer.
+
+        # Raises
+
+        `ConfigError` if the head has no probabilities of whole predictions.
+        """
+        raise ConfigError(
+            f"the head {type(self).__name__} has no n-best list: it scores each span by itself, and has no probability "
+            "of all entities of a text together, as `tags` has"
+        )
+
     @abstractmethod
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
         """Those of a sentence's gold entities, in tokens, that the head could predict together."""

@@ -11,7 +11,7 @@ from ner_plugins.heads.decoding import DecodedSpans
 from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.tag_scorers import TagScorer, make_tag_scorer
-from ner_plugins.modules.crf.crf import ConditionalRandomField
+from ner_plugins.modules.crf.crf import FORBIDDEN, ConditionalRandomField
 from ner_plugins.modules.crf.tagging import TagSet
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss
@@ -150,6 +150,19 @@ class TagsHead(Head):
         if thresholds is None:
             return decoded
         return decoded.select(probability >= thresholds.to(probability)[spans.type])
+
+    @torch.no_grad()
+    def n_best(self, scores: Tensor, mask: Tensor, number: int) -> list[tuple[list[tuple[int, int, int]], float]]:
+        """The best taggings, without those that the scheme does not allow."""
+        tags, found = self.crf.n_best(scores, mask, number)  # Shapes: (1, number, tokens), (1, number)
+        legal = found[0] > FORBIDDEN / 2  # Shape: (number,)
+        tags, found = tags[0][legal], found[0][legal]  # Shapes: (legal, tokens), (legal,)
+        probabilities = (found - self.crf.log_partition(scores, mask)).exp().tolist()
+        entities: list[list[tuple[int, int, int]]] = [[] for _ in probabilities]
+        spans = self.tag_set.spans(tags, mask.expand_as(tags))
+        for rank, *span in zip(*(column.tolist() for column in spans), strict=True):
+            entities[rank].append((span[0], span[1], span[2]))
+        return list(zip(entities, probabilities, strict=True))
 
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
         """Where entities overlap, the longest: tags are flat."""

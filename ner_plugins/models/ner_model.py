@@ -1,7 +1,7 @@
 """The model: an encoder, a head, decoding to characters, metrics, assets."""
 
 import logging
-from typing import AbstractSet, Any, ClassVar, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, ClassVar, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 from allennlp.common import Lazy
@@ -23,6 +23,7 @@ from ner_plugins.heads.head import Head
 from ner_plugins.models.entity_metrics import entity_metrics
 from ner_plugins.models.gold_count import GoldCount
 from ner_plugins.models.offsets import names_of, to_characters, to_tokens
+from ner_plugins.models.parts import entity_types, with_head_names
 from ner_plugins.models.thresholds import threshold_tensor
 from ner_plugins.modules.dropout import DimensionDropout, Dropout
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
@@ -125,7 +126,7 @@ class NerModel(Model):
         super().__init__(
             vocab, regularizer=regularizer, serialization_dir=serialization_dir, ddp_accelerator=ddp_accelerator
         )
-        self.types = _entity_types(vocab)
+        self.types = entity_types(vocab)
         self.text_field_embedder = text_field_embedder
         self.lattice_encoder = self._build_lattice_encoder(lattice_encoder)
         self.encoder = self._build_encoder(encoder)
@@ -199,7 +200,7 @@ class NerModel(Model):
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """`Module.load_state_dict`, which also takes the parameter names of archives of format 1."""
-        return super().load_state_dict(_with_head_names(state_dict, self.state_dict().keys()), *args, **kwargs)
+        return super().load_state_dict(with_head_names(state_dict, self.state_dict().keys()), *args, **kwargs)
 
     def forward(
         self,
@@ -242,15 +243,43 @@ class NerModel(Model):
                 invalid = self.head.decode(scores, mask, self.thresholds).invalid.tolist()
                 raise not_numbers(invalid or range(len(metadata)), names_of(metadata))
         if not self.training or self.training_metrics:
-            decoded = self.head.decode(scores, mask, self.thresholds)
-            output["entities"] = to_characters(decoded, metadata, self.types)
+            output["entities"] = self._decode(scores, mask, metadata)
             output["text"] = [sentence["text"] for sentence in metadata]
             output["id"] = [sentence["id"] for sentence in metadata]
             if entities is not None:
-                self._measure(output["entities"], metadata)
+                self.measure(output["entities"], metadata)
             else:
                 self._unlabelled = metadata[0].get("source") or "a text without a label"
         return output
+
+    @torch.no_grad()
+    def find(
+        self,
+        tokens: TextFieldTensors,
+        metadata: Sequence[Mapping[str, Any]],
+        lattice: Optional[Lattice] = None,
+        thresholds: Optional[Tensor] = None,
+        **unused: Any,
+    ) -> list[list[Entity]]:
+        """
+        The entities of each sentence, without the rest of `forward`: no loss, no metrics, nothing stored in the model.
+
+        # Parameters
+
+        tokens, metadata, lattice
+            As in `forward`. Other arguments of it have no effect.
+        thresholds : `Optional[torch.Tensor]`, optional (default=`None`)
+            Instead of the model's own. Shape: (types,)
+        """
+        mask = get_text_field_mask(tokens)  # Shape: (batch, tokens)
+        vectors = self.contextualise(tokens, mask, lattice)  # Shape: (batch, tokens, encoding_dim)
+        return self._decode(self.score(vectors, mask), mask, metadata, thresholds)
+
+    def _decode(
+        self, scores: Any, mask: Tensor, metadata: Sequence[Mapping[str, Any]], thresholds: Optional[Tensor] = None
+    ) -> list[list[Entity]]:
+        decoded = self.head.decode(scores, mask, self.thresholds if thresholds is None else thresholds)
+        return to_characters(decoded, metadata, self.types)
 
     def encode_tokens(self, batch: Mapping[str, Any]) -> EncodedTokens:
         """
@@ -345,7 +374,8 @@ class NerModel(Model):
             )  # fmt: skip
         return counts
 
-    def _measure(self, predicted: Sequence[Sequence[Entity]], metadata: Sequence[Mapping[str, Any]]) -> None:
+    def measure(self, predicted: Sequence[Sequence[Entity]], metadata: Sequence[Mapping[str, Any]]) -> None:
+        """Add the predicted entities of labelled sentences to the metrics; `metadata` as in `forward`."""
         self._unlabelled = None
         raw = [sentence["entities"] for sentence in metadata]
         gold = [None if entities is None else [Entity.from_json(entity) for entity in entities] for entities in raw]
@@ -354,27 +384,6 @@ class NerModel(Model):
         for sentence, entities in zip(metadata, gold, strict=True):
             known = [entity for entity in set(entities or ()) if entity.type in self.types]
             self.gold_count(len(set(entities or ())), len(self.head.reachable(to_tokens(known, sentence["offsets"]))))
-
-
-def _entity_types(vocab: Vocabulary) -> list[str]:
-    """The entity types of the training data, in order of their ids."""
-    number = vocab.get_vocab_size(ENTITY_NAMESPACE)
-    if number == 0:
-        raise ConfigError(
-            "the training data have no entity, so there is nothing to learn: check train_data_path, and the reader's "
-            "entity_types if it has any"
-        )
-    return [str(vocab.get_token_from_index(index, ENTITY_NAMESPACE)) for index in range(number)]
-
-
-def _with_head_names(state_dict: Mapping[str, Any], known: AbstractSet[str]) -> dict[str, Any]:
-    """
-    Archives and checkpoints of format 1 name a head's parameters without `head.`: `crf.transitions`. A name that the
-    model lacks but its head has is such a one.
-    """
-    missing = known - state_dict.keys()
-    moved = {name: f"head.{name}" for name in state_dict if name not in known and f"head.{name}" in missing}
-    return {moved.get(name, name): value for name, value in state_dict.items()}
 
 
 def _prepare_assets(assets: Assets) -> None:

@@ -4,24 +4,18 @@ import io
 import json
 import logging
 import sys
-from itertools import islice
-from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTuple, Optional, cast
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, Optional, cast
 
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.text_lines import open_lines, read_lines
-from ner_plugins.predictors.batching import batches_by_length
 from ner_plugins.predictors.line_checks import check_is_file, not_utf8, with_warnings
 from ner_plugins.predictors.ner_predictor import NerPredictor, text_of
+from ner_plugins.tagger.tagger import WINDOW
 
 logger = logging.getLogger(__name__)
 
-# Number of batches to read ahead and sort by length.
-READ_AHEAD = 16
-
-
-class _Record(NamedTuple):
-    place: int
-    content: dict[str, Any]
+# Lines of standard input that are read ahead: whatever sends them may wait for the predictions.
+_READ_AHEAD_OF_STREAM = 32
 
 
 def guess_input_format(path: str) -> str:
@@ -41,8 +35,8 @@ class LinePrediction:
     predictor : `NerPredictor`
     input_format : `str`
         `json` (an object with `text`, or `sentence`, and optionally `id` on each line) or `text`.
-    batch_size : `int`
-        Maximum number of lines in a batch; batches of long lines have fewer.
+    batch_size : `Optional[int]`
+        Maximum number of lines in a batch, which also has a limit of tokens (see `Tagger`).
     on_error : `str`
         `raise` stops at a line that cannot be read; `skip` logs it and continues.
     to_line : `Callable`
@@ -54,11 +48,11 @@ class LinePrediction:
         predictor: NerPredictor,
         *,
         input_format: str,
-        batch_size: int,
+        batch_size: Optional[int],
         on_error: str,
         to_line: Callable[[Mapping[str, Any]], str],
     ) -> None:
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise ConfigError(f"--batch-size is {batch_size}; it must be at least 1")
         self._predictor = predictor
         self._parse = _parse_json if input_format == "json" else _parse_text
@@ -80,34 +74,25 @@ class LinePrediction:
             return self.predict(self._records(path))
         if sys.stdin is None:
             raise ConfigError("standard input is closed: name a file instead of -")
-        if sys.stdin.isatty():
-            self._batch_size = 1  # predict each line as it is typed
-        return self.predict(self._records(path), read_ahead=1)
+        # On a terminal, predict each line as it is typed.
+        window = 1 if sys.stdin.isatty() else self._batch_size or _READ_AHEAD_OF_STREAM
+        return self.predict(self._records(path), window)
 
     def run_corpus(self, path: str) -> Iterator[str]:
         """Yield one output line for each sentence that the model's dataset reader reads at `path`."""
         sentences = self._predictor.sentences(path)
         records = (
-            _Record(number, {"text": sentence.text, "id": number if sentence.id is None else sentence.id})
+            {"text": sentence.text, "id": number if sentence.id is None else sentence.id}
             for number, sentence in enumerate(sentences)
         )
         return self.predict(records)
 
-    def predict(self, records: Iterable[_Record], read_ahead: int = READ_AHEAD) -> Iterator[str]:
-        """Yield the output lines of `records`, in order; batches hold texts of similar length."""
-        iterator = iter(records)
-        while chunk := list(islice(iterator, self._batch_size * read_ahead)):
-            lines: dict[int, str] = {}
-            lengths = [len(text_of(record.content)) for record in chunk]
-            for places in batches_by_length(lengths, self._batch_size):
-                batch = [chunk[place] for place in places]
-                predictions = self._predictor.predict_batch_json([record.content for record in batch])
-                for record, prediction in zip(batch, predictions, strict=True):
-                    lines[record.place] = self._to_line(prediction)
-            for place in sorted(lines):
-                yield lines[place]
+    def predict(self, records: Iterable[dict[str, Any]], window: int = WINDOW) -> Iterator[str]:
+        """Yield the output lines of `records`, in order; `window` of them are read ahead and sorted by length."""
+        for prediction in self._predictor.predict_records(records, window=window, batch_size=self._batch_size):
+            yield self._to_line(prediction)
 
-    def _records(self, path: str) -> Iterator[_Record]:
+    def _records(self, path: str) -> Iterator[dict[str, Any]]:
         undecodable: list[DataError] = []
         if path == "-":
             lines = read_lines(cast(BinaryIO, _Arriving()), "standard input", on_bad=undecodable.append)
@@ -121,7 +106,7 @@ class LinePrediction:
             try:
                 if undecodable:
                     raise not_utf8(undecodable.pop())
-                yield _Record(number - 1, self._content(line, number, path))
+                yield self._content(line, number, path)
             except DataError as error:
                 if self._on_error == "raise":
                     raise

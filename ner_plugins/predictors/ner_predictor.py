@@ -1,6 +1,8 @@
 """The predictor `ner`."""
 
-from typing import Any, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import tee
+from typing import Any, Iterable, Iterator, Optional, Sequence
 
 from allennlp.common.util import JsonDict
 from allennlp.data import Instance
@@ -10,7 +12,8 @@ from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.output_files import dump_json
-from ner_plugins.predictors.batching import batches_by_length
+from ner_plugins.tagger.archive import ArchiveBackend
+from ner_plugins.tagger.tagger import Tagger
 
 
 @Predictor.register("ner")
@@ -22,7 +25,12 @@ class NerPredictor(Predictor):
     offsets into the given text: `text[start:end]` is the entity's text, and `score` its probability.
     """
 
-    def predict_texts(self, texts: Sequence[str], batch_size: int = 32) -> list[JsonDict]:
+    @cached_property
+    def tagger(self) -> Tagger:
+        """What finds the entities; also of other texts, with other options (`Tagger.with_options`)."""
+        return Tagger(ArchiveBackend(self._model, self._dataset_reader))
+
+    def predict_texts(self, texts: Sequence[str], batch_size: Optional[int] = None) -> list[JsonDict]:
         """
         Predict texts, in batches of similar length.
 
@@ -30,8 +38,8 @@ class NerPredictor(Predictor):
 
         texts : `Sequence[str]`
             Any strings, empty ones included.
-        batch_size : `int`
-            Maximum number of texts in a batch; batches of long texts have fewer.
+        batch_size : `Optional[int]`, optional (default=`None`)
+            Maximum number of texts in a batch, which also has a limit of tokens (see `Tagger`).
 
         # Returns
 
@@ -42,14 +50,10 @@ class NerPredictor(Predictor):
 
         `ConfigError` if `texts` is a single string, or `batch_size` below 1; `DataError` if a text is not a string.
         """
-        if isinstance(texts, str) or batch_size < 1:
+        if isinstance(texts, str) or (batch_size is not None and batch_size < 1):
             raise ConfigError("predict_texts takes a list of texts, and a batch_size of at least 1")
-        records = [{"text": text, "id": place} for place, text in enumerate(texts)]
-        predictions: dict[int, JsonDict] = {}
-        for places in batches_by_length([len(text_of(record)) for record in records], batch_size):
-            found = self.predict_batch_json([records[place] for place in places])
-            predictions.update(zip(places, found, strict=True))
-        return [predictions[place] for place in range(len(records))]
+        tagger = self.tagger.with_options(batch_size=batch_size)
+        return [{"id": place, **tagged.to_json()} for place, tagged in enumerate(tagger.tag(texts))]
 
     def sentences(self, path: str) -> Iterator[Sentence]:
         """The sentences of a corpus, read by the model's own dataset reader."""
@@ -62,11 +66,29 @@ class NerPredictor(Predictor):
         return self.predict_batch_json([inputs])[0]
 
     def predict_batch_json(self, inputs: Iterable[JsonDict]) -> list[JsonDict]:
-        """Predict JSON objects in one batch; see `predict_json`."""
-        instances = [self._json_to_instance(record) for record in inputs]
-        if not instances:
-            return []
-        return [prediction_of(output) for output in self._model.forward_on_instances(instances)]
+        """Predict JSON objects; see `predict_json`."""
+        return list(self.predict_records(inputs))
+
+    def predict_records(self, records: Iterable[JsonDict], **options: Any) -> Iterator[JsonDict]:
+        """
+        Predict JSON objects as a stream, in order.
+
+        # Parameters
+
+        records : `Iterable[JsonDict]`
+            As in `predict_json`.
+        **options
+            Those of `Tagger`.
+
+        # Raises
+
+        `DataError` if a record has no text.
+        """
+        records, read = tee(records)  # `read` is ahead by a window
+        named = ((str(record.get("id")), text) for record, text in ((record, text_of(record)) for record in read))
+        tagger = self.tagger.with_options(**options)
+        for record, tagged in zip(records, tagger.tag_named(named), strict=True):
+            yield {"id": record.get("id"), **tagged.to_json()}
 
     def _json_to_instance(self, json_dict: JsonDict) -> Instance:
         instance = self._dataset_reader.text_to_instance(text_of(json_dict), id=json_dict.get("id"))
@@ -76,11 +98,6 @@ class NerPredictor(Predictor):
     def dump_line(self, outputs: JsonDict) -> str:
         """One line of JSON, with its characters unescaped."""
         return dump_json(outputs) + "\n"
-
-
-def prediction_of(output: JsonDict) -> JsonDict:
-    """A model's output for one sentence: id, text and entities, in this order."""
-    return {"id": output["id"], "text": output["text"], "entities": output["entities"]}
 
 
 def text_of(record: Any) -> str:

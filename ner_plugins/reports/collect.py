@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence, Union
 
-import torch
-from allennlp.data import Batch, DatasetReader, Instance
-from allennlp.nn.util import move_to_device
+from allennlp.data import DatasetReader
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
@@ -14,7 +12,8 @@ from ner_plugins.metrics.confusion import Pair, assign
 from ner_plugins.metrics.entity_metric import LABELLED_DATA
 from ner_plugins.models.ner_model import NerModel
 from ner_plugins.models.offsets import to_tokens
-from ner_plugins.predictors.batching import batches_by_length
+from ner_plugins.tagger.archive import ArchiveBackend
+from ner_plugins.tagger.tagger import Tagger
 
 UNSEEN_TYPE = "its type is not in the training data"
 CUT_BY_A_TOKEN = "it begins or ends inside a token"
@@ -76,13 +75,13 @@ def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int
     # Parameters
 
     model : `NerModel`
-        Only its `forward` is used, as in evaluation and prediction. Its metrics are reset.
+        Its metrics are reset.
     reader : `DatasetReader`
         The reader of the model's archive.
     data : `str`
         A data path for `reader`.
     batch_size : `int`, optional (default=`32`)
-        Maximum number of sentences in a batch; batches of long sentences have fewer.
+        Maximum number of sentences in a batch, which also has a limit of tokens (see `Tagger`).
 
     # Raises
 
@@ -97,29 +96,19 @@ def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int
         metadata = instance["metadata"].metadata
         if metadata["entities"] is None:
             raise DataError("this sentence has no label", path=metadata.get("source") or data, remedy=LABELLED_DATA)
-    model.eval()
+    backend = ArchiveBackend(model, reader)
+    tagger = Tagger(backend, batch_size=batch_size)
     model.get_metrics(reset=True)
     results: dict[int, SentenceResult] = {}
     with progress(total=len(instances), desc="predicting", unit=" sentences") as bar:
-        lengths = [len(instance["tokens"]) for instance in instances]
-        for places in batches_by_length(lengths, batch_size, longest_first=True):
-            found = _predict(model, [instances[place] for place in places])
-            results.update(zip(places, found, strict=True))
+        for places, found in tagger.find_batches(list(map(backend.encoded, instances))):
+            metadata = [instances[place]["metadata"].metadata for place in places]
+            model.measure(found, metadata)
+            for place, of_one, predicted in zip(places, metadata, found, strict=True):
+                results[place] = _result(model, of_one, predicted)
             bar.update(len(places))
     sentences = [results[place] for place in range(len(instances))]
     return Run(sentences, {**_other_metrics(model, sentences), **model.get_metrics(reset=True)})
-
-
-@torch.no_grad()
-def _predict(model: NerModel, instances: Sequence[Instance]) -> list[SentenceResult]:
-    batch = Batch(instances)
-    batch.index_instances(model.vocab)
-    tensors = move_to_device(batch.as_tensor_dict(), next(model.parameters()).device)
-    predictions = model(**tensors)["entities"]
-    return [
-        _result(model, instance["metadata"].metadata, predicted)
-        for instance, predicted in zip(instances, predictions, strict=True)
-    ]
 
 
 def _result(model: NerModel, metadata: Mapping[str, Any], predicted: Sequence[Entity]) -> SentenceResult:

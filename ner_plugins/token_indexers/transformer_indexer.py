@@ -162,7 +162,7 @@ class TransformerIndexer(TokenIndexer):
         memo = self._memo
         unseen = [text for text in dict.fromkeys(texts) if text not in memo]
         if len(memo) + len(unseen) > MEMO_SIZE:
-            memo.clear()
+            memo = self._memo = {}  # another thread may look up in the old one
             unseen = list(dict.fromkeys(texts))
         memo.update(zip(unseen, self._tokenize([text or "" for text in unseen]), strict=True))
         return [memo[text] for text in texts]

@@ -5,10 +5,9 @@ from itertools import pairwise
 from typing import Iterator, Optional, Sequence
 
 from allennlp.data import BatchSampler, Instance
-from allennlp.data.fields import TextField
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.fields.lattice_field import LatticeField
+from ner_plugins.fields.lengths import padded_length
 
 
 @BatchSampler.register("token_budget")
@@ -127,17 +126,3 @@ def cut_by_budget(
         number += 1
         total += length
     return [*cuts, len(lengths)] if lengths else cuts
-
-
-def padded_length(instance: Instance) -> int:
-    """
-    The number of tokens of an instance as the model pads it: the highest of its texts' numbers of tokens and pieces,
-    and the words of its lattice.
-    """
-    length = words = 0
-    for field in instance.fields.values():
-        if isinstance(field, TextField):
-            length = max(length, len(field), *field.get_padding_lengths().values())
-        elif isinstance(field, LatticeField):
-            words += field.get_padding_lengths()["num_words"]
-    return length + words

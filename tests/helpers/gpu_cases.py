@@ -100,6 +100,14 @@ def build(
     head: str, encoder: str, folder: Path, family: str = "bert", change: Callable[[dict[str, Any]], None] | None = None
 ) -> tuple[Any, dict[str, Any]]:
     """A model with a head of `HEADS` over one of `ENCODERS`, and the arguments of its `forward`."""
+    model, _, batch = build_with_reader(head, encoder, folder, family, change)
+    return model, batch
+
+
+def build_with_reader(
+    head: str, encoder: str, folder: Path, family: str = "bert", change: Callable[[dict[str, Any]], None] | None = None
+) -> tuple[Any, Any, dict[str, Any]]:
+    """The model of `build`, its dataset reader, and the arguments of its `forward`."""
     of_reader, of_model = _parts(encoder, folder, family)
     reader = DatasetReader.from_params(Params(deepcopy({"type": "cluener", **of_reader})))
     instances = [reader.text_to_instance(*pair, id=i) for i, pair in enumerate(zip(TEXTS, GOLD, strict=True))]
@@ -111,7 +119,7 @@ def build(
     if change is not None:
         change(params)
     torch.manual_seed(0)
-    return Model.from_params(Params(params), vocab=vocab), batch_of(instances, vocab)
+    return Model.from_params(Params(params), vocab=vocab), reader, batch_of(instances, vocab)
 
 
 STEPS = [f"{head}/embedding" for head in HEADS]

@@ -66,15 +66,16 @@ def test_texts_go_by_length_and_come_back_in_order(predictor: NerPredictor, monk
     texts = ["张三在北京", "", "王五", "北京市朝阳区幸福路12号的张三去了南京", "王", "李四去了上海"]
     expected = [predictor.predict_json({"text": text, "id": place}) for place, text in enumerate(texts)]
     sizes = []
-    predict = predictor.predict_batch_json
+    backend = predictor.tagger.backend
+    find = backend.find
 
-    def record(inputs: Any) -> Any:
-        sizes.append([len(item["text"]) for item in inputs])
-        return predict(inputs)
+    def record(batch: Any, thresholds: Any) -> Any:
+        sizes.append([len(of_text.text) for of_text in batch])
+        return find(batch, thresholds)
 
-    monkeypatch.setattr(predictor, "predict_batch_json", record)
+    monkeypatch.setattr(backend, "find", record)
     predictions = predictor.predict_texts(texts, batch_size=2)
-    assert sizes == [[0, 1], [2, 5], [6, 19]]
+    assert sizes == [[19, 6], [5, 2], [0, 1]]  # an empty text has a token too
     for one, other in zip(predictions, expected, strict=True):
         assert {**one, "entities": 0} == {**other, "entities": 0}
         assert [{**entity, "score": 0} for entity in one["entities"]] == [

@@ -14,9 +14,9 @@ from ner_plugins.dataset_readers.json.cluener import CluenerReader
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.predictors import batching
 from ner_plugins.reports import collect
 from ner_plugins.reports.collect import CUT_BY_A_TOKEN, OVERLAPPING, TOO_WIDE, UNSEEN_TYPE, run_model
+from ner_plugins.tagger import archive
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = str(ROOT / "fixtures/cluener/train.json")
@@ -64,7 +64,7 @@ def test_the_figures_of_evaluate_whichever_metrics_the_model_has(decoding: str, 
 
 def test_sentences_come_in_the_order_of_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     model, reader = build()
-    monkeypatch.setattr(batching, "MAX_PADDED_LENGTH", 70)
+    monkeypatch.setattr(archive, "CPU_BUDGET", 70)
     run = run_model(model, reader, DATA)
     instances = list(reader.read(DATA))
     assert [sentence.source for sentence in run.sentences] == [i["metadata"].metadata["source"] for i in instances]
@@ -102,6 +102,6 @@ def test_a_batch_size_that_is_none(size: int) -> None:
 
 def test_unlabelled_data_are_refused_before_the_model_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     model, reader = build()
-    monkeypatch.setattr(type(model), "forward", lambda *_, **__: pytest.fail("ran"))
+    monkeypatch.setattr(type(model), "find", lambda *_, **__: pytest.fail("ran"))
     with pytest.raises(DataError, match=r"test\.json.*no label"):
         run_model(model, reader, str(ROOT / "fixtures/cluener/test.json"))

@@ -15,10 +15,11 @@ from tiny_encoders import make_encoder
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.lattice_field import LatticeField
+from ner_plugins.fields.lengths import padded_length
 from ner_plugins.fields.tokens_field import TokensField
 from ner_plugins.lexicon.word_lexicon import WordLexicon
 from ner_plugins.token_indexers.transformer_indexer import TransformerIndexer
-from ner_plugins.training.token_budget import TokenBudgetSampler, cut_by_budget, padded_length
+from ner_plugins.training.token_budget import TokenBudgetSampler, cut_by_budget
 
 VOCABULARY = Vocabulary()
 

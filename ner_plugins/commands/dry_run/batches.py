@@ -10,7 +10,7 @@ from allennlp.data import Instance, allennlp_collate
 from allennlp.data.fields import SequenceField
 from allennlp.nn.util import move_to_device
 
-from ner_plugins.training.token_budget import padded_length
+from ner_plugins.fields.lengths import padded_length
 from ner_plugins.training.trainer_access import instances_of
 
 SAMPLE = 2_000

@@ -1,0 +1,169 @@
+"""The backend of a `Tagger` that runs an archive's model in torch."""
+
+import os
+from typing import Any, Mapping, Optional, Sequence, Union
+
+import torch
+from allennlp.data import Batch, DatasetReader, Instance
+from allennlp.models.archival import load_archive
+from allennlp.nn.util import get_text_field_mask, move_to_device
+
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.entities import Entity
+from ner_plugins.errors import ConfigError
+from ner_plugins.fields.lengths import padded_length
+from ner_plugins.models.ner_model import NerModel
+from ner_plugins.tagger.backend import Alternative, Backend, EncodedText
+
+CPU_BUDGET, GPU_BUDGET = 2_048, 32_768
+"""Tokens of a batch. More make a CPU slower, since what a layer computes no longer fits its caches."""
+
+
+class ArchiveBackend(Backend):
+    """
+    A `NerModel` and the dataset reader that encodes texts for it.
+
+    # Parameters
+
+    model : `NerModel`
+        Put into evaluation mode.
+    reader : `DatasetReader`
+        That of the model's archive.
+
+    # Raises
+
+    `ConfigError` if either is not of this package.
+    """
+
+    def __init__(self, model: NerModel, reader: DatasetReader) -> None:
+        for what, found, kind in (("model", model, NerModel), ("dataset reader", reader, NerDatasetReader)):
+            if not isinstance(found, kind):
+                name = type(found).__name__
+                raise ConfigError(f"a Tagger needs a {what} of ner_plugins, but the archive's is a {name}")
+        self.model, self.reader = model.eval(), reader
+        self.types = model.types
+        self.device = next(model.parameters()).device
+        self.budget = CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
+        self._place: Optional[tuple[Any, ...]] = None
+        self._process = os.getpid()
+
+    @classmethod
+    def load(
+        cls,
+        path: Union[str, "os.PathLike[str]"],
+        device: Optional[int] = None,
+        overrides: Union[str, Mapping[str, Any]] = "",
+        weights_file: Optional[str] = None,
+    ) -> "ArchiveBackend":
+        """
+        Load an archive.
+
+        # Parameters
+
+        path : `str`
+            A `model.tar.gz`, the folder of a run, or a URL.
+        device : `Optional[int]`, optional (default=`None`)
+            The number of a GPU, -1 for the CPU; `None` for the first GPU if there is one.
+        overrides : `Union[str, Mapping[str, Any]]`, optional (default=`""`)
+            Changes of the archive's configuration.
+        weights_file : `Optional[str]`, optional (default=`None`)
+            Weights to use instead of the archive's.
+
+        # Raises
+
+        `ConfigError` if the archive's model is not of this package or there is no such device, and whatever loading an
+        archive raises.
+        """
+        name = os.fspath(path)
+        name = os.path.abspath(name) if os.path.exists(name) else name
+        overrides = overrides if isinstance(overrides, str) else dict(overrides)
+        archive = load_archive(name, overrides=overrides, weights_file=weights_file)
+        if isinstance(archive.model, NerModel):
+            move_model(archive.model, device)
+        backend = cls(archive.model, archive.validation_dataset_reader)
+        backend._place = (name, device, overrides, weights_file)
+        return backend
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        if self._place is None:
+            raise ConfigError("a Tagger of a model in memory cannot be pickled: make it by Tagger.from_path")
+        return ArchiveBackend.load, self._place
+
+    def encode(self, texts: Sequence[str], names: Sequence[str]) -> list[EncodedText]:
+        """`Backend.encode`; the content is an `Instance`."""
+        return list(map(self.encoded, self.reader.texts_to_instances(texts, names)))
+
+    def encoded(self, instance: Instance) -> EncodedText:
+        """An instance of the reader, labelled or not, for `find`; it gets indexed."""
+        instance.index_fields(self.model.vocab)
+        return EncodedText(instance["metadata"].metadata["text"], padded_length(instance), instance)
+
+    def find(self, batch: Sequence[EncodedText], thresholds: Optional[Sequence[float]] = None) -> list[list[Entity]]:
+        """`Backend.find`."""
+        lowest = None if thresholds is None else torch.tensor(thresholds).to(self.device, non_blocking=True)
+        found: list[list[Entity]] = self.model.find(**self._tensors(batch), thresholds=lowest)
+        return found
+
+    def tokens(self, text: str) -> list[tuple[int, int]]:
+        """`Backend.tokens`."""
+        offsets = self.reader.text_to_instance(text)["metadata"].metadata["offsets"]
+        return [(start, end) for start, end in offsets if end > start]  # an instance has at least one token
+
+    @torch.no_grad()
+    def n_best(self, encoded: EncodedText, number: int) -> list[Alternative]:
+        """`Backend.n_best`."""
+        tensors = self._tensors([encoded])
+        mask = get_text_field_mask(tensors["tokens"])  # Shape: (1, tokens)
+        scores = self.model.score(self.model.contextualise(tensors["tokens"], mask, tensors.get("lattice")), mask)
+        offsets = tensors["metadata"][0]["offsets"]
+        found = []
+        for spans, share in self.model.head.n_best(scores, mask, number):
+            entities = [Entity(offsets[start][0], offsets[end - 1][1], self.types[kind]) for start, end, kind in spans]
+            found.append(Alternative(entities, share))
+        return found
+
+    def _tensors(self, batch: Sequence[EncodedText]) -> dict[str, Any]:
+        """The arguments of the model's `forward`."""
+        if os.getpid() != self._process:
+            self._start_in_fork()
+        tensors: dict[str, Any] = Batch([encoded.content for encoded in batch]).as_tensor_dict()
+        return tensors if self.device.type == "cpu" else move_to_device(tensors, self.device)
+
+    def _start_in_fork(self) -> None:
+        """Make the model usable in a process forked from the one that loaded it."""
+        if self.device.type != "cpu":
+            raise ConfigError(
+                "a Tagger on a GPU cannot be used in a forked process: start processes with "
+                'multiprocessing.get_context("spawn"), or load the model in each of them'
+            )
+        # The threads of OpenMP do not exist after a fork, and it would wait for them.
+        torch.set_num_threads(1)
+        self._process = os.getpid()
+
+
+def move_model(model: NerModel, device: Optional[int], key: str = "device") -> int:
+    """
+    Move a model to a GPU, and return the device's number.
+
+    # Parameters
+
+    model : `NerModel`
+    device : `Optional[int]`
+        The number of a GPU, -1 for the CPU; `None` for the first GPU if there is one.
+    key : `str`, optional (default=`"device"`)
+        The option's name in messages.
+
+    # Raises
+
+    `ConfigError` if there is no such GPU.
+    """
+    if device is None:
+        device = 0 if torch.cuda.is_available() else -1
+    if not -1 <= device < torch.cuda.device_count():
+        raise ConfigError(
+            f"{key} is {device}, but this machine has {torch.cuda.device_count()} GPUs: leave it out, or use -1 for "
+            "the CPU"
+        )
+    if device >= 0:
+        model.cuda(device)
+    return device

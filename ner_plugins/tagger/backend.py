@@ -1,0 +1,109 @@
+"""What a `Tagger` asks of a model: the interface that torch and any other runtime implement."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Optional, Sequence
+
+from ner_plugins.entities import Entity
+from ner_plugins.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedText:
+    """
+    A text as a backend reads it.
+
+    # Parameters
+
+    text : `str`
+    length : `int`
+        The number of tokens that it takes up in a batch, before padding.
+    content : `Any`
+        The backend's own.
+    """
+
+    text: str
+    length: int
+    content: Any
+
+
+class Alternative(NamedTuple):
+    """
+    One of several taggings of a text.
+
+    # Parameters
+
+    entities : `list[Entity]`
+        Without scores of their own.
+    probability : `float`
+        Of the whole tagging.
+    """
+
+    entities: list[Entity]
+    probability: float
+
+
+class Backend(ABC):
+    """
+    A trained model in some runtime. Its methods may be called from several threads at once, also in a process forked
+    after it was loaded; it is pickled as the place that it was loaded from.
+
+    # Attributes
+
+    types : `Sequence[str]`
+        The entity types, in order of their ids.
+    budget : `int`
+        The number of tokens of a batch, padding included, with which it is fast.
+    """
+
+    types: Sequence[str]
+    budget: int
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str], names: Sequence[str]) -> list[EncodedText]:
+        """
+        Tokenize and index texts.
+
+        # Parameters
+
+        texts : `Sequence[str]`
+            Any strings, empty ones included.
+        names : `Sequence[str]`
+            Their names in messages.
+        """
+
+    @abstractmethod
+    def find(self, batch: Sequence[EncodedText], thresholds: Optional[Sequence[float]] = None) -> list[list[Entity]]:
+        """
+        The entities of encoded texts: computes their scores in one batch, and decodes them.
+
+        # Parameters
+
+        batch : `Sequence[EncodedText]`
+            At least one.
+        thresholds : `Optional[Sequence[float]]`, optional (default=`None`)
+            The lowest probability of each type, in order of `types`; `None` for the model's own.
+
+        # Returns
+
+        `list[list[Entity]]`
+            For each text in order of position, with scores rounded to six digits.
+
+        # Raises
+
+        `NerError` if a text's scores are not numbers.
+        """
+
+    @abstractmethod
+    def tokens(self, text: str) -> list[tuple[int, int]]:
+        """The half-open characters of each token of a text, in order."""
+
+    def n_best(self, encoded: EncodedText, number: int) -> list[Alternative]:
+        """
+        The most probable taggings of a text, best first; fewer than `number` if there are fewer.
+
+        # Raises
+
+        `ConfigError` if the model has no distribution over taggings.
+        """
+        raise ConfigError("this model has no n-best list: only a CRF has a probability for each tagging of a text")
