@@ -19,10 +19,23 @@ _PREFIX = "ner-archive-"
 
 
 def announce_loading_model() -> None:
-    """AllenNLP 2.10.1 builds components alike for training and loading; mark `Model.load` (see `archives.assets`)."""
+    """
+    AllenNLP 2.10.1 builds components alike for training and loading; mark `Model.load` (see `archives.assets`), and
+    leave the random weights out that it would replace.
+    """
     from allennlp.models.model import Model
 
+    from ner_plugins.archives.uninitialised import WithoutDrawing
+
+    def without_drawing(original: Any) -> Any:
+        def load(*args: Any, **kwargs: Any) -> Any:
+            with WithoutDrawing():
+                return original(*args, **kwargs)
+
+        return load
+
     replace(Model, "load", _announcing)
+    replace(Model, "load", without_drawing)
 
 
 def announce_loading_readers() -> None:
@@ -65,6 +78,9 @@ def name_archive_in_errors() -> None:
 
     def naming_archive(original: Any) -> Any:
         def load_archive(archive_file: Any, *args: Any, **kwargs: Any) -> Any:
+            from ner_plugins.compat.plugins import load_model_parts
+
+            load_model_parts()
             try:
                 return original(archive_file, *args, **kwargs)
             except UnicodeDecodeError as error:

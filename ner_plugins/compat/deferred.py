@@ -1,16 +1,22 @@
 """
-Libraries that AllenNLP 2.10.1 imports at start but needs in a few places only, imported at first use instead.
+Libraries that AllenNLP 2.10.1 and Transformers import early but seldom need, imported at first use instead.
 
 Together they take more than half of the start-up time: scikit-learn and scipy.stats for three metrics and a collator,
 every auto class of Transformers for one `isinstance`, BERT's code for a table of activations, NLTK for one class, and
-torch's compiler, with SymPy, only for the optimizer to switch it off.
+torch's compiler, with SymPy, only for the optimizer to switch it off. An encoder of Transformers brings scikit-learn
+for one way of generating text, torch's distributed tensors, and the compiler for flexible attention; cached-path brings
+the clients of three clouds.
 """
 
+import functools
 import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
 import sys
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence
 
 
 class Deferred:
@@ -24,6 +30,7 @@ class Deferred:
 
     def resolve(self) -> Any:
         """The real object."""
+        _withdraw(list(_offered))  # needed while another module is being imported
         module = importlib.import_module(self._module)
         return getattr(module, self._name) if self._name else module
 
@@ -39,7 +46,48 @@ class Deferred:
         return self.resolve()[key]
 
     def __instancecheck__(self, instance: object) -> bool:
-        return isinstance(instance, self.resolve())
+        # Nothing can be an instance of a class whose module is not imported.
+        return self._module in sys.modules and isinstance(instance, self.resolve())
+
+    def __or__(self, other: Any) -> Any:  # an annotation
+        return Any
+
+    __ror__ = __or__
+
+    def __mul__(self, other: Any) -> Any:
+        return self.resolve() * other
+
+    __rmul__ = __mul__
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return other // self.resolve()
+
+
+class _Call:
+    """A call of a `Deferred` that was made while its module was not imported."""
+
+    def __init__(self, deferred: Deferred, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._deferred, self._args, self._kwargs = deferred, args, kwargs
+
+    def resolve(self) -> Any:
+        """The result."""
+        return self._deferred.resolve()(*self._args, **self._kwargs)
+
+
+class _DeferredPlacement(Deferred):
+    """A placement of distributed tensors, of which Transformers makes some when it is imported."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*args, **kwargs) if self._module not in _offered else _Call(self, args, kwargs)
+
+
+class _DeferredShard(Deferred):
+    """`Shard`, whose method had an underscore before torch 2.10; Transformers looks for it when it is imported."""
+
+    def local_shard_size_and_offset(self, *args: Any, **kwargs: Any) -> Any:
+        shard = self.resolve()
+        name = "local_shard_size_and_offset"
+        return getattr(shard, name if hasattr(shard, name) else f"_{name}")(*args, **kwargs)
 
 
 class _Import(NamedTuple):
@@ -47,11 +95,112 @@ class _Import(NamedTuple):
 
     provider: str
     name: str
-    target: Deferred
+    target: Any
 
 
-# The deferred imports of each module of AllenNLP; every other module imports as usual.
+def _of(provider: str, *names: str) -> list[_Import]:
+    """`from provider import names`."""
+    return [_Import(provider, name, Deferred(provider, name)) for name in names]
+
+
+def _assume_constant_result(function: Any) -> Any:
+    """What the decorator in `torch._dynamo` does."""
+    function._dynamo_marked_constant = True
+    return function
+
+
+_to_allow: list[Any] = []
+
+
+def _allow_in_graph(function: Any) -> Any:
+    """The decorator in `torch._dynamo`, in effect when that is imported."""
+    _to_allow.append(function)
+    return function
+
+
+def _disable(function: Any = None, recursive: bool = True, **kwargs: Any) -> Any:
+    """The decorator in `torch._dynamo`, in effect when that is imported."""
+    if function is None:
+        return functools.partial(_disable, recursive=recursive, **kwargs)
+
+    @functools.cache
+    def disabled() -> Any:
+        return sys.modules["torch._dynamo"].disable(function, recursive, **kwargs)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (disabled() if "torch._dynamo" in sys.modules else function)(*args, **kwargs)
+
+    return call
+
+
+def allow_in_graph() -> None:
+    """Transformers marks functions for torch's compiler; mark them when something else imports the compiler."""
+    import torch._dynamo
+
+    while _to_allow:
+        torch._dynamo.allow_in_graph(_to_allow.pop())  # type: ignore[no-untyped-call]
+
+
+class _StandIn(ModuleType):
+    """A module with deferred names; for any other name it makes way for the real module."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Deferred(self.__name__, name).resolve()
+
+
+_TENSORS = "torch.distributed.tensor"
+_FLEX = _of(
+    "torch.nn.attention.flex_attention",
+    "AuxRequest", "BlockMask", "_DEFAULT_SPARSE_BLOCK_SIZE", "create_block_mask", "flex_attention",
+)  # fmt: skip
+
+_MARKS = [
+    _Import("torch._dynamo", "allow_in_graph", _allow_in_graph),
+    _Import("torch._dynamo", "assume_constant_result", _assume_constant_result),
+    _Import("torch._dynamo", "disable", _disable),
+]
+
+def _client(scheme: str, name: str) -> _Import:
+    """A client of cached-path for addresses like gs://…, whose library is imported when there is one."""
+    module = f"cached_path.schemes.{scheme}"
+
+    def make(cls: type, *args: Any, **kwargs: Any) -> Any:
+        return Deferred(module, name).resolve()(*args, **kwargs)
+
+    return _Import(module, name, type(name, (), {"scheme": scheme, "__new__": make}))
+
+
+# The deferred imports of each module; every other module imports as usual.
 _IMPORTS = {
+    "cached_path.schemes": [_client("gs", "GsClient"), _client("r2", "R2Client"), _client("s3", "S3Client")],
+    "transformers.generation.candidate_generator": _of("sklearn.metrics", "roc_curve"),
+    "transformers.distributed.fsdp": [
+        *_of("torch.distributed._composable.fsdp", "fully_shard"),
+        *_of("torch.distributed.fsdp", "CPUOffloadPolicy", "MixedPrecisionPolicy"),
+    ],
+    "transformers.distributed.sharding_utils": [
+        *_of(_TENSORS, "DTensor"),
+        *_of(f"{_TENSORS}._utils", "compute_local_shape_and_global_offset"),
+        _Import(f"{_TENSORS}.placement_types", "Shard", _DeferredShard(f"{_TENSORS}.placement_types", "Shard")),
+    ],
+    "transformers.distributed.tensor_parallel": [
+        *_of(_TENSORS, "DTensor", "distribute_tensor"),
+        *(_Import(_TENSORS, name, _DeferredPlacement(_TENSORS, name)) for name in ("Partial", "Replicate", "Shard")),
+        *_of(f"{_TENSORS}.placement_types", "_StridedShard"),
+    ],
+    "transformers.integrations.deepgemm": _MARKS,
+    "transformers.integrations.finegrained_fp8": _MARKS,
+    "transformers.integrations.flash_paged": _MARKS,
+    "transformers.integrations.flex_attention": [*_FLEX, *_MARKS],
+    "transformers.integrations.sonicmoe": _MARKS,
+    "transformers.modeling_utils": _MARKS,
+    "transformers.loss.loss_for_object_detection": _of("scipy.optimize", "linear_sum_assignment"),
+    "transformers.masking_utils": [
+        *_FLEX, *_of("torch._dynamo._trace_wrapped_higher_order_op", "TransformGetItemToIndex"),
+    ],
     "allennlp.data.data_loaders.data_collator": [
         _Import(
             "transformers.data.data_collator",
@@ -78,27 +227,104 @@ _IMPORTS = {
 @contextmanager
 def offered(consumer: str) -> Iterator[None]:
     """
-    AllenNLP 2.10.1 imports heavy libraries in `consumer` at start; they find stand-ins while it is imported.
+    AllenNLP 2.10.1 and Transformers import heavy libraries in `consumer` at once; they find stand-ins while it is
+    imported.
 
-    Libraries that are imported already are used as they are.
+    Libraries that are imported already are used as they are, and so are those of Transformers in a process without
+    AllenNLP.
     """
-    given: list[tuple[str, str]] = []
+    if not consumer.startswith("allennlp.") and "allennlp" not in sys.modules:
+        yield
+        return
+    if not any(isinstance(finder, _SubmoduleFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _SubmoduleFinder())
+    given: list[tuple[ModuleType, str]] = []
+    mine: list[str] = []
     for provider, name, target in _IMPORTS[consumer]:
         if provider not in sys.modules:
-            sys.modules[provider] = ModuleType(provider)
+            sys.modules[provider] = _offered[provider] = _StandIn(provider)
             sys.modules[provider].__path__ = []
-            given.append((provider, ""))
+            mine.append(provider)
         if name not in vars(sys.modules[provider]):
             setattr(sys.modules[provider], name, target)
-            given.append((provider, name))
+            given.append((sys.modules[provider], name))
     try:
         yield
+        if consumer == "transformers.distributed.tensor_parallel":
+            _Placed.keep_for(sys.modules[consumer])
     finally:  # other modules get the real libraries
-        for provider, name in reversed(given):
-            if name:
-                vars(sys.modules[provider]).pop(name, None)
-            else:
-                del sys.modules[provider]
+        for module, name in given:
+            vars(module).pop(name, None)
+        _withdraw(mine)
+
+
+# The stand-ins for modules that are in `sys.modules` now.
+_offered: dict[str, ModuleType] = {}
+
+
+def _withdraw(providers: Iterable[str]) -> None:
+    """Make way for the real modules."""
+    for provider in providers:
+        stand_in = _offered.pop(provider, None)
+        if stand_in is not None and sys.modules.get(provider) is stand_in:
+            del sys.modules[provider]
+
+
+class _SubmoduleFinder(importlib.abc.MetaPathFinder):
+    """Makes way for a real module if another one imports a submodule of it."""
+
+    def find_spec(
+        self, fullname: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        parent = fullname.rpartition(".")[0]
+        if parent not in _offered:
+            return None
+        _withdraw(list(_offered))
+        importlib.import_module(parent)
+        if fullname in sys.modules:  # imported by its parent
+            return importlib.machinery.ModuleSpec(fullname, _KnownLoader())
+        return importlib.util.find_spec(fullname)
+
+
+class _KnownLoader(importlib.abc.Loader):
+    """Returns the module that has been imported."""
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return sys.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+class _Placed:
+    """
+    Transformers' table of ways to distribute a layer, in which calls of placements are made when it is first used.
+    """
+
+    def __init__(self, mapping: dict[str, Any]) -> None:
+        self._mapping = mapping
+
+    @classmethod
+    def keep_for(cls, module: ModuleType) -> None:
+        """Put it into the module, if that has the table."""
+        interface = getattr(module, "ParallelInterface", None)
+        mapping = vars(interface).get("_global_mapping") if interface is not None else None
+        if isinstance(mapping, dict):
+            interface._global_mapping = cls(mapping)  # type: ignore[union-attr]
+
+    def __get__(self, instance: object, owner: Any) -> dict[str, Any]:
+        for layer in self._mapping.values():
+            for name, value in vars(layer).items():
+                setattr(layer, name, _made(value))
+        owner._global_mapping = self._mapping
+        return self._mapping
+
+
+def _made(value: Any) -> Any:
+    """`value` with the results of calls in their place."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_made, value))
+    return value.resolve() if isinstance(value, _Call) else value
 
 
 def leave_compiler_alone() -> None:

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import pkgutil
 import sys
 import warnings
 from contextlib import contextmanager
@@ -135,6 +136,26 @@ def load_this_package() -> None:
     from allennlp.common import plugins
 
     plugins.import_module_and_submodules("ner_plugins")
+
+
+# The packages whose classes an archive's configuration names.
+_OF_ARCHIVES = (
+    "dataset_readers", "lexicon", "tokenizers", "token_indexers",
+    "metrics", "modules", "token_embedders", "heads", "models", "predictors",
+)  # fmt: skip
+
+
+def load_model_parts() -> None:
+    """
+    Import what archives of this package consist of; loading one needs neither training nor commands, whose imports take
+    longer. Other names of a configuration are found on demand.
+    """
+    for name in _OF_ARCHIVES:
+        package = importlib.import_module(f"ner_plugins.{name}")
+        # AllenNLP's `import_module_and_submodules` would import checklist first.
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if "._" not in module.name:  # private
+                importlib.import_module(module.name)
 
 
 def load_all_plugins() -> None:

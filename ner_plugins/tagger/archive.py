@@ -15,7 +15,7 @@ from ner_plugins.fields.lengths import padded_length
 from ner_plugins.models.ner_model import NerModel
 from ner_plugins.tagger.backend import Alternative, Backend, EncodedText
 
-CPU_BUDGET, GPU_BUDGET = 2_048, 32_768
+CPU_BUDGET, GPU_BUDGET = 1_024, 32_768
 """Tokens of a batch. More make a CPU slower, since what a layer computes no longer fits its caches."""
 
 

@@ -1,11 +1,14 @@
 """Deferred imports: nothing heavy at start, and the real thing on use."""
 
+import os
 import subprocess
 import sys
 
 import numpy
+import pytest
 import torch
 
+from ner_plugins.compat import deferred
 from ner_plugins.compat.deferred import Deferred
 
 
@@ -75,3 +78,89 @@ print("ok")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "ok", done.stderr
+
+
+def test_the_clients_of_clouds_are_imported_on_use() -> None:
+    code = """
+import sys, ner_plugins, allennlp.common.file_utils
+print([name for name in ("google.cloud", "boto3") if name in sys.modules])
+from cached_path.schemes import get_scheme_client, get_supported_schemes
+assert {"gs", "r2", "s3", "http", "https"} <= get_supported_schemes()
+client = get_scheme_client("s3://bucket/key")
+from cached_path.schemes.s3 import S3Client
+assert isinstance(client, S3Client) and "boto3" in sys.modules
+print("ok")
+"""
+    surroundings = {**os.environ, "AWS_EC2_METADATA_DISABLED": "true"}  # no search for credentials in the network
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=surroundings)
+    assert done.stdout.split("\n")[:2] == ["[]", "ok"], done.stderr
+
+
+def test_an_encoder_is_built_without_the_compiler_and_scikit_learn_and_works_with_them() -> None:
+    code = """
+import sys, ner_plugins, allennlp, torch
+from transformers import AutoModel, BertConfig
+config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+model = AutoModel.from_config(config).eval()
+ids = torch.tensor([[1, 2, 3]])
+before = model(ids).last_hidden_state
+heavy = ["sklearn", "scipy.optimize", "torch._dynamo", "torch.distributed.tensor", "sympy"]
+print([name for name in heavy if name in sys.modules])
+from transformers.generation.candidate_generator import roc_curve
+assert roc_curve([0, 1], [0.1, 0.9])[0][0] == 0
+import torch._dynamo, torch.distributed.tensor
+from torch.distributed.tensor import Replicate, Shard
+assert type(torch.distributed.tensor).__name__ == "module"
+try:
+    from transformers.distributed.tensor_parallel import ALL_PARALLEL_STYLES
+except ImportError:
+    pass  # before Transformers 5
+else:
+    assert isinstance(ALL_PARALLEL_STYLES["colwise"].output_layouts, Shard)
+    assert isinstance(ALL_PARALLEL_STYLES["rowwise"].output_layouts, Replicate)
+after = torch.compile(model, backend="eager")(ids).last_hidden_state
+assert torch.allclose(before, after, atol=1e-6)
+print("ok")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stdout.split("\n")[:2] == ["[]", "ok"], done.stderr
+
+
+def test_a_process_without_allennlp_gets_everything_at_once() -> None:
+    code = "import sys, ner_plugins, transformers.masking_utils; print('torch._dynamo' in sys.modules)"
+    plain = code.replace("ner_plugins, ", "")
+    found = [
+        subprocess.run([sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{one}"],
+                       capture_output=True, text=True, timeout=300).stdout
+        for one in (code, plain)
+    ]  # fmt: skip
+    assert found[0] == found[1] != ""
+
+
+@pytest.mark.parametrize("use", ["a submodule", "another name", "the name itself", "nothing"])
+def test_a_stand_in_makes_way_for_what_it_does_not_have(use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import allennlp  # noqa: F401  (without it nothing is deferred)
+
+    for name in [name for name in sys.modules if name == "wsgiref" or name.startswith("wsgiref.")]:
+        monkeypatch.delitem(sys.modules, name)
+    name = "allennlp.consumer"
+    imports = deferred._of("wsgiref", "x") + deferred._of("wsgiref.util", "guess_scheme")
+    monkeypatch.setitem(deferred._IMPORTS, name, imports)
+    with deferred.offered(name):
+        if use == "a submodule":
+            import wsgiref.handlers
+
+            assert wsgiref.handlers.BaseHandler
+        elif use == "another name":
+            from wsgiref.util import FileWrapper
+
+            assert FileWrapper.__module__ == "wsgiref.util"
+        elif use == "the name itself":
+            from wsgiref.util import guess_scheme
+
+            assert isinstance(guess_scheme, Deferred) and guess_scheme({}) == "http"
+    import wsgiref.headers
+    import wsgiref.util
+
+    assert wsgiref.headers.Headers and wsgiref.util.guess_scheme({}) == "http" and not deferred._offered
+    assert not isinstance(wsgiref.util.guess_scheme, Deferred)

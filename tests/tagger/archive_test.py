@@ -103,6 +103,16 @@ def test_thresholds_are_those_of_the_models_option(archive: Path, tagger: Tagger
     assert sum(len(one.entities) for one in everything) > sum(len(one.entities) for one in configured(SENTENCES))
 
 
+def test_each_batch_is_copied_to_the_host_once(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies, batches = [], []
+    backend: Any = tagger.backend
+    cpu, find = torch.Tensor.cpu, backend.find
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: copies.append(tensor) or cpu(tensor))
+    monkeypatch.setattr(backend, "find", lambda *arguments: batches.append(arguments) or find(*arguments))
+    tagger.with_options(batch_size=2)(SENTENCES)
+    assert len(copies) == len(batches) >= 6
+
+
 def test_in_threads_as_one_after_the_other(tagger: Tagger) -> None:
     jobs = [SENTENCES[place % 5 :] * (1 + place % 3) for place in range(24)]
     expected = [tagger(texts) for texts in jobs]
