@@ -85,6 +85,7 @@ class _DeferredShard(Deferred):
     """`Shard`, whose method had an underscore before torch 2.10; Transformers looks for it when it is imported."""
 
     def local_shard_size_and_offset(self, *args: Any, **kwargs: Any) -> Any:
+        """That of torch."""
         shard = self.resolve()
         name = "local_shard_size_and_offset"
         return getattr(shard, name if hasattr(shard, name) else f"_{name}")(*args, **kwargs)
@@ -276,6 +277,7 @@ class _SubmoduleFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
+        """The specification of a submodule of a stand-in, found by the real module."""
         parent = fullname.rpartition(".")[0]
         if parent not in _offered:
             return None
@@ -290,10 +292,11 @@ class _KnownLoader(importlib.abc.Loader):
     """Returns the module that has been imported."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        """The module."""
         return sys.modules[spec.name]
 
     def exec_module(self, module: ModuleType) -> None:
-        pass
+        """Nothing: it has been executed."""
 
 
 class _Placed:
