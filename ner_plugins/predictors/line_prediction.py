@@ -10,7 +10,6 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.text_lines import open_lines, read_lines
 from ner_plugins.predictors.line_checks import check_is_file, not_utf8, with_warnings
 from ner_plugins.predictors.ner_predictor import NerPredictor, text_of
-from ner_plugins.tagger.tagger import WINDOW
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +86,8 @@ class LinePrediction:
         )
         return self.predict(records)
 
-    def predict(self, records: Iterable[dict[str, Any]], window: int = WINDOW) -> Iterator[str]:
-        """Yield the output lines of `records`, in order; `window` of them are read ahead and sorted by length."""
+    def predict(self, records: Iterable[dict[str, Any]], window: Optional[int] = None) -> Iterator[str]:
+        """Yield the output lines of `records`, in order; up to `window` of them are read ahead (see `Tagger`)."""
         for prediction in self._predictor.predict_records(records, window=window, batch_size=self._batch_size):
             yield self._to_line(prediction)
 

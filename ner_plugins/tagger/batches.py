@@ -4,13 +4,13 @@ from typing import Iterator, Optional, Sequence
 
 
 def batches_by_length(
-    lengths: Sequence[int], budget: int, most: Optional[int] = None, max_padding: float = 0.1
+    lengths: Sequence[int], budget: int, most: Optional[int] = None, max_padding: float = 0.05
 ) -> Iterator[list[int]]:
     """
     The places of texts, batch by batch, the longest first, so that a batch that does not fit into memory fails at once;
     texts of equal length stay in order.
 
-        >>> list(batches_by_length([3, 1, 2, 1, 9], budget=6))
+        >>> list(batches_by_length([30, 12, 29, 12, 95], budget=64))
         [[4], [0, 2], [1, 3]]
 
     # Parameters
@@ -22,7 +22,7 @@ def batches_by_length(
         longer text is a batch of its own.
     most : `Optional[int]`, optional (default=`None`)
         The highest number of texts in a batch.
-    max_padding : `float`, optional (default=`0.1`)
+    max_padding : `float`, optional (default=`0.05`)
         The highest share of padding in a batch that is at least a quarter full. Smaller batches may have more: each
         pass has a price of its own.
     """

@@ -11,10 +11,8 @@ from ner_plugins.tagger.batches import batches_by_length
 from ner_plugins.tagger.results import TaggedText
 from ner_plugins.thresholds import Thresholds, check_types, threshold_values
 
-WINDOW = 1_024
-"""Texts that are read ahead and sorted by length."""
-WINDOW_CHARACTERS = 1 << 20
-"""A window ends with the text that reaches this number of characters, which bounds its memory."""
+WINDOW_BATCHES = 16
+"""A window has about this many full batches: enough for little padding, and little enough to wait for."""
 
 
 class Tagger:
@@ -46,8 +44,9 @@ class Tagger:
         is a batch of its own.
     batch_size : `Optional[int]`, optional (default=`None`)
         The highest number of texts in a batch.
-    window : `int`, optional (default=`WINDOW`)
-        Texts that are read ahead. With 1, each text's result comes before the next text is read.
+    window : `Optional[int]`, optional (default=`None`)
+        The highest number of texts that are read ahead. In any case a window ends at `WINDOW_BATCHES` times `budget`
+        characters. With 1, each text's result comes before the next text is read.
 
     # Raises
 
@@ -62,7 +61,7 @@ class Tagger:
         types: Optional[Collection[str]] = None,
         budget: Optional[int] = None,
         batch_size: Optional[int] = None,
-        window: int = WINDOW,
+        window: Optional[int] = None,
     ) -> None:
         for name, value in (("budget", budget), ("batch_size", batch_size), ("window", window)):
             if value is not None and value < 1:
@@ -108,6 +107,11 @@ class Tagger:
 
         return cls(ArchiveBackend.load(path, device, overrides, weights_file), **options)
 
+    @property
+    def budget(self) -> int:
+        """The highest number of tokens in a batch."""
+        return int(self._options["budget"] or self.backend.budget)
+
     def with_options(self, **options: Any) -> "Tagger":
         """A tagger of the same model, which is not copied, with some options of the constructor replaced."""
         return Tagger(self.backend, **{**self._options, **options})
@@ -137,7 +141,8 @@ class Tagger:
     def tag_named(self, texts: Iterable[tuple[str, str]]) -> Iterator[TaggedText]:
         """`tag`, of pairs of a text's name in messages and the text."""
         iterator = iter(texts)
-        while window := list(_window(iterator, self._options["window"])):
+        characters = WINDOW_BATCHES * self.budget
+        while window := list(_window(iterator, self._options["window"], characters)):
             encoded = self.backend.encode([text for _, text in window], [name for name, _ in window])
             for of_text, entities in zip(encoded, self.find(encoded), strict=True):
                 yield TaggedText.of(of_text.text, entities, self._options["types"])
@@ -151,9 +156,8 @@ class Tagger:
 
     def find_batches(self, encoded: Sequence[EncodedText]) -> Iterator[tuple[list[int], list[list[Entity]]]]:
         """`find`, batch by batch as they are done: the places of its texts, and their entities."""
-        budget = self._options["budget"] or self.backend.budget
         lengths = [of_text.length for of_text in encoded]
-        for places in batches_by_length(lengths, budget, self._options["batch_size"]):
+        for places in batches_by_length(lengths, self.budget, self._options["batch_size"]):
             yield places, self.backend.find([encoded[place] for place in places], self._lowest)
 
     def n_best(self, text: str, number: int) -> list[Alternative]:
@@ -167,13 +171,12 @@ class Tagger:
         return self.backend.n_best(self.backend.encode([text], ["the text"])[0], number)
 
 
-def _window(texts: Iterator[tuple[str, str]], size: int) -> Iterator[tuple[str, str]]:
-    """The next texts: at most `size`, and `WINDOW_CHARACTERS` or one more text."""
-    characters = 0
+def _window(texts: Iterator[tuple[str, str]], size: Optional[int], characters: int) -> Iterator[tuple[str, str]]:
+    """The next texts: at most `size`, and no more than reach a number of characters."""
     for name, text in islice(texts, size):
         if not isinstance(text, str):
             raise DataError(f"text {name} is a {type(text).__name__}", expected="a string")
         yield name, text
-        characters += len(text)
-        if characters >= WINDOW_CHARACTERS:
+        characters -= len(text) + 1  # empty texts need memory too
+        if characters <= 0:
             return
