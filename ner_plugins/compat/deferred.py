@@ -135,12 +135,20 @@ def _disable(function: Any = None, recursive: bool = True, **kwargs: Any) -> Any
     return call
 
 
-def allow_in_graph() -> None:
-    """Transformers marks functions for torch's compiler; mark them when something else imports the compiler."""
+def prepare_for_compiler() -> None:
+    """
+    What Transformers did not find while torch's compiler was not imported: mark its functions, and put the real objects
+    of torch into its modules, since the compiler cannot follow a stand-in.
+    """
     import torch._dynamo
 
     while _to_allow:
         torch._dynamo.allow_in_graph(_to_allow.pop())  # type: ignore[no-untyped-call]
+    for consumer in _IMPORTS:
+        module = sys.modules.get(consumer) if consumer.startswith("transformers.") else None
+        for name, value in list(vars(module).items()) if module is not None else ():
+            if type(value) is Deferred and value._module.startswith("torch."):
+                setattr(module, name, value.resolve())
 
 
 class _StandIn(ModuleType):
@@ -174,6 +182,11 @@ def _client(scheme: str, name: str) -> _Import:
     return _Import(module, name, type(name, (), {"scheme": scheme, "__new__": make}))
 
 
+_LOSSES = (
+    "loss_deformable_detr", "loss_for_object_detection", "loss_grounding_dino", "loss_lw_detr", "loss_rf_detr",
+    "loss_rt_detr",
+)  # fmt: skip
+
 # The deferred imports of each module; every other module imports as usual.
 _IMPORTS = {
     "cached_path.schemes": [_client("gs", "GsClient"), _client("r2", "R2Client"), _client("s3", "S3Client")],
@@ -198,7 +211,7 @@ _IMPORTS = {
     "transformers.integrations.flex_attention": [*_FLEX, *_MARKS],
     "transformers.integrations.sonicmoe": _MARKS,
     "transformers.modeling_utils": _MARKS,
-    "transformers.loss.loss_for_object_detection": _of("scipy.optimize", "linear_sum_assignment"),
+    **{f"transformers.loss.{name}": _of("scipy.optimize", "linear_sum_assignment") for name in _LOSSES},
     "transformers.masking_utils": [
         *_FLEX, *_of("torch._dynamo._trace_wrapped_higher_order_op", "TransformGetItemToIndex"),
     ],

@@ -26,7 +26,7 @@ def test_it_lists_the_legal_taggings_by_their_probability(scheme: str, decoder: 
             score = score + sum(crf.transitions[a, b] for a, b in itertools.pairwise(path))
             if crf.start_scores is not None and crf.end_scores is not None:
                 score = score + crf.start_scores[path[0]] + crf.end_scores[path[-1]]
-            scores[names] = float(score)
+            scores[names] = float(score.detach())
     shares = torch.tensor(list(scores.values())).softmax(0)
     expected = sorted(zip(shares.tolist(), scores, strict=True), reverse=True)
     found = head.n_best(emissions, mask, 7)
