@@ -330,6 +330,8 @@ def merge_nested_overrides() -> None:
 
     def merging_nested(original: Any) -> Any:
         def with_overrides(given: Any, overrides: dict[str, Any], prefix: str = "") -> Any:
+            if not isinstance(overrides, dict):
+                raise ConfigError(f"--overrides is {written(overrides)}, but has to be an object")
             if isinstance(given, dict):
                 overrides = _dotted(given, overrides)
             return original(given, overrides, prefix)

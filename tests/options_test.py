@@ -194,3 +194,9 @@ def test_a_name_among_others(value: Any, message: str) -> None:
     with pytest.raises(OptionError) as caught:
         check_name("letter", value, ("alpha", "beta"))
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("overrides", [[1], "text", 3])
+def test_overrides_that_are_no_object_are_refused(overrides: Any) -> None:
+    with pytest.raises(ConfigError, match=r"--overrides is .*, but has to be an object"):
+        with_overrides(GIVEN, overrides)

@@ -154,6 +154,8 @@ def _target(args: argparse.Namespace) -> Optional[str]:
     target = os.path.realpath(str(args.output))
     if os.path.isdir(target):
         raise ConfigError(f"-o {args.output} is a folder: name a file in it")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise ConfigError(f"-o {args.output} is a device or a pipe: name a file")
     if not os.path.isdir(os.path.dirname(target)):
         raise ConfigError(f"-o {args.output}: there is no folder {os.path.dirname(target)}")
     if not os.access(os.path.dirname(target), os.W_OK | os.X_OK):

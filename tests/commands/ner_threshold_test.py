@@ -1,6 +1,8 @@
 """`allennlp ner-threshold`: micro F1 on the data is never lower, and every command applies what was found."""
 
+import argparse
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,9 @@ from allennlp.models.archival import load_archive
 from fitted_archive import DATA, fitted_archive, run_here
 
 from ner_plugins.archives.copying import copy_with_thresholds
-from ner_plugins.commands.ner_threshold import NerThresholdCommand, format_comparison
+from ner_plugins.commands.ner_threshold import NerThresholdCommand, format_comparison, threshold_from_args
 from ner_plugins.commands.predict import PredictCommand
-from ner_plugins.errors import NerError
+from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.reports import thresholds as found_thresholds
 from ner_plugins.reports.collect import run_model
 
@@ -158,3 +160,11 @@ def test_the_table_lines_up_with_wide_names_and_unseen_types() -> None:
     assert cells["기관"] == ["0.2500", *["0.5000", "0.7500"] * 3, "1,000"]
     assert cells["a/b"][0] == "-" and cells["PER"] == ["0.0000", *["0.0000"] * 6, "0"]
     assert cells["micro"][-1] == "2,000"
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    args = argparse.Namespace(archive_file="model.tar.gz", output=str(tmp_path / "pipe"), force=True)
+    with pytest.raises(ConfigError, match="is a device or a pipe: name a file"):
+        threshold_from_args(args)
+    assert (tmp_path / "pipe").is_fifo()
