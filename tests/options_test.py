@@ -8,6 +8,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.common.params import with_overrides
 from allennlp.data import DatasetReader, Tokenizer, Vocabulary
 from allennlp.models import Model
+from allennlp.modules import Seq2SeqEncoder
 from allennlp.training.optimizers import Optimizer
 
 from ner_plugins.errors import ConfigError
@@ -74,8 +75,13 @@ def test_an_unknown_name_lists_ours() -> None:
     told = str(caught.value)
     assert told.startswith("type: there is no 'webio': did you mean 'weibo'? ner_plugins has brackets_ner, ")
     assert "squad" not in told and "more" in told and len(told) < 500
-    with pytest.raises(ConfigurationError, match=r"did you mean 'adam'.*AllenNLP and its plugins have \d+: adadelta"):
+    with pytest.raises(ConfigurationError, match=r"did you mean 'adam'\? ner_plugins has layerwise_decay; AllenNLP"):
         Optimizer.from_params(Params({"type": "adaam"}), model_parameters=[])
+
+
+def test_an_unknown_name_where_we_have_none_lists_those_of_allennlp() -> None:
+    with pytest.raises(ConfigurationError, match=r"did you mean 'lstm'.*AllenNLP and its plugins have \d+: "):
+        Seq2SeqEncoder.from_params(Params({"type": "lstmm"}))
 
 
 class Chooser(FromParams):
