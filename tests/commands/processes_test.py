@@ -73,9 +73,13 @@ def test_an_interrupt_ends_all(tmp_path, monkeypatch) -> None:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest's own processes may ignore it
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        run(wait, (str(tmp_path),), 2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(wait, (str(tmp_path),), 2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended(tmp_path)
 
 
