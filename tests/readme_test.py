@@ -26,6 +26,7 @@ COMMANDS = {
     "lattices": ["train", "train"],
     "training": ["train", "train", "train", "ner-runs"],
     "reports": ["ner-report", "ner-threshold"],
+    "prediction": ["predict", "ner-interactive"],
 }
 DOWNLOAD = "allennlp ner-data download cluener --accept-licence cluener"
 
@@ -58,7 +59,8 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             assert command.endswith(" --include-package ner_plugins")
             command = command.replace("data/cluener", "fixtures/sample").replace("runs/", f"{short}/")
             command = command.replace("tuned.tar.gz", str(short / "tuned.tar.gz"))
-            command = command.replace("input.txt", str(short / "input.txt"))
+            for name in ("input.txt", "output.jsonl"):
+                command = command.replace(name, str(short / name))
             arguments = shlex.split(command)[1:]
             if arguments[0] == "train":
                 config = Path(arguments[1]).stem
@@ -68,9 +70,10 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             afresh = len(run) <= 2  # training and evaluation, from the very start
             done = (allennlp_afresh if afresh else allennlp)(*arguments)
             assert done.returncode == 0, done.stdout + done.stderr
-            if arguments[0] == "predict":
+            if arguments[0] == "predict" and "--silent" not in arguments:
                 prediction = json.loads(done.stdout)
-    assert len(run) == 11
+    assert len(run) == 13
+    assert json.loads((short / "output.jsonl").read_text(encoding="utf-8"))["text"] == "刘晓燕去了北京"
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")
     promised = json.loads(next(line for line in README.splitlines() if line.startswith('    {"id"')))
     assert json.loads(documents.fences(documents.read("first-steps"), "json")[0]) == promised

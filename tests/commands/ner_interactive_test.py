@@ -97,7 +97,11 @@ def test_on_a_terminal(archive: Path, repository: Path) -> None:
     pty = pytest.importorskip("pty")
     main, side = pty.openpty()
     command = [str(Path(sys.executable).with_name("allennlp")), "ner-interactive", str(archive), *OURS]
-    process = subprocess.Popen(command, cwd=repository, stdin=side, stdout=side, stderr=side, close_fds=True)
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # pytest's own processes may ignore it
+    try:
+        process = subprocess.Popen(command, cwd=repository, stdin=side, stdout=side, stderr=side, close_fds=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     os.close(side)
     try:
         shown = read_until(main, b"> ")
