@@ -12,7 +12,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # beside others, each on a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if marked and not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and NER_TEST_GPU=1"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """
+    Restore the root logger after each test, fixtures of a wider scope included: a training in this process sets its
+    level and adds handlers to streams that are closed later.
+    """
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    try:
+        return (yield)
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 ROOT = Path(__file__).resolve().parent.parent
