@@ -1,8 +1,9 @@
-"""Writing a file under a temporary name, so that there is the whole file or the earlier one."""
+"""Writing a file or folder under a temporary name, so that there is all of it or the earlier one."""
 
 import errno
 import itertools
 import os
+import shutil
 from contextlib import contextmanager
 from typing import Iterator, Union
 
@@ -60,3 +61,35 @@ def atomic_path(target: Union[str, "os.PathLike[str]"], sync: bool = False, hidd
     finally:
         if os.path.exists(partial):
             os.unlink(partial)
+
+
+@contextmanager
+def atomic_folder(target: Union[str, "os.PathLike[str]"]) -> Iterator[str]:
+    """
+    A new folder to fill, which is renamed to `target` when the block ends.
+
+    If the block raises (Ctrl-C included), the folder is deleted. It is beside `target`, under a hidden name.
+
+    # Parameters
+
+    target : `Union[str, os.PathLike[str]]`
+        A name that does not exist, or that of an empty folder, which is replaced.
+
+    # Raises
+
+    `OSError` if the folder cannot be made, or if `target` is not empty by then. An error about the folder names
+    `target` instead.
+    """
+    folder, name = os.path.split(os.path.abspath(target))
+    partial = os.path.join(folder, f".partial-{os.getpid()}-{next(_numbers)}")
+    try:
+        os.mkdir(partial)
+        with named_when_full(os.fspath(target)):
+            yield partial
+        os.rename(partial, os.path.join(folder, name))
+    except OSError as error:
+        if error.filename == partial:
+            error.filename, error.filename2 = os.fspath(target), None
+        raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.atomic import atomic_folder, atomic_path
 
 
 @pytest.mark.parametrize("sync", [False, True])
@@ -82,3 +82,19 @@ def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught, atomic_path(tmp_path / "f"):
         (tmp_path / "input").read_text()
     assert caught.value.filename == str(tmp_path / "input")
+
+
+def test_a_folder_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "new"
+    with atomic_folder(target) as partial:
+        (Path(partial) / "file").write_text("x")
+        assert not target.exists() and Path(partial).name.startswith(".")
+    assert (target / "file").read_text() == "x" and list(tmp_path.iterdir()) == [target]
+    with pytest.raises(OSError), atomic_folder(target) as partial:
+        (Path(partial) / "file").write_text("y")
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "other") as partial:
+        raise KeyboardInterrupt
+    assert (target / "file").read_text() == "x" and list(tmp_path.iterdir()) == [target]
+    with pytest.raises(FileNotFoundError) as caught, atomic_folder(tmp_path / "gone" / "f"):
+        pass
+    assert caught.value.filename == str(tmp_path / "gone" / "f")

@@ -1,0 +1,82 @@
+"""What an export target is given, and what it returns."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
+
+if TYPE_CHECKING:
+    from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+    from ner_plugins.models.ner_model import NerModel
+
+
+@dataclass(frozen=True)
+class ExportSource:
+    """
+    A loaded archive.
+
+    # Parameters
+
+    path : `str`
+        The archive, as the user named it.
+    model : `NerModel`
+        In evaluation mode, on the CPU.
+    reader : `NerDatasetReader`
+        The one that reads texts to predict.
+    config : `Mapping[str, Any]`
+        The archive's configuration.
+    """
+
+    path: str
+    model: "NerModel"
+    reader: "NerDatasetReader"
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """
+    The options of an export. A target names those that it takes (`ExportTarget.options`).
+
+    # Parameters
+
+    dev : `Optional[str]`, optional (default=`None`)
+        Labelled data to measure on: PATH or PATH#SPLIT, for the archive's own reader.
+    quantize : `Optional[str]`, optional (default=`None`)
+        `int8`.
+    max_loss : `float`, optional (default=`0.3`)
+        The greatest loss of micro F1 by quantization, in points (hundredths).
+    """
+
+    dev: Optional[str] = None
+    quantize: Optional[str] = None
+    max_loss: float = 0.3
+
+
+ExportFunction = Callable[[ExportSource, Path, ExportOptions], Mapping[str, Any]]
+"""Fills an empty folder, and returns the `details` of its manifest."""
+
+
+@dataclass(frozen=True)
+class ExportTarget:
+    """
+    A target.
+
+    # Parameters
+
+    module : `str`
+        The module whose function `export` (an `ExportFunction`) does it; imported when used.
+    summary : `str`
+        What it is for, in one line.
+    options : `frozenset[str]`, optional (default=`frozenset()`)
+        The fields of `ExportOptions` that it takes. Others are refused when given.
+    """
+
+    module: str
+    summary: str
+    options: frozenset[str] = frozenset()
+
+    def export(self, source: ExportSource, folder: Path, options: ExportOptions) -> Mapping[str, Any]:
+        """Fill an empty folder; see `ExportFunction`."""
+        function: ExportFunction = importlib.import_module(self.module).export
+        return function(source, folder, options)
