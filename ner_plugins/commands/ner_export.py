@@ -59,6 +59,8 @@ def export_from_args(args: argparse.Namespace) -> None:
     check_options(args.to, options)
     path = str(cached_path(args.archive_file))
     archive = load_ours(path, -1, args.overrides)
-    source = ExportSource(path, archive.model, archive.validation_dataset_reader, archive.config.as_dict(quiet=True))
+    source = ExportSource(
+        path, archive.model.eval(), archive.validation_dataset_reader, archive.config.as_dict(quiet=True)
+    )
     manifest = export(source, args.output, args.to, options)
     print(f"{args.to}: {args.output} ({len(manifest.types)} types)")
