@@ -10,9 +10,12 @@ HOOK = "ner_plugins.pth"
 TEST = [
     "hypothesis",  # generated input
     "mypy",  # checks types
+    "pandas",  # Ray Data needs it
+    "pyarrow",  # Parquet, for ner-bulk
     "pytest",  # runs the tests
     "pytest-xdist",  # in several processes
     "pytorch-crf",  # another CRF to compare with
+    "ray",  # ner-bulk
     "ruff",  # checks style
 ]
 DOCS = [
@@ -105,6 +108,7 @@ setup(
         "setuptools<81",  # py-rouge imports pkg_resources, which later versions lack
     ],
     extras_require={
+        "ray": ["ray[data]==2.60.*"],  # the command ner-bulk, which asks this version's planner
         "spacy": ["spacy>=3.5"],  # the reader spacy_ner and the format docbin
         "tracking": ["mlflow-skinny>=2.9", "wandb>=0.16"],  # the callbacks mlflow and wandb
         "test": TEST,

@@ -27,6 +27,7 @@ COMMANDS = {
     "training": ["train", "train", "train", "ner-runs"],
     "reports": ["ner-report", "ner-threshold"],
     "prediction": ["predict", "ner-interactive"],
+    "bulk": ["ner-bulk"],
 }
 DOWNLOAD = "allennlp ner-data download cluener --accept-licence cluener"
 
@@ -72,8 +73,9 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             assert done.returncode == 0, done.stdout + done.stderr
             if arguments[0] == "predict" and "--silent" not in arguments:
                 prediction = json.loads(done.stdout)
-    assert len(run) == 13
+    assert len(run) == 14
     assert json.loads((short / "output.jsonl").read_text(encoding="utf-8"))["text"] == "刘晓燕去了北京"
+    assert list((short / "mine/bulk").glob("part-*.parquet"))
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")
     promised = json.loads(next(line for line in README.splitlines() if line.startswith('    {"id"')))
     assert json.loads(documents.fences(documents.read("first-steps"), "json")[0]) == promised

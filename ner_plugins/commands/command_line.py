@@ -18,6 +18,7 @@ def register_commands() -> None:
     from allennlp.commands.subcommand import Subcommand
 
     from ner_plugins.commands.evaluate import EvaluateCommand
+    from ner_plugins.commands.ner_bulk import NerBulkCommand
     from ner_plugins.commands.ner_data import NerDataCommand
     from ner_plugins.commands.ner_interactive import NerInteractiveCommand
     from ner_plugins.commands.ner_report import NerReportCommand
@@ -30,7 +31,7 @@ def register_commands() -> None:
     quieten_console()  # before AllenNLP logs that its commands are replaced
     commands: dict[str, Any] = {"train": TrainCommand, "evaluate": EvaluateCommand, "predict": PredictCommand}
     commands |= {"ner-data": NerDataCommand, "ner-report": NerReportCommand, "ner-threshold": NerThresholdCommand}
-    commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand}
+    commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand, "ner-bulk": NerBulkCommand}
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

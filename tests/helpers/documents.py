@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
-GUIDES = ("first-steps", "data", "heads", "lattices", "training", "reports", "prediction", "extending", "published")
+GUIDES = ("first-steps", "data", "heads", "lattices", "training", "reports", "prediction", "bulk", "extending")
+GUIDES += ("published",)
 PAGES = (README, CONTRIBUTING, *sorted((ROOT / "docs").rglob("*.md")))
 
 
