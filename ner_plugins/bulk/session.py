@@ -11,7 +11,7 @@ from typing import Any, Iterator, Optional
 from ner_plugins.errors import ConfigError, NerError
 
 _PREFIX = "ner-bulk-"
-_ADVICE = "\nFailed to "
+_ADVICE = "Failed to apply UDF transform"
 _LONGEST_ROOT = 24  # the path of a socket that Ray makes below it has at most 107 bytes
 MEMORY = 512 << 20
 """Bytes of the object store on this machine, in which blocks wait for the next step."""
@@ -142,10 +142,10 @@ def _without_advice(error: Exception) -> Exception:
     if isinstance(error, OSError):
         if _ADVICE not in str(error):
             return error
-        name = error.filename if _ADVICE not in f"\n{error.filename}" else None
-        return OSError(error.errno, os.strerror(error.errno) if error.errno else str(error).partition(_ADVICE)[0], name)
+        name = None if _ADVICE in str(error.filename) else error.filename
+        return OSError(error.errno, os.strerror(error.errno or 0), name)
     message = str(error)
-    return error if _ADVICE not in message else type(error)(message.partition(_ADVICE)[0])
+    return error if _ADVICE not in message else type(error)(message.partition(_ADVICE)[0].rstrip())
 
 
 def _folder() -> Path:
