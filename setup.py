@@ -7,6 +7,13 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 HOOK = "ner_plugins.pth"
+SERVE = [
+    "fastapi>=0.115",  # endpoints and their description
+    "prometheus-client>=0.20",  # metrics
+    "pydantic>=2.7",  # checks requests; FastAPI brings it
+    "starlette>=0.37",  # requests and responses, on which FastAPI is built
+    "uvicorn>=0.30",  # HTTP
+]
 TEST = [
     "hypothesis",  # generated input
     "mypy",  # checks types
@@ -14,9 +21,11 @@ TEST = [
     "pyarrow",  # Parquet, for ner-bulk
     "pytest",  # runs the tests
     "pytest-xdist",  # in several processes
+    "playwright",  # drives the browser in which the server's page is tested
     "pytorch-crf",  # another CRF to compare with
     "ray",  # ner-bulk
     "ruff",  # checks style
+    "schemathesis",  # requests from the server's own description
 ]
 DOCS = [
     "mkdocs",  # builds the site from docs/
@@ -65,7 +74,7 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["ner_plugins", "ner_plugins.*"]),
-    package_data={"ner_plugins": [HOOK, "py.typed", "data_tools/download/*.json", "reports/page.*"]},
+    package_data={"ner_plugins": [HOOK, "py.typed", "data_tools/download/*.json", "reports/page.*", "serving/page/*"]},
     cmdclass={"build_py": BuildWithHook},
     # AllenNLP and allennlp-models are not listed: their own pins (torch < 1.13, transformers < 4.21) contradict
     # everything below. Install them with --no-deps (docs/first-steps.md); what they import is listed here.
@@ -111,8 +120,9 @@ setup(
         "ray": ["ray[data]==2.60.*"],  # the command ner-bulk, which asks this version's planner
         "spacy": ["spacy>=3.5"],  # the reader spacy_ner and the format docbin
         "tracking": ["mlflow-skinny>=2.9", "wandb>=0.16"],  # the callbacks mlflow and wandb
-        "test": TEST,
+        "serve": SERVE,  # the command ner-serve
+        "test": [*TEST, *SERVE],
         "docs": DOCS,
-        "dev": [*TEST, *DOCS, "pre-commit"],
+        "dev": [*TEST, *SERVE, *DOCS, "pre-commit"],
     },
 )

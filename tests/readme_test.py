@@ -84,7 +84,7 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
 
 
 def test_every_page_with_commands_is_run_somewhere() -> None:
-    elsewhere = {"CONTRIBUTING", "extending", "data"}  # contributing_test, and below
+    elsewhere = {"CONTRIBUTING", "extending", "data", "serving"}  # contributing_test, below, commands/ner_serve_test
     found = {path.stem for path in documents.PAGES if documents.commands(documents.read(path))}
     assert found == {*COMMANDS, *elsewhere}
 

@@ -23,6 +23,7 @@ def register_commands() -> None:
     from ner_plugins.commands.ner_interactive import NerInteractiveCommand
     from ner_plugins.commands.ner_report import NerReportCommand
     from ner_plugins.commands.ner_runs import NerRunsCommand
+    from ner_plugins.commands.ner_serve import NerServeCommand
     from ner_plugins.commands.ner_threshold import NerThresholdCommand
     from ner_plugins.commands.predict import PredictCommand
     from ner_plugins.commands.train import TrainCommand
@@ -32,6 +33,7 @@ def register_commands() -> None:
     commands: dict[str, Any] = {"train": TrainCommand, "evaluate": EvaluateCommand, "predict": PredictCommand}
     commands |= {"ner-data": NerDataCommand, "ner-report": NerReportCommand, "ner-threshold": NerThresholdCommand}
     commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand, "ner-bulk": NerBulkCommand}
+    commands |= {"ner-serve": NerServeCommand}
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 
