@@ -16,10 +16,11 @@ from ner_plugins.tagger import Backend, EncodedText, Tagger
 class Letters(Backend):
     """
     Each capital letter is an entity, VOWEL or OTHER, with a score by its place in the alphabet; two that stand together
-    are a PAIR around them. It waits in `find` while `open` is not set, and fails at a text with an exclamation mark.
+    are a PAIR around them. It waits in `find` while `open` is not set, and fails at a text with `fails_at`.
     """
 
-    def __init__(self, budget: int = 40) -> None:
+    def __init__(self, budget: int = 40, fails_at: str = "!") -> None:
+        self.fails_at = fails_at
         self.types = ["VOWEL", "OTHER", "PAIR"]
         self.budget = budget
         self.open = threading.Event()
@@ -38,7 +39,7 @@ class Letters(Backend):
         assert self.open.wait(30)
         self.batches.append([encoded.text for encoded in batch])
         for encoded in batch:
-            if "!" in encoded.text:
+            if self.fails_at in encoded.text:
                 raise ValueError(f"cannot read {encoded.text}")
         lowest = dict(zip(self.types, thresholds or [0.0] * 3, strict=True))
         return [[e for e in letters_of(encoded.text) if (e.score or 0) >= lowest[e.type]] for encoded in batch]
