@@ -233,13 +233,23 @@ def epoch_seconds(folder: Path) -> list[float]:
 
 
 def run_all(
-    corpus: Corpus, runs: Iterable[Run], folder: Path, minutes: float | None, keep_weights: bool = True
+    corpus: Corpus,
+    runs: Iterable[Run],
+    folder: Path,
+    minutes: float | None,
+    keep_weights: bool = True,
+    records: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Do all unfinished runs, starting none after `minutes`, and return the results of the finished ones."""
+    """
+    Do all unfinished runs, starting none after `minutes`, and return the results of the finished ones, whose files are
+    in `records` (left out: in `folder`).
+    """
     started, results = time.monotonic(), []
-    folder.mkdir(parents=True, exist_ok=True)
+    records = records or folder
+    for place in (folder, records):
+        place.mkdir(parents=True, exist_ok=True)
     for run in runs:
-        file = folder / f"{run.name}.json"
+        file = records / f"{run.name}.json"
         if not file.exists():
             if minutes is not None and time.monotonic() - started > 60 * minutes:
                 continue

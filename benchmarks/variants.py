@@ -3,8 +3,8 @@ Variants of one config, trained on the first sentences of CLUENER2020: what each
 what it costs in time. Used by `regularisers.py` and `batching.py`.
 
 Seed by seed, the base is trained first and the variants after it, so that times are compared within a few minutes.
-Resumable: each finished run leaves a JSON file and is not repeated, an interrupted run is resumed, and after
-`--minutes` no run is started. Weights are deleted when a run has finished.
+Resumable: each finished run leaves a JSON file in benchmarks/records/ and is not repeated, an interrupted run is
+resumed, and after `--minutes` no run is started. Weights are deleted when a run has finished.
 """
 
 import argparse
@@ -72,7 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser, epochs: int, names: Sequence[
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="these and the base")
     parser.add_argument("--minutes", type=float, help="start no further run after this time; the others are 'not run'")
-    parser.add_argument("--runs", type=Path)
+    parser.add_argument("--runs", type=Path, help="a folder for the runs (default: benchmarks/runs/SCRIPT)")
+    parser.add_argument("--records", type=Path, help="one for finished ones (default: benchmarks/records/SCRIPT)")
     parser.add_argument("--results", type=Path, help="a file such as RESULTS.md, whose section is replaced")
 
 
@@ -178,10 +179,11 @@ def main(
     add_arguments(parser, epochs, names)
     arguments = parser.parse_args()
     arguments.runs = arguments.runs or ROOT / "benchmarks/runs" / script
+    arguments.records = arguments.records or ROOT / "benchmarks/records" / script
     corpus = corpus_of(arguments)
     variants = variants_of(arguments, corpus)
     runs = runs_of(corpus, variants, arguments)
-    found = run_all(corpus, runs, arguments.runs, arguments.minutes, keep_weights=False)
+    found = run_all(corpus, runs, arguments.runs, arguments.minutes, keep_weights=False, records=arguments.records)
     text = table(found, variants)
     print(f"\n{text}")
     if arguments.results is not None and found:

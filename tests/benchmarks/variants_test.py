@@ -40,7 +40,7 @@ def small(tmp_path: Path, *more: str) -> list[str]:
     encoder = make_encoder(tmp_path / "encoder")
     return [
         "--data", "fixtures/cluener", "--encoder", encoder, "--sentences", "6", "--epochs", "1", "--seeds", "1",
-        "--runs", str(tmp_path / "runs"), *more,
+        "--runs", str(tmp_path / "runs"), "--records", str(tmp_path / "records"), *more,
     ]  # fmt: skip
 
 
@@ -50,11 +50,12 @@ def test_regularisers_are_trained_once_and_compared(run_script, capsys, tmp_path
     arguments = small(tmp_path, "--only", "fgm", "layerwise_decay", "--results", str(results))
     run_script("regularisers", *arguments)
     first = capsys.readouterr().out
-    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.json")}
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "records").glob("*.json")}
     found = {json.loads(path.read_text())["model"]: path for path in files}
     assert sorted(found) == ["base", "fgm", "layerwise_decay"]
     assert len((tmp_path / "runs/data/train_6.json").read_text().splitlines()) == 6
-    configs = {name: json.loads((path.with_suffix("") / "config.json").read_text()) for name, path in found.items()}
+    runs = {name: tmp_path / "runs" / path.stem for name, path in found.items()}
+    configs = {name: json.loads((run / "config.json").read_text()) for name, run in runs.items()}
     assert configs["fgm"]["trainer"]["callbacks"] == [{"type": "fgm", "epsilon": 1.0}]
     inner = configs["layerwise_decay"]["trainer"]["optimizer"]["optimizer"]
     assert inner == configs["base"]["trainer"]["optimizer"]
@@ -65,7 +66,7 @@ def test_regularisers_are_trained_once_and_compared(run_script, capsys, tmp_path
     assert "## Regularisers" in results.read_text() and "| `fgm` |" in results.read_text()
     run_script("regularisers", *arguments)
     assert capsys.readouterr().out.splitlines()[-13:] == first.splitlines()[-13:]
-    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.json")}
+    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "records").glob("*.json")}
 
 
 def test_every_regulariser_is_an_experiment(script) -> None:
@@ -121,6 +122,6 @@ def test_batches_of_both_kinds_are_compared(run_script, capsys, tmp_path: Path, 
     monkeypatch.setattr(script("batching"), "SENTENCES", 2)
     run_script("batching", *small(tmp_path))
     shown = capsys.readouterr().out
-    found = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*.json")]
+    found = [json.loads(path.read_text()) for path in (tmp_path / "records").glob("*.json")]
     assert sorted(one["model"] for one in found) == ["bucket", "token_budget"]
     assert "| `bucket` | 2 sentences: 3 batches | 1 |" in shown and "tokens: 3 batches | 1 |" in shown
