@@ -118,6 +118,9 @@ bench: $(READY) $(PEER)/.ready $(READERS)/.ready
 	$(BIN)/python benchmarks/corpora.py kmou
 	$(BIN)/python benchmarks/lattice.py weibo
 	$(BIN)/python benchmarks/lattice.py resume
+	$(BIN)/python benchmarks/training.py --threads 2
+	$(BIN)/python benchmarks/training.py --corpus msra --threads 2
+	$(BIN)/python benchmarks/distributed.py
 	$(BIN)/python benchmarks/regularisers.py
 	$(BIN)/python benchmarks/batching.py
 

@@ -6,14 +6,17 @@ device, and stops at a step that depends on values. `pretended_test.py` runs thi
 import ner_plugins  # noqa: F401  isort: skip  (AllenNLP imports on these libraries only after it)
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gpu_cases
+import numpy as np
 import pytest
 import torch
 from loss_cases import ALL, random_cells
 from pretended_gpu import Pretended, as_if_real, place_of, register_backend
 from torch import Tensor
+from tiny_encoders import make_encoder
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
@@ -23,6 +26,11 @@ from torch._subclasses.fake_tensor import (
 from ner_plugins.heads.decoding import decode_spans
 from ner_plugins.modules.crf import ConditionalRandomField, Spans, TagSet
 from ner_plugins.modules.losses.contrastive import ContrastiveLoss, NercoLoss, SupConLoss
+from ner_plugins.pretrained.masked_head import masked_head
+from ner_plugins.token_embedders.transformer_embedder import TransformerEmbedder
+from ner_plugins.training.masked_lm.batches import MaskedBatches
+from ner_plugins.training.masked_lm.masking import MaskableSentence, Masking
+from ner_plugins.training.masked_lm.objective import MaskedObjective
 
 register_backend()
 
@@ -161,4 +169,34 @@ def test_contrastive_losses(kind: type[ContrastiveLoss], options: dict[str, Any]
         assert {pairs.similarity.device, pairs.positive.device, pairs.log_others.device} == {gpu.device}
         if kind is SupConLoss:
             assert {tensor.device for tensor in loss.of_pairs(pairs)} == {gpu.device}
+    assert gpu.copies == []
+
+
+@pytest.mark.parametrize("family", ["bert", "electra"])  # with a pretrained head and with a new one
+@torch.no_grad()
+def test_masked_language_modelling(family: str, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    folder = make_encoder(tmp_path / family, family, head=family != "electra")
+    embedder = TransformerEmbedder(folder)
+    masking = Masking(AutoTokenizer.from_pretrained(folder), embedder.encoder.config.vocab_size)
+    sentences = [
+        MaskableSentence(np.arange(5, 5 + size, dtype=np.int32), np.arange(size, dtype=np.int32), f"text:{size}")
+        for size in (3, 6)
+    ]
+    host = torch.device("cpu")
+    [[part]] = MaskedBatches(sentences, masking, 2, embedder.padding_id, host, seed=1)
+    head, _ = masked_head(folder, embedder.encoder)
+    trainer = SimpleNamespace(model=embedder, cuda_device=host, _use_amp=False, _scaler=None)
+    objective = MaskedObjective(trainer, None, embedder, head, "masked_lm")
+    gpu = Pretended()
+    table = embedder.encoder.get_input_embeddings()
+    tied = [vars(module) for module in head.modules() if vars(module).get("weight") is table.weight]
+    for module in (embedder, head):
+        gpu.move_module(module.train())
+    for attributes in tied:  # in `Module.to` the parameter stays the same object
+        attributes["weight"] = table.weight
+    with gpu(), as_if_real():
+        loss = objective.loss([gpu.moved(part)])
+    assert loss is not None and (loss.device, loss.shape, loss.dtype) == (gpu.device, (), torch.float32)
     assert gpu.copies == []
