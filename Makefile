@@ -104,7 +104,13 @@ $(READERS)/.ready:
 	$(READERS)/bin/python -m pip install --quiet datasets==5.2.0
 	@touch $@
 
-bench: $(READY) $(PEER)/.ready $(READERS)/.ready
+# What the Trainer of Transformers needs, the peer in benchmarks/training.py; beside .venv, which works without it.
+TRAINER := .venv-trainer
+$(TRAINER)/.ready: $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --target $(TRAINER) accelerate==1.15.0 psutil==7.2.2
+	@touch $@
+
+bench: $(READY) $(PEER)/.ready $(READERS)/.ready $(TRAINER)/.ready
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/indexing.py
 	$(BIN)/python benchmarks/readers.py
@@ -118,11 +124,11 @@ bench: $(READY) $(PEER)/.ready $(READERS)/.ready
 	$(BIN)/python benchmarks/corpora.py kmou
 	$(BIN)/python benchmarks/lattice.py weibo
 	$(BIN)/python benchmarks/lattice.py resume
-	$(BIN)/python benchmarks/training.py --threads 2
-	$(BIN)/python benchmarks/training.py --corpus msra --threads 2
+	PYTHONPATH=$(TRAINER) $(BIN)/python benchmarks/training.py --threads 2
+	PYTHONPATH=$(TRAINER) $(BIN)/python benchmarks/training.py --corpus msra --threads 2
 	$(BIN)/python benchmarks/distributed.py
 	$(BIN)/python benchmarks/regularisers.py
 	$(BIN)/python benchmarks/batching.py
 
 clean:
-	rm -rf $(VENV) $(OLD) $(DOCS) $(PEER) $(READERS) build dist site *.egg-info runs
+	rm -rf $(VENV) $(OLD) $(DOCS) $(PEER) $(READERS) $(TRAINER) build dist site *.egg-info runs

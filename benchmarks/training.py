@@ -11,7 +11,7 @@ the time of the whole process, with imports, reading and loading, is shown besid
     python benchmarks/training.py --corpus msra --threads 2
     python benchmarks/training.py --device cuda --bfloat16 --heads biaffine crf_tagger --epochs 4 --warm-up 1
 
-Needs accelerate, which the Trainer of Transformers needs.
+The Trainer of Transformers needs accelerate and psutil: `make bench` puts them beside .venv, on PYTHONPATH.
 """
 
 import argparse

@@ -15,8 +15,8 @@ import pytest
 import torch
 from loss_cases import ALL, random_cells
 from pretended_gpu import Pretended, as_if_real, place_of, register_backend
-from torch import Tensor
 from tiny_encoders import make_encoder
+from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
