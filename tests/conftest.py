@@ -26,9 +26,9 @@ import ner_plugins  # noqa: F401  (before anything imports allennlp)
 LONGEST = (
     "training/trainer_test.py", "golden_test.py", "readme_test.py", "training/distributed_test.py",
     "gpu_readiness/pretended_test.py", "training/recovery_test.py", "commands/train_test.py", "compat/plugins_test.py",
-    "training/regularisers/averages_test.py", "commands/predict_test.py", "training/flat_test.py",
-    "training/nerco_test.py", "training/masked_lm/callback_test.py", "training_config/configs_test.py",
-    "dataset_readers/lattice_test.py",
+    "bulk/pipeline_test.py", "training/regularisers/averages_test.py", "commands/predict_test.py",
+    "training/flat_test.py", "training/nerco_test.py", "training/masked_lm/callback_test.py",
+    "training_config/configs_test.py", "dataset_readers/lattice_test.py",
 )  # fmt: skip
 
 
