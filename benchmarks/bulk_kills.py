@@ -123,8 +123,8 @@ def main() -> None:
         make_input(folder / "input.jsonl", args.rows)
         lines = kill_jobs(args.archive, folder / "input.jsonl", folder, args.kills, args.seed)
     text = (
-        f"`python benchmarks/bulk_kills.py ARCHIVE --kills {args.kills} --rows {args.rows}`: the command `ner-bulk`,\n"
-        f"killed by SIGKILL at random moments and started again at once, against an unbroken run.\n{machine()};\n"
+        f"`python benchmarks/bulk_kills.py ARCHIVE --kills {args.kills} --rows {args.rows} --seed {args.seed}`:\n"
+        f"the command `ner-bulk`, killed by SIGKILL at random moments and started again at once, against an unbroken run.\n{machine()};\n"
         f"{versions('torch', 'ray', 'pyarrow')}.\n\n" + table("job | kills | rows | lost, doubled or different", lines)
     )
     print(text)

@@ -59,7 +59,7 @@ class Plan:
     def __post_init__(self) -> None:
         # A block is what an actor tags at a time: some windows of the Tagger; less if actors would be without work.
         most = _GPU_BLOCK if self.gpu else _CPU_BLOCK
-        object.__setattr__(self, "block_bytes", min(most, max(4 << 10, self.size // (16 * self.actors))))
+        object.__setattr__(self, "block_bytes", min(most, max(16 << 10, self.size // (16 * self.actors))))
         # A file is what is lost at most if the run is stopped: a thousandth of the job.
         bytes_per_row = 200 + 4 * self.size // max(1, self.rows)
         by_memory = max(1, _MOST_BYTES_PER_FILE // bytes_per_row)
@@ -96,6 +96,7 @@ def _set_context(context: Any, plan: Plan, run: Run) -> None:
     )
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.memory_usage_poll_interval_s = None  # only for figures that nobody sees
     context.raise_original_map_exception = True
     context.target_max_block_size = plan.block_bytes
     context.execution_options.preserve_order = not plan.cluster

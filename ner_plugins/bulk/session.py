@@ -62,14 +62,16 @@ def ray_session(address: Optional[str], cpus: int, gpus: Optional[int], debug: b
     """
     ray = needs_ray(debug)
     level = logging.INFO if debug else logging.CRITICAL
-    logging.getLogger("ray").setLevel(level)
+    for name in ("ray", "ray.data"):  # the second writes its figures to a file every few seconds
+        logging.getLogger(name).setLevel(level)
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(level)
     shared = {"logging_level": level, "log_to_driver": debug}
     if address is not None:
         try:
-            ray.init(address=address, **shared)
+            with _silent(debug):
+                ray.init(address=address, **shared)
         except (ConnectionError, OSError, ValueError, RuntimeError) as error:
             raise ConfigError(f"--address {address}: there is no Ray cluster ({error})") from error
         try:
@@ -81,8 +83,8 @@ def ray_session(address: Optional[str], cpus: int, gpus: Optional[int], debug: b
     folder = _folder()
     options = {"num_cpus": cpus, "num_gpus": gpus, "object_store_memory": MEMORY, "_temp_dir": str(folder)}
     try:
-        # Not a cluster that RAY_ADDRESS names.
-        ray.init(address="local", include_dashboard=False, **options, **shared)
+        with _silent(debug):  # "local": not a cluster that RAY_ADDRESS names
+            ray.init(address="local", include_dashboard=False, **options, **shared)
         yield
     finally:
         ray.shutdown()
@@ -135,6 +137,22 @@ def as_ours(error: BaseException) -> BaseException:
             f"kept, and the same command goes on ({' '.join(str(error).split())[:300]})"
         )
     return error
+
+
+@contextmanager
+def _silent(debug: bool) -> Iterator[None]:
+    """A context in which Ray's part in C++ tells nobody how its messages are set up; what fails raises."""
+    if debug:
+        yield
+        return
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 def _without_advice(error: Exception) -> Exception:
