@@ -124,7 +124,8 @@ def main() -> None:
         lines = kill_jobs(args.archive, folder / "input.jsonl", folder, args.kills, args.seed)
     text = (
         f"`python benchmarks/bulk_kills.py ARCHIVE --kills {args.kills} --rows {args.rows} --seed {args.seed}`:\n"
-        f"the command `ner-bulk`, killed by SIGKILL at random moments and started again at once, against an unbroken run.\n{machine()};\n"
+        f"the command `ner-bulk`, killed by SIGKILL at random moments and started again at once, against an unbroken "
+        f"run.\n{machine()};\n"
         f"{versions('torch', 'ray', 'pyarrow')}.\n\n" + table("job | kills | rows | lost, doubled or different", lines)
     )
     print(text)
