@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ner_plugins.serving._web.predict import full
 from ner_plugins.serving._web.problems import Refusal
 from ner_plugins.serving._web.state import TOKEN, State
 from ner_plugins.serving.worker import where_it_failed
@@ -31,7 +32,8 @@ _HEADERS = [
 class Gate:
     """
     An ASGI application around another one. Counts and logs requests without what they hold, refuses those without the
-    token, and those that come before the models are loaded or after the server was told to stop. An error is logged
+    token, and those that come before the models are loaded or after the server was told to stop. While all queues are
+    full, it refuses before a body is read: under overload, refusals must cost little. An error is logged
     without its message.
 
     # Parameters
@@ -77,6 +79,8 @@ class Gate:
             return Refusal(503, "the server is stopping", "stopping", 5.0)
         if not state.service.ready:
             return Refusal(503, "the models are being loaded", "loading", 2.0)
+        if all(len(model.queue) >= model.queue.capacity for model in state.service.models.values()):
+            return min(map(full, state.service.models.values()), key=lambda one: one.retry_after or 0.0)
         return None
 
     def _more_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -111,7 +111,7 @@ def test_simultaneous_requests_share_batches_and_a_large_one_does_not_hold_up_sm
 
 
 def test_a_full_queue_is_answered_at_once_and_says_when_to_try_again(backend: Letters) -> None:
-    with served(backend, limits=Limits(queue=10, max_texts=10)) as server, ThreadPoolExecutor(2) as pool:
+    with served(backend, limits=Limits(queue=10, max_texts=10)) as server, ThreadPoolExecutor(3) as pool:
         backend.open.clear()
         backend.entered.acquire()
         first = pool.submit(server.request, "/predict", {"text": "A" * 40})
@@ -120,10 +120,14 @@ def test_a_full_queue_is_answered_at_once_and_says_when_to_try_again(backend: Le
         wait_until(lambda: len(server.state.service.models["letters"].queue) == 8)
         status, answer, headers = server.request("/predict", {"text": ["C"] * 3})
         assert (status, headers["retry-after"]) == (503, "1") and "8 texts are waiting" in answer["detail"]
+        third = pool.submit(server.request, "/predict", {"text": ["D"] * 2})
+        wait_until(lambda: len(server.state.service.models["letters"].queue) == 10)
+        status, answer, _ = server.request("/predict", b"is not read")
+        assert status == 503 and "10 texts are waiting" in answer["detail"]
         backend.open.set()
-        assert first.result()[0] == second.result()[0] == 200
+        assert first.result()[0] == second.result()[0] == third.result()[0] == 200
         assert server.request("/predict", {"text": ["C"] * 3})[1]["results"] == answers_to("C") * 3
-        assert 'ner_rejected_total{reason="full"} 1.0' in server.request("/metrics")[1]
+        assert 'ner_rejected_total{reason="full"} 2.0' in server.request("/metrics")[1]
 
 
 def test_what_is_not_answered_in_time_is_dropped(backend: Letters) -> None:
