@@ -17,6 +17,9 @@ SERVE = [
 TEST = [
     "hypothesis",  # generated input
     "mypy",  # checks types
+    "onnx",  # with the next two: exports to it
+    "onnxruntime",
+    "onnxscript",
     "pandas",  # Ray Data needs it
     "pyarrow",  # Parquet, for ner-bulk
     "pytest",  # runs the tests
@@ -117,6 +120,9 @@ setup(
         "setuptools<81",  # py-rouge imports pkg_resources, which later versions lack
     ],
     extras_require={
+        # ner-export --to onnx: torch writes graphs with onnx and onnxscript. What is exported runs with onnxruntime and
+        # tokenizers alone, beside numpy (docs/prediction.md).
+        "onnx": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20", "tokenizers>=0.21"],
         "ray": ["ray[data]==2.60.*"],  # the command ner-bulk, which asks this version's planner
         "spacy": ["spacy>=3.5"],  # the reader spacy_ner and the format docbin
         "tracking": ["mlflow-skinny>=2.9", "wandb>=0.16"],  # the callbacks mlflow and wandb

@@ -20,6 +20,7 @@ def register_commands() -> None:
     from ner_plugins.commands.evaluate import EvaluateCommand
     from ner_plugins.commands.ner_bulk import NerBulkCommand
     from ner_plugins.commands.ner_data import NerDataCommand
+    from ner_plugins.commands.ner_export import NerExportCommand
     from ner_plugins.commands.ner_interactive import NerInteractiveCommand
     from ner_plugins.commands.ner_report import NerReportCommand
     from ner_plugins.commands.ner_runs import NerRunsCommand
@@ -33,7 +34,7 @@ def register_commands() -> None:
     commands: dict[str, Any] = {"train": TrainCommand, "evaluate": EvaluateCommand, "predict": PredictCommand}
     commands |= {"ner-data": NerDataCommand, "ner-report": NerReportCommand, "ner-threshold": NerThresholdCommand}
     commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand, "ner-bulk": NerBulkCommand}
-    commands |= {"ner-serve": NerServeCommand}
+    commands |= {"ner-serve": NerServeCommand, "ner-export": NerExportCommand}
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

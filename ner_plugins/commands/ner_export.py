@@ -63,4 +63,7 @@ def export_from_args(args: argparse.Namespace) -> None:
         path, archive.model.eval(), archive.validation_dataset_reader, archive.config.as_dict(quiet=True)
     )
     manifest = export(source, args.output, args.to, options)
+    measured = manifest.details.get("measured", {})
+    for kind, value in measured.get("micro_f1", {}).items():
+        print(f"micro F1 of {kind} on {measured['data']}: {value:.4f}")
     print(f"{args.to}: {args.output} ({len(manifest.types)} types)")

@@ -2,4 +2,10 @@
 
 from ner_plugins.exports.target import ExportTarget
 
-TARGETS: dict[str, ExportTarget] = {}
+TARGETS: dict[str, ExportTarget] = {
+    "onnx": ExportTarget(
+        "ner_plugins.exports.onnx",
+        "for onnxruntime, without torch and AllenNLP",
+        frozenset({"dev", "quantize", "max_loss"}),
+    ),
+}

@@ -65,7 +65,7 @@ class ExportManifest:
         path = Path(folder, MANIFEST)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ArchiveError(f"{folder}: not an exported model: it has no {MANIFEST}. {_EXPORT_AGAIN}") from None
         except (OSError, ValueError) as error:
             raise ArchiveError(f"{path}: damaged ({error}). {_EXPORT_AGAIN}") from error

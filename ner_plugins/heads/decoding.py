@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ner_plugins.errors import ConfigError, NerError
+from ner_plugins.decoding.not_numbers import not_numbers
+from ner_plugins.errors import ConfigError
 
 MODES = ("flat_greedy", "flat_optimal", "nested")
 SCORES = ("margin", "logit", "probability")
 
 _CELLS_AT_A_TIME = 1 << 18  # cells gathered at once; bounds the memory of an untrained model's many candidates
 _CHUNKS_AT_A_TIME = 32  # chunks that the greedy search takes at once; bounds the work of each step
-_NAMED = 10  # sentences that a message names
 _LARGE = 1e30  # replaces an infinite margin, so that sums over a text stay finite
 
 
@@ -116,17 +116,6 @@ class DecodedSpans:
         for sentence, row in zip(host.sentence.tolist(), rows, strict=True):
             entities[sentence].append(row)
         return entities
-
-
-def not_numbers(sentences: Sequence[int], names: Optional[Sequence[str]] = None) -> NerError:
-    """The error for `sentences`, indices in a batch, whose scores are not finite."""
-    shown = [names[place] if names else str(place) for place in sentences[:_NAMED]]
-    more = f" and {len(sentences) - _NAMED} more" if len(sentences) > _NAMED else ""
-    where = f"{', '.join(shown)}{more}" if names else f"{', '.join(shown)}{more} of the batch, counted from 0"
-    return NerError(
-        f"The model's scores are not numbers in sentence(s) {where} (expected finite logits). Training has probably "
-        "diverged: lower the learning rate, clip gradients, or use bfloat16 or float32 in place of float16"
-    )
 
 
 @torch.no_grad()

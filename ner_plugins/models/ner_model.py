@@ -15,10 +15,10 @@ from allennlp.training.metrics import Metric
 from torch import Tensor
 
 from ner_plugins.archives.assets import Assets, is_loading
+from ner_plugins.decoding.not_numbers import not_numbers
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
-from ner_plugins.heads.decoding import not_numbers
 from ner_plugins.heads.head import Head
 from ner_plugins.models.entity_metrics import entity_metrics
 from ner_plugins.models.gold_count import GoldCount

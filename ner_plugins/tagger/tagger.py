@@ -90,21 +90,38 @@ class Tagger:
         **options: Any,
     ) -> "Tagger":
         """
-        A tagger from an archive.
+        A tagger from an archive, or from the folder of a model that `ner-export --to onnx` wrote, which needs no torch.
 
         # Parameters
 
-        path, device, overrides, weights_file
-            See `ArchiveBackend.load`.
+        path : `str`
+            An archive, the folder of a run, a URL, or the folder of an exported model.
+        device, overrides, weights_file
+            Of an archive; see `ArchiveBackend.load`.
         **options
             Those of the constructor.
 
         # Raises
 
-        Errors of `ArchiveBackend.load` and of the constructor.
+        Errors of `ArchiveBackend.load` and `OnnxBackend`, and of the constructor. `ConfigError` for an option that an
+        exported model does not have, or if an archive is given where torch or AllenNLP is not installed.
         """
-        from ner_plugins.tagger.archive import ArchiveBackend  # torch takes seconds to import
+        if os.path.isdir(path) and not os.path.exists(os.path.join(path, "config.json")):
+            given: dict[str, Any] = {"overrides": overrides or None, "weights_file": weights_file}
+            given["device"] = None if device == -1 else device
+            for name, value in given.items():
+                if value is not None:
+                    raise ConfigError(f"{name} is {value!r}, but an exported model has no {name}: leave it out")
+            from ner_plugins.tagger.onnx.backend import OnnxBackend
 
+            return cls(OnnxBackend(path), **options)
+        try:
+            from ner_plugins.tagger.archive import ArchiveBackend  # torch takes seconds to import
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"{os.fspath(path)} is not the folder of an exported model, and reading an archive needs {error.name}, "
+                "which is not installed: export it with `allennlp ner-export --to onnx`, where it is"
+            ) from error
         return cls(ArchiveBackend.load(path, device, overrides, weights_file), **options)
 
     @property

@@ -15,6 +15,7 @@ from ner_plugins.modules.dropout import CheapDropout
 from ner_plugins.modules.token_dropout import Replacer
 from ner_plugins.pretrained.encoder import build_encoder, read_encoder
 from ner_plugins.pretrained.tokenizer import length_limit, load_config, load_tokenizer, replacement_id, special_ids
+from ner_plugins.segmentation.windows import lay_out, plan_windows
 from ner_plugins.token_embedders.unpadded import (
     Sequences,
     set_attention_dropout,
@@ -22,7 +23,6 @@ from ner_plugins.token_embedders.unpadded import (
     to_device,
     use_unpadded,
 )
-from ner_plugins.token_embedders.windows import lay_out, plan_windows
 
 
 @TokenEmbedder.register("ner_transformer")

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from itertools import chain
 from typing import Any, Optional, Union
 
@@ -13,18 +12,16 @@ from allennlp.data.tokenizers import Token
 from allennlp.data.vocabulary import Vocabulary
 
 from ner_plugins.pretrained.tokenizer import load_tokenizer, needs_lowercase, pieces_of_words
+from ner_plugins.segmentation.piece_lookup import PieceLookup
 from ner_plugins.tokenizers.ner_subwords import SubwordToken
 
 logger = logging.getLogger(__name__)
 
-MEMO_SIZE = 200_000
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _logged_lowercase: set[str] = set()
 
 
 @TokenIndexer.register("ner_transformer")
-class TransformerIndexer(TokenIndexer):
+class TransformerIndexer(PieceLookup, TokenIndexer):
     """
     Splits each token into the pieces of a pretrained encoder's tokenizer.
 
@@ -89,10 +86,10 @@ class TransformerIndexer(TokenIndexer):
         if given and None not in given:
             return {"piece_ids": given, "piece_counts": [1] * len(given), "mask": [True] * len(given)}
         if given.count(None) == len(given) and SubwordToken not in set(map(type, tokens)):
-            pieces = self._look_up([token.text for token in tokens])
+            pieces = self.look_up([token.text for token in tokens])
         else:
             own = [_own_pieces(token) for token in tokens]
-            looked_up = iter(self._look_up([token.text for token, ids in zip(tokens, own, strict=True) if not ids]))
+            looked_up = iter(self.look_up([token.text for token, ids in zip(tokens, own, strict=True) if not ids]))
             pieces = [ids or next(looked_up) for ids in own]
         return {
             "piece_ids": list(chain.from_iterable(pieces)),
@@ -152,27 +149,8 @@ class TransformerIndexer(TokenIndexer):
         # Each data loader worker fills its own memo.
         return {**self.__dict__, "_memo": {}}
 
-    def _look_up(self, texts: list[Optional[str]]) -> list[tuple[int, ...]]:
-        try:
-            return [self._memo[text] for text in texts]
-        except KeyError:
-            return self._tokenize_and_look_up(texts)
-
-    def _tokenize_and_look_up(self, texts: list[Optional[str]]) -> list[tuple[int, ...]]:
-        memo = self._memo
-        unseen = [text for text in dict.fromkeys(texts) if text not in memo]
-        if len(memo) + len(unseen) > MEMO_SIZE:
-            memo = self._memo = {}  # another thread may look up in the old one
-            unseen = list(dict.fromkeys(texts))
-        memo.update(zip(unseen, self._tokenize([text or "" for text in unseen]), strict=True))
-        return [memo[text] for text in texts]
-
-    def _tokenize(self, words: list[str]) -> list[tuple[int, ...]]:
-        """The pieces of each word, from one call of the tokenizer."""
-        words = [_SURROGATES.sub("\ufffd", word) for word in words]
-        if self.lowercase:
-            words = [word.lower() for word in words]
-        return [tuple(pieces) or self._no_piece for pieces in pieces_of_words(self.tokenizer, words)]
+    def _split(self, words: list[str]) -> list[list[int]]:
+        return pieces_of_words(self.tokenizer, words)
 
 
 def _own_pieces(token: Token) -> tuple[int, ...]:

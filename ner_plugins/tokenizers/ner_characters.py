@@ -5,7 +5,8 @@ from typing import Any
 
 from allennlp.data.tokenizers import Token, Tokenizer
 
-from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer, replace_surrogates
+from ner_plugins.segmentation.characters import replace_surrogates
+from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer
 
 
 @Tokenizer.register("ner_characters")

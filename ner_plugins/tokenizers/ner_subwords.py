@@ -1,11 +1,12 @@
 """The sub-word pieces of a pretrained tokenizer, with offsets in the original text."""
 
-import unicodedata
 from typing import Any, Callable, Iterable, Optional, Sequence
 
 from allennlp.data.tokenizers import Token, Tokenizer
 
-from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer, replace_surrogates
+from ner_plugins.segmentation.characters import replace_surrogates
+from ner_plugins.segmentation.subwords import EncodedPieces, Subword, SubwordSegmenter, group_pieces
+from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer
 
 
 class SubwordToken(Token):
@@ -63,8 +64,13 @@ class NerSubwordTokenizer(NerTokenizer):
         self.model_name = model_name
         self.lowercase = lowercase
         self._tokenizer = load_tokenizer(model_name, serialization_dir)
-        self._lower = needs_lowercase(self._tokenizer) if lowercase is None else lowercase
-        self._blanks: dict[str, bool] = {}
+        self.lowers = needs_lowercase(self._tokenizer) if lowercase is None else lowercase
+        self._segmenter = SubwordSegmenter(self._encode, self._normal_form, self.lowers)
+
+    @property
+    def backend(self) -> Any:
+        """The tokenizer, as the package tokenizers has it."""
+        return self._tokenizer.backend_tokenizer
 
     def tokenize(self, text: str) -> list[Token]:
         """Tokenize `text`."""
@@ -72,14 +78,12 @@ class NerSubwordTokenizer(NerTokenizer):
 
     def batch_tokenize(self, texts: list[str]) -> list[list[Token]]:
         """Tokenize many texts in one call."""
-        if not texts:
-            return []
-        safe = [replace_surrogates(text) for text in texts]
-        # SentencePiece's normaliser misplaces the first character after any that it removes at the start.
-        removed = [self._removed_at_start(text) for text in safe]
-        given = [text[start:] for text, start in zip(safe, removed, strict=True)] if any(removed) else safe
+        grouped = self._segmenter.segment(texts)
+        return [_tokens(replace_surrogates(text), subwords) for text, subwords in zip(texts, grouped, strict=True)]
+
+    def _encode(self, texts: list[str]) -> list[EncodedPieces]:
         encoding = self._tokenizer(
-            [lower_characters(text) for text in given] if self._lower else given,
+            texts,
             add_special_tokens=False,
             return_offsets_mapping=True,
             return_attention_mask=False,
@@ -87,40 +91,14 @@ class NerSubwordTokenizer(NerTokenizer):
             truncation=False,
             verbose=False,  # no warning at texts longer than the encoder: its embedder cuts windows
         )
-        return [
-            merge_pieces(text, ids, [(a + start, b + start) for a, b in offsets] if start else offsets, self._is_blank)
-            for text, start, ids, offsets in zip(
-                safe, removed, encoding["input_ids"], encoding["offset_mapping"], strict=True
-            )
-        ]
-
-    def _removed_at_start(self, text: str) -> int:
-        count = 0
-        while count < len(text) and self._is_blank(text[count]) and not self._normal_form(text[count]):
-            count += 1
-        return count
+        return list(zip(encoding["input_ids"], encoding["offset_mapping"], strict=True))
 
     def _normal_form(self, character: str) -> str:
-        normalizer = self._tokenizer.backend_tokenizer.normalizer
+        normalizer = self.backend.normalizer
         return character if normalizer is None else str(normalizer.normalize_str(character))
-
-    def _is_blank(self, character: str) -> bool:
-        """Whether the tokenizer converts a single character to white space, or removes it."""
-        known = self._blanks.get(character)
-        if known is None:
-            known = self._blanks[character] = character.isspace() or not self._normal_form(character).strip()
-        return known
 
     def _to_params(self) -> dict[str, Any]:
         return {"type": "ner_subwords", "model_name": self.model_name, "lowercase": self.lowercase}
-
-
-def lower_characters(text: str) -> str:
-    """Lower-case `text` one character at a time; a character with a longer lower case (U+0130) is kept."""
-    lowered = text.lower()
-    if len(lowered) == len(text):
-        return lowered
-    return "".join(character.lower() if len(character.lower()) == 1 else character for character in text)
 
 
 def merge_pieces(
@@ -129,79 +107,14 @@ def merge_pieces(
     offsets: Iterable[tuple[int, int]],
     is_blank: Callable[[str], bool] = str.isspace,
 ) -> list[Token]:
-    """
-    Make tokens of pieces: trim blanks, join overlapping pieces, and add the characters that continue a token.
-
-    # Parameters
-
-    text : `str`
-        The text of the offsets, without lone surrogates.
-    ids, offsets : `Iterable[int]`, `Iterable[tuple[int, int]]`
-        The id and the half-open characters of each piece.
-    is_blank : `Callable[[str], bool]`, optional (default=`str.isspace`)
-        Which characters are trimmed.
-
-    # Returns
-
-    `list[Token]`
-        In order, without overlap, none empty. Tokens of several pieces are `SubwordToken`s.
-    """
-    tokens: list[Token] = []
-    last_start = last_end = 0
-    last_ids: list[int] = []
-    blank_ids: list[int] = []
-    blank_end = -1
-    for (start, end), piece_id in sorted(zip(offsets, ids, strict=True), key=_start):
-        piece_start, piece_end = start, end
-        while start < end and is_blank(text[start]):
-            start += 1
-        while start < end and is_blank(text[end - 1]):
-            end -= 1
-        if start >= end:
-            blank_ids = [*blank_ids, piece_id] if piece_start < blank_end else [piece_id]  # the bytes of one blank
-            blank_end = piece_end
-        elif start < last_end:
-            last_end = max(last_end, end)
-            last_ids.append(piece_id)
-        else:
-            if last_ids:
-                tokens.append(_token(text, last_start, _continued(text, last_end, start), last_ids))
-            last_start, last_end = start, end
-            last_ids = [*blank_ids, piece_id] if blank_end == start else [piece_id]
-    if last_ids:
-        tokens.append(_token(text, last_start, _continued(text, last_end, len(text)), last_ids))
-    return tokens
+    """`group_pieces` as tokens; those of several pieces are `SubwordToken`s."""
+    return _tokens(text, group_pieces(text, ids, offsets, is_blank))
 
 
-def _start(piece: tuple[tuple[int, int], int]) -> int:
-    return piece[0][0]
-
-
-def _token(text: str, start: int, end: int, ids: list[int]) -> Token:
-    if len(ids) == 1:
-        return Token(text[start:end], start, end, text_id=ids[0])
-    return SubwordToken(text[start:end], start, end, ids)
-
-
-def _continued(text: str, end: int, limit: int) -> int:
-    """`end`, moved past the characters before `limit` that continue the one before it."""
-    while end < limit and continues(text[end]):
-        end += 1
-    return end
-
-
-def continues(character: str) -> bool:
-    """
-    Whether a character belongs to the one before it: a combining mark, a variation selector, or a character that
-    normal forms compose with it (vowels and finals of Hangul, voicing marks of half-width katakana).
-    """
-    if character < "\u0300":
-        return False
-    return (
-        unicodedata.category(character) in ("Mn", "Mc", "Me")
-        or "\u1160" <= character <= "\u11ff"  # vowels and finals, as in NFD
-        or "\ud7b0" <= character <= "\ud7ff"  # old ones
-        or "\u314f" <= character <= "\u3163"  # vowels that stand alone, which NFKC composes too
-        or "\uffc2" <= character <= "\uffdc"  # half-width vowels
-        or character in "\uff9e\uff9f"
-    )
+def _tokens(text: str, subwords: Iterable[Subword]) -> list[Token]:
+    return [
+        Token(text[start:end], start, end, text_id=ids[0])
+        if len(ids) == 1
+        else SubwordToken(text[start:end], start, end, ids)
+        for start, end, ids in subwords
+    ]

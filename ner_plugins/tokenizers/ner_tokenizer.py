@@ -1,10 +1,6 @@
 """The base of all tokenizers."""
 
-import re
-
 from allennlp.data.tokenizers import Token, Tokenizer
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class NerTokenizer(Tokenizer):
@@ -20,8 +16,3 @@ class NerTokenizer(Tokenizer):
     def tokenize(self, text: str) -> list[Token]:
         """The tokens of `text`, in order."""
         raise NotImplementedError
-
-
-def replace_surrogates(text: str) -> str:
-    """Replace each lone surrogate by U+FFFD; offsets do not change."""
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)

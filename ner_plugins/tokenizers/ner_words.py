@@ -1,16 +1,13 @@
 """A tokenizer with one token per word."""
 
-import re
 import sys
-import unicodedata
-from typing import Any, Iterator
+from typing import Any
 
 from allennlp.data.tokenizers import Token, Tokenizer
 
-from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer, replace_surrogates
-
-_WORD = re.compile(r"\S+")
-_JOINER = "\u200d"
+from ner_plugins.segmentation.characters import replace_surrogates
+from ner_plugins.segmentation.words import word_offsets
+from ner_plugins.tokenizers.ner_tokenizer import NerTokenizer
 
 
 @Tokenizer.register("ner_words")
@@ -31,32 +28,9 @@ class NerWordTokenizer(NerTokenizer):
 
     def tokenize(self, text: str) -> list[Token]:
         """The words of `text`."""
-        intern = sys.intern
         safe = replace_surrogates(text)
-        tokens: list[Token] = []
-        for match in _WORD.finditer(safe):
-            word, start = match[0], match.start()
-            if not self.split_punctuation or word.isalnum():
-                tokens.append(Token(intern(word), start, match.end()))
-            else:
-                tokens += [Token(intern(word[a:b]), start + a, start + b) for a, b in _parts(word)]
-        return tokens
+        offsets = word_offsets(safe, self.split_punctuation)
+        return [Token(sys.intern(safe[start:end]), start, end) for start, end in offsets]
 
     def _to_params(self) -> dict[str, Any]:
         return {"type": "ner_words", "split_punctuation": self.split_punctuation}
-
-
-def _parts(word: str) -> Iterator[tuple[int, int]]:
-    """The offsets of the punctuation marks in a word, and of the parts between them."""
-    start, in_symbol, previous = 0, False, ""
-    for place, character in enumerate(word):
-        category = unicodedata.category(character)
-        extends = category[0] == "M" or category == "Cf" or "\U0001f3fb" <= character <= "\U0001f3ff"
-        if not extends and previous != _JOINER:
-            is_symbol = category[0] in "PS"
-            if place > start and (is_symbol or in_symbol):
-                yield start, place
-                start = place
-            in_symbol = is_symbol
-        previous = character
-    yield start, len(word)

@@ -17,9 +17,9 @@ from tiny_encoders import FAMILIES, HAN, HANGUL, make_encoder
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.pretrained.tokenizer import load_tokenizer, replacement_id
+from ner_plugins.segmentation.windows import lay_out, plan_windows
 from ner_plugins.token_embedders import TransformerEmbedder
 from ner_plugins.token_embedders.transformer_embedder import _pool
-from ner_plugins.token_embedders.windows import lay_out, plan_windows
 from ner_plugins.token_indexers import TransformerIndexer
 
 POSITIONS = 24

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from normalising_tokenizers import ALPHABET, KINDS, make_tokenizer
 from tiny_encoders import FAMILIES, make_encoder
 
+from ner_plugins.segmentation.characters import lower_characters, replace_surrogates
 from ner_plugins.token_indexers import TransformerIndexer
 from ner_plugins.tokenizers import NerCharacterTokenizer, NerSubwordTokenizer, NerWordTokenizer
-from ner_plugins.tokenizers.ner_subwords import SubwordToken, lower_characters
-from ner_plugins.tokenizers.ner_tokenizer import replace_surrogates
+from ner_plugins.tokenizers.ner_subwords import SubwordToken
 
 TEXT = st.text(st.sampled_from(ALPHABET) | st.characters(exclude_categories=()), max_size=20)
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -71,7 +71,7 @@ def test_subwords_are_read_as_the_tokenizer_gave_them(indexers, name, text):
     assert read == [list(token.piece_ids) if token.text_id is None else [token.text_id] for token in tokens]
     assert all(isinstance(token, SubwordToken) == (token.text_id is None) for token in tokens)
     safe = replace_surrogates(text)
-    safe = safe[tokenizer._removed_at_start(safe) :]
+    safe = safe[tokenizer._segmenter._removed_at_start(safe) :]
     read_by_it = lower_characters(safe) if indexer.lowercase else safe
     whole = indexer.tokenizer(read_by_it, add_special_tokens=False)["input_ids"]
     rest = iter(whole)

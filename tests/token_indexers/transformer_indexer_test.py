@@ -18,6 +18,7 @@ from tiny_encoders import FAMILIES, HAN, HANGUL, LETTERS, SYMBOLS, make_encoder
 
 from ner_plugins.archives.assets import asset_name
 from ner_plugins.fields.tokens_field import TokensField
+from ner_plugins.segmentation import piece_lookup
 from ner_plugins.token_indexers import TransformerIndexer, transformer_indexer
 
 ALPHABET = HAN[:6] + HANGUL[:6] + LETTERS[:4] + SYMBOLS[:4] + "AÉé \t\u3000\x00\u200b🙂龘"
@@ -78,7 +79,7 @@ def test_a_sentence_takes_one_call(indexers: dict[str, TransformerIndexer], monk
 
 
 def test_the_memo_is_bounded(indexers: dict[str, TransformerIndexer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transformer_indexer, "MEMO_SIZE", 5)
+    monkeypatch.setattr(piece_lookup, "MEMO_SIZE", 5)
     indexer = copy.copy(indexers["bert"])
     indexer._memo = {}
     for sentence in ("我在北", "北京上", "海大学读", "我在北京上海大学"):

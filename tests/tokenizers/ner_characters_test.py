@@ -3,8 +3,8 @@ from allennlp.data.tokenizers import Tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_plugins.segmentation.characters import replace_surrogates
 from ner_plugins.tokenizers import NerCharacterTokenizer
-from ner_plugins.tokenizers.ner_tokenizer import replace_surrogates
 
 ODD = "\ud800\udfff\u200d\u0301\u00ad😀　\x00\r\n İ"
 ANY_TEXT = st.text(st.characters(exclude_categories=()) | st.sampled_from(ODD))

@@ -11,9 +11,9 @@ from tiny_encoders import FAMILIES, make_encoder, vocabulary
 from tokenizers import Tokenizer as RustTokenizer
 from tokenizers import models, normalizers, pre_tokenizers
 
+from ner_plugins.segmentation.characters import lower_characters, replace_surrogates
 from ner_plugins.tokenizers import NerSubwordTokenizer
-from ner_plugins.tokenizers.ner_subwords import lower_characters, merge_pieces
-from ner_plugins.tokenizers.ner_tokenizer import replace_surrogates
+from ner_plugins.tokenizers.ner_subwords import merge_pieces
 
 ODD = "\ud800\u200b\u200d\u0301\u00ad\ufeff😀👩‍👧　\x00\x1c\r\n\tİßﬁ한글각가e\u0301北京ABCab ᄒ\u1161\u11ab"
 ANY_TEXT = st.text(st.sampled_from(ODD) | st.characters(exclude_categories=()), max_size=30)

@@ -9,8 +9,8 @@ from allennlp.data.tokenizers import Tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_plugins.segmentation.characters import replace_surrogates
 from ner_plugins.tokenizers import NerWordTokenizer
-from ner_plugins.tokenizers.ner_tokenizer import replace_surrogates
 
 ODD = "\ud800\u200b\u200d\u0301\u00ad\ufeff\ufe0f😀👩👧🏽　\xa0\x00\x1c\x85\u2028\r\n İß한글각e北.,-'$%·「」①_"
 ANY_TEXT = st.text(st.characters(exclude_categories=()) | st.sampled_from(ODD))

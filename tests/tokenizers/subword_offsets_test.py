@@ -11,9 +11,9 @@ from normalising_tokenizers import ALPHABET, BYTES, EMOJI, KINDS, UNIGRAM, WORD_
 
 from ner_plugins.dataset_readers.alignment import align_entities
 from ner_plugins.entities import Entity
+from ner_plugins.segmentation.characters import continues, replace_surrogates
 from ner_plugins.tokenizers import NerSubwordTokenizer
-from ner_plugins.tokenizers.ner_subwords import SubwordToken, continues
-from ner_plugins.tokenizers.ner_tokenizer import replace_surrogates
+from ner_plugins.tokenizers.ner_subwords import SubwordToken
 
 TEXT = st.text(st.sampled_from(ALPHABET) | st.characters(exclude_categories=()), max_size=24)
 # Of the alphabet alone, which every vocabulary has; no piece of it is unknown.
@@ -142,7 +142,7 @@ def test_pieces_are_lost_with_white_space_only(tokenizers, kind, text):
     """The tokens' pieces are the tokenizer's own for the text, in order, without some of blanks."""
     tokenizer = tokenizers[kind]
     safe = replace_surrogates(text)
-    safe = safe[tokenizer._removed_at_start(safe) :]
+    safe = safe[tokenizer._segmenter._removed_at_start(safe) :]
     encoding = tokenizer._tokenizer(safe, add_special_tokens=False, return_offsets_mapping=True)
     tokens = tokenizer.tokenize(safe)
     found = [id_ for token in tokens for id_ in getattr(token, "piece_ids", (token.text_id,))]

@@ -28,7 +28,7 @@ where beta is the recursion from the last token to the first, without token i's 
 | `semiring` | the recursion above in plain torch: the definition that every faster way is tested against |
 | `inference` | chooses among the ways: kernels (CPU, float32), batched torch (GPU), the definition (float64) |
 | `batched` | forward-backward in few torch operations per token, with its gradient |
-| `compiled`, `_kernels/` | the same compiled by numba, and the bridge from torch to it |
+| `compiled` | the same compiled by numba (`ner_plugins.kernels`): the bridge from torch to it |
 | `compaction` | moves the tokens of a mask to the left of their row, and results back |
 | `entity_probabilities` | the exact probability of an entity: alpha, the path through its span, beta |
 """

@@ -1,25 +1,23 @@
-"""The bridge from torch to the compiled kernels in `ner_plugins.modules.crf._kernels`, for float32 on a CPU."""
+"""The bridge from torch to the compiled kernels in `ner_plugins.kernels`, for float32 on a CPU."""
 
 import functools
 import logging
-from importlib import import_module
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ner_plugins.errors import NerError
+from ner_plugins.kernels.message_arrays import NOTHING, OneWay, fill_other_way, kernel_of
 from ner_plugins.modules.crf import semiring
 from ner_plugins.modules.crf.batched import Messages, gradients
 from ner_plugins.modules.crf.semiring import Chain, Potentials
 
 logger = logging.getLogger(__name__)
 
-_NOTHING = np.empty((0, 0, 0), np.float32)
 _NO_GOLD = np.empty((0, 0), np.int64)
 _TOKENS_AT_ONCE = 4096
-_LANES = 16  # as in `_kernels.arithmetic`, which is only imported when it is needed
 
 
 @functools.cache
@@ -63,7 +61,7 @@ def viterbi(potentials: Potentials) -> tuple[Tensor, Tensor]:
     """
     tags = np.empty(potentials.mask.shape, np.int64)
     scores = np.empty(len(tags), np.float32)
-    _kernel("viterbi", "viterbi")(*_arrays(potentials), tags, scores)
+    kernel_of("viterbi", "viterbi")(*_arrays(potentials), tags, scores)
     return torch.from_numpy(tags), torch.from_numpy(scores)
 
 
@@ -80,22 +78,22 @@ def marginals(potentials: Potentials) -> Tensor:
     by_token = np.empty_like(emissions)
     # A few rows at a time, so that messages fit the cache and memory is reused.
     rows = max(1, _TOKENS_AT_ONCE // max(mask.shape[1], 1))
-    one_way = _OneWay.unfilled(emissions[:rows])
+    one_way = OneWay.unfilled(emissions[:rows])
     for first in range(0, len(mask), rows):
         some = slice(first, first + rows)
         arrays = (emissions[some], mask[some], *scores)
-        those = _OneWay(*(array[: len(arrays[0])] for array in one_way))
-        _kernel("messages", "forward_messages")(*arrays, *those)
-        _two_ways(arrays, those, _NOTHING, by_token[some])
+        those = OneWay(*(array[: len(arrays[0])] for array in one_way))
+        kernel_of("messages", "forward_messages")(*arrays, *those)
+        fill_other_way(arrays, those, NOTHING, by_token[some])
     return torch.from_numpy(by_token)
 
 
 def both_messages(potentials: Potentials) -> Messages:
     """The messages of chains, indexed by kept token, in float64; meaningless after the last token."""
     arrays = _arrays(potentials)
-    one_way = _OneWay.filled(arrays)
+    one_way = OneWay.filled(arrays)
     other_way = np.zeros_like(one_way.forward)
-    _two_ways(arrays, one_way, other_way, np.empty_like(arrays[0]))
+    fill_other_way(arrays, one_way, other_way, np.empty_like(arrays[0]))
     number = len(potentials.start)
     # Shape of each: (batch, length, tags)
     forward, backward = (torch.from_numpy(way)[..., :number].double() for way in (one_way.forward, other_way))
@@ -129,41 +127,6 @@ def negative_log_likelihood(potentials: Potentials, tags: Optional[Tensor]) -> T
     return loss
 
 
-class _OneWay(NamedTuple):
-    """The output arrays of the kernel `forward_messages`."""
-
-    forward: np.ndarray  # Shape of this and the next: (batch, length, width)
-    weights: np.ndarray
-    offsets: np.ndarray  # Shape: (batch, length)
-    log_z: np.ndarray  # Shape: (batch,)
-
-    @classmethod
-    def unfilled(cls, emissions: np.ndarray) -> "_OneWay":
-        """Arrays of the sizes that the kernel needs. Shape of `emissions`: (batch, length, tags)"""
-        batch, length, number = emissions.shape
-        forward, weights = np.empty((2, batch, length, -(-number // _LANES) * _LANES), np.float32)
-        return cls(forward, weights, np.empty((batch, length)), np.empty(batch))
-
-    @classmethod
-    def filled(cls, arrays: tuple[np.ndarray, ...]) -> "_OneWay":
-        """The arrays after the kernel has run over `arrays`."""
-        one_way = cls.unfilled(arrays[0])
-        _kernel("messages", "forward_messages")(*arrays, *one_way)
-        return one_way
-
-
-def _two_ways(
-    arrays: tuple[np.ndarray, ...], one_way: _OneWay, backward: np.ndarray, by_token: np.ndarray
-) -> None:
-    """Fill `by_token` with marginals, and `backward` with backward messages unless its size is 0."""
-    emissions, mask, transitions, _, end = arrays
-    scale = np.where(np.isnan(one_way.log_z), np.float32(np.nan), np.float32(1))
-    by_pair, by_edge = np.empty_like(transitions), np.zeros((2, len(end)), np.float32)
-    _kernel("messages", "backward_messages")(
-        emissions, mask, transitions, end, *one_way[:2], scale, backward, _NOTHING, by_token, by_pair, by_edge
-    )
-
-
 class _NegativeLogLikelihood(torch.autograd.Function):
     """log Z, minus the score of the tags if they are given."""
 
@@ -172,9 +135,9 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         emissions, transitions, start, end = scores
         ctx.arrays = _arrays((emissions, mask, transitions, start, end))
         ctx.gold = _NO_GOLD if tags is None else _arrays((tags,))[0]
-        ctx.one_way = _OneWay.unfilled(ctx.arrays[0])
+        ctx.one_way = OneWay.unfilled(ctx.arrays[0])
         loss = np.empty(len(mask), np.float32)
-        if not _kernel("messages", "loss_forward")(*ctx.arrays, ctx.gold, *ctx.one_way, loss):
+        if not kernel_of("messages", "loss_forward")(*ctx.arrays, ctx.gold, *ctx.one_way, loss):
             raise NerError(f"gold tags must be from 0 to {len(start) - 1}, but one is not")
         ctx.save_for_backward(mask, tags, *scores)
         return torch.from_numpy(loss)
@@ -189,10 +152,10 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         weights, log_z = ctx.one_way.weights, ctx.one_way.log_z
         by_token, by_pair = np.empty_like(emissions), np.zeros_like(transitions)
         by_edge = np.zeros((2, len(end)), np.float32)
-        following = np.empty_like(weights) if ctx.needs_input_grad[3] else _NOTHING
+        following = np.empty_like(weights) if ctx.needs_input_grad[3] else NOTHING
         (each,) = _arrays((scale,))
         each = np.where(np.isnan(log_z), np.float32(np.nan), each)
-        _kernel("messages", "loss_backward")(
+        kernel_of("messages", "loss_backward")(
             emissions, ctx.arrays[1], transitions, end, ctx.gold, ctx.one_way.forward, weights, each, following,
             by_token, by_pair, by_edge,
         )  # fmt: skip
@@ -217,11 +180,6 @@ def _differentiable(mask: Tensor, tags: Optional[Tensor], *scores: Tensor) -> Te
     chain = Chain.of(Potentials(emissions, mask, transitions, start, end))
     value = semiring.log_partition(chain)
     return value if tags is None else value - semiring.path_scores(chain, semiring.compact_tags(tags, mask))
-
-
-def _kernel(module: str, name: str) -> Callable[..., Any]:
-    kernel: Callable[..., Any] = getattr(import_module(f"ner_plugins.modules.crf._kernels.{module}"), name)
-    return kernel
 
 
 def _arrays(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:

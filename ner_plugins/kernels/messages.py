@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from ner_plugins.modules.crf._kernels.arithmetic import (
+from ner_plugins.kernels.arithmetic import (
     LOW,
     TINY,
     are_numbers,
@@ -26,7 +26,7 @@ from ner_plugins.modules.crf._kernels.arithmetic import (
     smallest,
     weighted_rows,
 )
-from ner_plugins.modules.crf._kernels.compiling import Array, Number, helper, kernel
+from ner_plugins.kernels.compiling import Array, Number, helper, kernel
 
 
 @kernel

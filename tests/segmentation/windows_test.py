@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_plugins.token_embedders.windows import plan_windows
+from ner_plugins.segmentation.windows import plan_windows
 
 lengths_lists = st.lists(st.integers(0, 60), max_size=6)
 sizes = st.integers(1, 20).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size - 1)))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ner_plugins.modules.crf._kernels.arithmetic import LANES, LOW, are_numbers, largest
-from ner_plugins.modules.crf._kernels.compiling import Array, Number, helper, kernel
+from ner_plugins.kernels.arithmetic import LANES, LOW, are_numbers, largest
+from ner_plugins.kernels.compiling import Array, Number, helper, kernel
 
 _ROWS = 4  # rows of transitions per step
 

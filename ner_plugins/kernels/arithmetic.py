@@ -11,7 +11,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from ner_plugins.modules.crf._kernels.compiling import Array, Number, helper
+from ner_plugins.kernels.compiling import Array, Number, helper
 
 LANES = 16
 LOW = np.float32(-1e30)  # replaces minus infinity, so that differences are not NaN
