@@ -10,6 +10,7 @@ import asyncio
 import gc
 import json
 import random
+import resource
 import sys
 import time
 from collections import Counter
@@ -131,6 +132,8 @@ def main() -> None:
     parser.add_argument("--mixed", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection for each request that waits
     client = Client(args.port, bool(args.mixed), args.seed)
     gc.disable()
     began = time.perf_counter()

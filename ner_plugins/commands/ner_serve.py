@@ -1,6 +1,7 @@
 """`allennlp ner-serve`: a server with a web page for one or several models."""
 
 import argparse
+import contextlib
 import gc
 import logging
 from typing import Any
@@ -11,6 +12,7 @@ from ner_plugins.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
+CONNECTIONS = 65_536
 DESCRIPTION = "Serve models over HTTP, with a web page. Loopback only, unless --host is given."
 
 
@@ -78,12 +80,24 @@ def serve_from_args(args: argparse.Namespace) -> None:
         list(places), lambda name: Tagger.from_path(places[name], device=args.cuda_device), limits,
         token_of_environment(), args.cors_origin, args.access_log,
     )  # fmt: skip
+    _allow_many_connections()
     with listening_socket(args.host, args.port) as listener:
         if not is_loopback(listener) and state.token is None:
             logger.warning("whoever reaches this machine can use the server: %s=… asks for a token", TOKEN)
         logger.info("%s: loading %s (Ctrl-C ends)", url_of(listener), ", ".join(places))
         NerServer(state, _collect_garbage_as_usual).serve_on(listener)
     logger.info("stopped: all that was accepted is answered")
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files, which is often 1,024, as far as the system lets us."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # missing on Windows
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _collect_garbage_as_usual() -> None:

@@ -64,6 +64,11 @@ class FairQueue(Generic[Item]):
                 self._total_cost += sum(map(self._cost, items))
                 self._changed.notify()
 
+    def ahead(self, number: int) -> int:
+        """How many items will be taken before an owner that comes now has had a number of turns."""
+        with self._changed:
+            return sum(min(len(items), number) for items in self._turns.values())
+
     def take(self, budget: int, wait: float) -> list[Item]:
         """
         Wait for items, and take as many as the budget allows, in turns; at least one.

@@ -15,6 +15,7 @@ from ner_plugins.tagger import Tagger
 
 logger = logging.getLogger(__name__)
 
+_PATIENCE = 0.8  # share of the time for a request; who waited longer would hardly be answered in time
 _WARM_UP = "刘晓燕去了北京"
 
 
@@ -99,6 +100,11 @@ class ServedModel:
     def types(self) -> Sequence[str]:
         """Its entity types."""
         return self.tagger.backend.types
+
+    def is_full(self, limits: Limits, number: int = 1) -> bool:
+        """Whether a request of a number of texts would find no room, or wait for most of its time."""
+        room = self.queue.capacity - len(self.queue)
+        return number > room or self.worker.delay(number) > _PATIENCE * limits.timeout
 
 
 @dataclass

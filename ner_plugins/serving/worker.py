@@ -100,10 +100,9 @@ class Worker:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    @property
-    def backlog(self) -> float:
-        """Seconds that what waits now will take, by the speed of the last batches."""
-        return len(self._queue) * self._seconds_per_text
+    def delay(self, number: int = 1) -> float:
+        """Seconds that others will take before a request that comes now has had turns for a number of texts."""
+        return self._queue.ahead(number) * self._seconds_per_text
 
     def _run(self) -> None:
         while batch := self._queue.take(self._tagger.budget, self._wait):

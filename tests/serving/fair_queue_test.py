@@ -40,7 +40,9 @@ def test_a_small_request_is_next_however_many_others_wait() -> None:
     queue = make(capacity=200_000)
     queue.put("large", [("large", 1)] * 100_000)
     assert queue.take(50, 0) == [("large", 1)] * 50
+    assert queue.ahead(1) == 1 and queue.ahead(3) == 3
     queue.put("small", [("small", 1)] * 3)
+    assert queue.ahead(3) == 6 and queue.ahead(10) == 13
     assert queue.take(8, 0).count(("small", 1)) == 3
     assert len(queue) == 100_000 - 50 - 5
 

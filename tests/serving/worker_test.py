@@ -55,12 +55,13 @@ def test_a_text_at_which_the_model_fails_fails_alone_and_is_not_logged(caplog: p
     assert "ValueError at" in message and "served_models.py" in message and "secret" not in caplog.text
 
 
-def test_the_backlog_is_estimated_from_the_last_batches() -> None:
+def test_the_delay_is_estimated_from_the_last_batches_and_by_turns() -> None:
     queue: FairQueue[WaitingText] = FairQueue(1000, lambda one: one.cost)
     worker = Worker("letters", Tagger(Letters()), queue, lambda _: time.sleep(0))
-    assert worker.backlog == 0
+    assert worker.delay() == 0
     queue.put(0, [WaitingText(0, n, "a") for n in range(100)])
-    assert worker.backlog == pytest.approx(1.0)
+    queue.put(1, [WaitingText(1, n, "a") for n in range(20)])
+    assert worker.delay() == pytest.approx(0.02) and worker.delay(50) == pytest.approx(0.7)
     worker.start()
     queue.close()
-    assert worker.join(20) and worker.backlog == 0
+    assert worker.join(20) and worker.delay(50) == 0

@@ -79,7 +79,7 @@ class Gate:
             return Refusal(503, "the server is stopping", "stopping", 5.0)
         if not state.service.ready:
             return Refusal(503, "the models are being loaded", "loading", 2.0)
-        if all(len(model.queue) >= model.queue.capacity for model in state.service.models.values()):
+        if all(model.is_full(state.limits) for model in state.service.models.values()):
             return min(map(full, state.service.models.values()), key=lambda one: one.retry_after or 0.0)
         return None
 

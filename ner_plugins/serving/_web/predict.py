@@ -46,6 +46,8 @@ async def predict(request: Request, state: State) -> Response:
         lowest = checked_options(model, asked.thresholds, asked.types)
         check_sizes(asked.texts, state.limits)
         with closing(PendingAnswers(model, lowest)) as pending:
+            if model.is_full(state.limits, len(asked.texts)):
+                raise full(model)
             try:
                 pending.add(asked.texts)
             except QueueFull:
@@ -132,7 +134,7 @@ def too_long(text: str, limits: Limits) -> str:
 def full(model: ServedModel) -> Refusal:
     """The refusal of a request for which the queue has no room."""
     detail = f"{len(model.queue):,} texts are waiting for the model {model.name}; try again later"
-    return Refusal(503, detail, "full", model.worker.backlog)
+    return Refusal(503, detail, "full", model.worker.delay())
 
 
 def answer_of(outcome: Union[TaggedText, Failure], types: Optional[Collection[str]]) -> dict[str, Any]:

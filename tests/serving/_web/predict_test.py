@@ -130,6 +130,23 @@ def test_a_full_queue_is_answered_at_once_and_says_when_to_try_again(backend: Le
         assert 'ner_rejected_total{reason="full"} 2.0' in server.request("/metrics")[1]
 
 
+def test_who_would_wait_too_long_is_refused_at_once(backend: Letters) -> None:
+    with served(backend, limits=Limits(timeout=5)) as server, ThreadPoolExecutor(2) as pool:
+        backend.open.clear()
+        backend.entered.acquire()
+        first = pool.submit(server.request, "/predict", {"text": "A" * 40})
+        backend.entered.acquire()
+        model = server.state.service.models["letters"]
+        second = pool.submit(server.request, "/predict", {"text": ["B"] * 500})
+        wait_until(lambda: len(model.queue) == 500)
+        model.worker._seconds_per_text = 0.05
+        status, answer, headers = server.request("/predict", {"text": ["C"] * 100})
+        assert (status, headers["retry-after"]) == (503, "1") and "500 texts are waiting" in answer["detail"]
+        small = pool.submit(server.request, "/predict", {"text": "C"})  # is in turn soon
+        backend.open.set()
+        assert first.result()[0] == second.result()[0] == small.result()[0] == 200
+
+
 def test_what_is_not_answered_in_time_is_dropped(backend: Letters) -> None:
     with served(backend, limits=Limits(timeout=0.2)) as server, ThreadPoolExecutor(2) as pool:
         backend.open.clear()
