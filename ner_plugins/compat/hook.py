@@ -35,6 +35,7 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.common.params", "after", "options", "merge_nested_overrides"),
     ("allennlp.common.registrable", "after", "compat.plugins", "complete_registries_on_demand"),
     ("allennlp.common.registrable", "after", "compat.plugins", "let_this_package_win"),
+    ("allennlp.common.util", "after", "compat.submodules", "look_into_folders_once"),
     ("allennlp.common.plugins", "after", "compat.plugins", "import_plugins_on_demand"),
     ("allennlp_models.rc.tools.narrativeqa", "around", "compat.plugins", "nltk_kept_offline"),
     ("allennlp.models.model", "after", "archives.reading", "announce_loading_model"),
