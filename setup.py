@@ -77,7 +77,20 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["ner_plugins", "ner_plugins.*"]),
-    package_data={"ner_plugins": [HOOK, "py.typed", "data_tools/download/*.json", "reports/page.*", "serving/page/*"]},
+    package_data={
+        "ner_plugins": [
+            HOOK,
+            "py.typed",
+            "data_tools/download/*.json",
+            "reports/page.*",
+            "serving/page/*",
+            "exports/*.md",
+        ]
+    },
+    entry_points={  # where spaCy looks for names in its configuration
+        "spacy_factories": ["ner_plugins = ner_plugins.exports._spacy_factory:make_component"],
+        "spacy_tokenizers": ["ner_plugins.characters = ner_plugins.exports._spacy_factory:make_character_tokenizer"],
+    },
     cmdclass={"build_py": BuildWithHook},
     # AllenNLP and allennlp-models are not listed: their own pins (torch < 1.13, transformers < 4.21) contradict
     # everything below. Install them with --no-deps (docs/first-steps.md); what they import is listed here.
@@ -124,7 +137,7 @@ setup(
         # tokenizers alone, beside numpy (docs/prediction.md).
         "onnx": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20", "tokenizers>=0.21"],
         "ray": ["ray[data]==2.60.*"],  # the command ner-bulk, which asks this version's planner
-        "spacy": ["spacy>=3.5"],  # the reader spacy_ner and the format docbin
+        "spacy": ["spacy>=3.5"],  # the reader spacy_ner, the format docbin, and the component ner_plugins for spaCy
         "tracking": ["mlflow-skinny>=2.9", "wandb>=0.16"],  # the callbacks mlflow and wandb
         "serve": SERVE,  # the command ner-serve
         "test": [*TEST, *SERVE],

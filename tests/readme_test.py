@@ -7,6 +7,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ COMMANDS = {
     "lattices": ["train", "train"],
     "training": ["train", "train", "train", "ner-runs"],
     "reports": ["ner-report", "ner-threshold"],
-    "prediction": ["predict", "ner-interactive", "ner-export"],
+    "prediction": ["predict", "ner-interactive", "ner-export", "ner-export"],
     "bulk": ["ner-bulk"],
 }
 DOWNLOAD = "allennlp ner-data download cluener --accept-licence cluener"
@@ -57,6 +58,8 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             if command in run:
                 continue
             run.add(command)
+            if "--to spacy" in command and find_spec("thinc") is None:
+                continue
             assert command.endswith(" --include-package ner_plugins")
             command = command.replace("data/cluener", "fixtures/sample").replace("runs/", f"{short}/")
             command = command.replace("tuned.tar.gz", str(short / "tuned.tar.gz"))
@@ -73,7 +76,7 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             assert done.returncode == 0, done.stdout + done.stderr
             if arguments[0] == "predict" and "--silent" not in arguments:
                 prediction = json.loads(done.stdout)
-    assert len(run) == 15
+    assert len(run) == 16
     assert json.loads((short / "output.jsonl").read_text(encoding="utf-8"))["text"] == "刘晓燕去了北京"
     assert list((short / "mine/bulk").glob("part-*.parquet"))
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")

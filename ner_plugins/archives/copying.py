@@ -1,17 +1,21 @@
-"""Copying a model archive with other thresholds in its configuration."""
+"""Copying models: an archive with other thresholds in its configuration, or any model into a folder."""
 
 import copy
 import gzip
 import io
 import json
 import os
+import shutil
 import tarfile
+from pathlib import Path
 from typing import Any, Mapping
 
-from ner_plugins.archives.writing import COMPRESSION
+from ner_plugins.archives.writing import COMPRESSION, archive_model
 from ner_plugins.errors import ArchiveError
+from ner_plugins.files.atomic import atomic_path
 
 _CONFIG = "config.json"
+_ARCHIVE, _FOLDER = "model.tar.gz", "model"
 
 
 def copy_with_thresholds(archive: str, copied: str, thresholds: Mapping[str, float]) -> None:
@@ -62,3 +66,37 @@ def _with_thresholds(config: bytes, thresholds: Mapping[str, float], archive: st
     except (ValueError, TypeError, KeyError) as error:
         raise ArchiveError(f"{archive}: its {_CONFIG} is not a configuration that `allennlp train` wrote") from error
     return json.dumps(parsed, indent=4, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def copy_model(path: str, folder: "os.PathLike[str]") -> str:
+    """
+    Copy a model into a folder.
+
+    # Parameters
+
+    path : `str`
+        An archive, the folder of a run, which is archived, or any other folder of a model, which is copied as it is.
+    folder : `os.PathLike[str]`
+
+    # Returns
+
+    `str`
+        The name of the copy in `folder`.
+    """
+    from allennlp.common.file_utils import cached_path
+
+    source = Path(path if os.path.exists(path) else cached_path(path))
+    if source.is_file():
+        target = Path(folder, _ARCHIVE)
+        if not (target.exists() and target.samefile(source)):
+            with atomic_path(target) as partial:
+                shutil.copyfile(source, partial)
+        return _ARCHIVE
+    weights = next((name for name in ("weights.th", "best.th") if (source / name).is_file()), None)
+    if weights is not None and (source / _CONFIG).is_file():
+        archive_model(source, weights, Path(folder, _ARCHIVE))
+        return _ARCHIVE
+    target = Path(folder, _FOLDER)
+    if not (target.exists() and target.samefile(source)):
+        shutil.copytree(source, target)
+    return _FOLDER

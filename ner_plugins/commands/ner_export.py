@@ -33,6 +33,9 @@ class NerExportCommand(Subcommand):
             "--max-loss", type=float, default=0.3, metavar="POINTS",
             help="refuse a quantized model that loses more micro F1 on the --dev data (default: 0.3 points)",
         )  # fmt: skip
+        subparser.add_argument(
+            "--language", metavar="CODE", help="the texts' language, such as zh (default: that of the reader's corpus)"
+        )
         subparser.add_argument("--overrides", default="", help="JSON that overrides the archive's configuration")
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         subparser.set_defaults(func=export_from_args)
@@ -54,14 +57,13 @@ def export_from_args(args: argparse.Namespace) -> None:
     from ner_plugins.exports.run import check_folder, check_options, export
     from ner_plugins.exports.target import ExportOptions, ExportSource
 
-    options = ExportOptions(args.dev, args.quantize, args.max_loss)
+    options = ExportOptions(args.dev, args.quantize, args.max_loss, args.language)
     check_folder(args.output)
     check_options(args.to, options)
     path = str(cached_path(args.archive_file))
     archive = load_ours(path, -1, args.overrides)
-    source = ExportSource(
-        path, archive.model.eval(), archive.validation_dataset_reader, archive.config.as_dict(quiet=True)
-    )
+    config = archive.config.as_dict(quiet=True)
+    source = ExportSource(path, archive.model.eval(), archive.validation_dataset_reader, config, args.overrides)
     manifest = export(source, args.output, args.to, options)
     measured = manifest.details.get("measured", {})
     for kind, value in measured.get("micro_f1", {}).items():

@@ -8,4 +8,8 @@ TARGETS: dict[str, ExportTarget] = {
         "for onnxruntime, without torch and AllenNLP",
         frozenset({"dev", "quantize", "max_loss"}),
     ),
+    "huggingface": ExportTarget(
+        "ner_plugins.exports.huggingface", "for AutoModelForTokenClassification and pipeline of Transformers"
+    ),
+    "spacy": ExportTarget("ner_plugins.exports.spacy_pipeline", "a pipeline for spacy.load"),
 }

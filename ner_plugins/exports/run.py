@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ner_plugins.archives.digest import archive_digest
 from ner_plugins.errors import ConfigError
+from ner_plugins.exports.model_card import write_card
 from ner_plugins.exports.registry import TARGETS
 from ner_plugins.exports.target import ExportOptions, ExportSource
 from ner_plugins.files.atomic import atomic_folder
@@ -41,7 +42,7 @@ def check_options(target: str, options: ExportOptions) -> None:
     """
     if target not in TARGETS:
         raise ConfigError(f"there is no export target {target!r}; there are {', '.join(sorted(TARGETS))}")
-    taken = TARGETS[target].options
+    taken = TARGETS[target].options | {"language"}
     for field in fields(options):
         if field.name not in taken and getattr(options, field.name) != field.default:
             raise ConfigError(f"--{field.name.replace('_', '-')} has no effect with --to {target}: remove it")
@@ -74,6 +75,8 @@ def export(source: ExportSource, folder: str, target: str, options: ExportOption
     check_options(target, options)
     with atomic_folder(folder) as partial:
         details = TARGETS[target].export(source, Path(partial), options)
+        card = os.path.basename(os.path.abspath(folder))
+        write_card(source, Path(partial), target, details, card, options.language)
         name = os.path.basename(os.path.abspath(source.path))
         manifest = ExportManifest(target, list(source.model.types), archive_digest(source.path), name, details=details)
         manifest.write(partial)

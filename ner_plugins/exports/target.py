@@ -25,18 +25,21 @@ class ExportSource:
         The one that reads texts to predict.
     config : `Mapping[str, Any]`
         The archive's configuration.
+    overrides : `str`, optional (default=`""`)
+        JSON of the changes that it was loaded with.
     """
 
     path: str
     model: "NerModel"
     reader: "NerDatasetReader"
     config: Mapping[str, Any]
+    overrides: str = ""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
     """
-    The options of an export. A target names those that it takes (`ExportTarget.options`).
+    The options of an export. A target names those that it takes (`ExportTarget.options`); all take `language`.
 
     # Parameters
 
@@ -46,11 +49,14 @@ class ExportOptions:
         `int8`.
     max_loss : `float`, optional (default=`0.3`)
         The greatest loss of micro F1 by quantization, in points (hundredths).
+    language : `Optional[str]`, optional (default=`None`)
+        The code of the texts' language, such as `zh`; `None` for that of the reader's corpus, if it is of one.
     """
 
     dev: Optional[str] = None
     quantize: Optional[str] = None
     max_loss: float = 0.3
+    language: Optional[str] = None
 
 
 ExportFunction = Callable[[ExportSource, Path, ExportOptions], Mapping[str, Any]]

@@ -79,7 +79,7 @@ class TagsHead(Head):
         negative_sampling: Optional[NegativeSampling] = None,
     ) -> None:
         super().__init__(encoding_dim, types)
-        self.decoder = decoder
+        self.decoder, self.constrained = decoder, constrain
         self._refuse_what_has_no_effect(constrain, constrain_training, reduction, loss, negative_sampling)
         self.tag_set = TagSet(self.types, scheme)
         self.tag_projection = make_tag_scorer(tag_head, encoding_dim, self.tag_set)

@@ -18,7 +18,7 @@ from ner_plugins.pretrained.encoder import (
     read_pretrained,
 )
 
-_SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _TOKENIZER_FILE = "tokenizer.json"
 _SETTINGS_FILE = "tokenizer_config.json"
 # With any of these next to it, a vocab.txt is not a plain WordPiece vocabulary.
@@ -280,7 +280,7 @@ def _save_encoder(assets: Assets, model_name: str, tokenizer: Any) -> None:
     """
 
     def write(folder: Path) -> None:
-        settings: dict[str, Any] = {name: getattr(tokenizer, name) for name in _SPECIAL_TOKENS}
+        settings: dict[str, Any] = {name: getattr(tokenizer, name) for name in SPECIAL_TOKENS}
         settings = {name: str(token) for name, token in settings.items() if token is not None}
         settings["model_max_length"] = tokenizer.model_max_length
         settings["clean_up_tokenization_spaces"] = False

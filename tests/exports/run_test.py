@@ -54,7 +54,7 @@ def test_a_new_folder_with_a_manifest(tmp_path: Path, empty: bool, capsys: pytes
         folder.mkdir()
     run(ARCHIVE, "-o", folder, "--dev", "d")
     assert SEEN[-1].dev == "d" and os.listdir(tmp_path) == [folder.name]
-    assert sorted(os.listdir(folder)) == [MANIFEST, "types.txt"]
+    assert sorted(os.listdir(folder)) == ["README.md", MANIFEST, "types.txt"]
     manifest = ExportManifest.read(folder)
     assert (folder / "types.txt").read_text().split() == manifest.types
     assert (manifest.target, manifest.archive) == ("listed", "biaffine.tar.gz")

@@ -1,0 +1,16 @@
+"""The language of a model, as far as its archive says."""
+
+from typing import Any, Mapping, Optional
+
+LANGUAGES = {
+    "ccks_address": "zh", "cluener": "zh", "msra": "zh", "ontonotes4": "zh", "peoples_daily": "zh", "resume": "zh",
+    "weibo": "zh", "klp": "ko", "kmou": "ko", "conll2003_ner": "en", "germeval": "de",
+}  # fmt: skip
+"""The ISO 639-1 code of the corpora that have a reader of their own."""
+
+
+def language_of(config: Mapping[str, Any]) -> Optional[str]:
+    """The code of the language of an archive's data, by the reader of its configuration; `None` if that reads any."""
+    reader = config.get("dataset_reader")
+    name = reader.get("type") if isinstance(reader, Mapping) else reader
+    return LANGUAGES.get(str(name))
