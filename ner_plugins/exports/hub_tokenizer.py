@@ -60,7 +60,7 @@ def hub_tokenizer(reader: NerDatasetReader, max_length: int) -> Any:
     pipeline = json.loads(indexer.tokenizer.backend_tokenizer.to_str())
     if isinstance(reader.tokenizer, NerCharacterTokenizer):
         _split_characters(pipeline)
-    lowers = reader.tokenizer._lower if isinstance(reader.tokenizer, NerSubwordTokenizer) else indexer.lowercase
+    lowers = reader.tokenizer.lowers if isinstance(reader.tokenizer, NerSubwordTokenizer) else indexer.lowercase
     if lowers:
         pipeline["normalizer"] = _sequence("normalizers", {"type": "Lowercase"}, pipeline["normalizer"])
     backend = Tokenizer.from_str(json.dumps(pipeline))
