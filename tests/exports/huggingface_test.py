@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 from export_sources import SENTENCES, source_of
+from fitted_archive import run_here
 from tiny_encoders import FAMILIES
 
+from ner_plugins.commands.ner_export import NerExportCommand
 from ner_plugins.errors import ConfigError
 from ner_plugins.exports.huggingface import export, model_scores, pooled_logits
 from ner_plugins.exports.target import ExportOptions, ExportSource
@@ -139,6 +141,13 @@ def test_sub_words_are_what_the_tokenizer_makes_of_the_text(folder: Path, tmp_pa
 def test_models_that_average_pieces_have_no_strategy(folder: Path, tmp_path: Path) -> None:
     details = export(source_of(folder, family="roberta"), tmp_path, ExportOptions())
     assert details["aggregation_strategy"] is None and details["pooling"] == "mean"
+
+
+def test_the_command_refuses_other_models_and_writes_nothing(tmp_path: Path, repository: Path) -> None:
+    archive = repository / "fixtures/archives/biaffine.tar.gz"
+    with pytest.raises(ConfigError, match="its head BiaffineHead scores spans"):
+        run_here(NerExportCommand(), "ner-export", archive, "-o", tmp_path / "out", "--to", "huggingface")
+    assert not any(tmp_path.iterdir())
 
 
 def test_other_scores_are_found_out(folder: Path, tmp_path: Path) -> None:

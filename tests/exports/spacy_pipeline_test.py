@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fitted_archive import fitted_archive
+from fitted_archive import fitted_archive, run_here
 
+from ner_plugins.commands.ner_export import NerExportCommand
 from ner_plugins.errors import ArchiveError, ConfigError
 from ner_plugins.exports.spacy_component import NerComponent
 from ner_plugins.exports.spacy_pipeline import export, import_spacy
@@ -45,7 +46,7 @@ def tagger(archive: Path) -> Tagger:
 @pytest.fixture(scope="module")
 def source(archive: Path, tagger: Tagger) -> ExportSource:
     backend: Any = tagger.backend
-    config = {"dataset_reader": {"type": "cluener"}}
+    config = json.loads((archive.parent / "config.json").read_text(encoding="utf-8"))
     return ExportSource(str(archive), backend.model, backend.reader, config)
 
 
@@ -154,6 +155,32 @@ def test_models_of_words_keep_the_words_of_the_language(spacy: Any, source: Expo
     assert export(unknown, tmp_path / "any", ExportOptions())["language"] == "xx"
     with pytest.raises(ConfigError, match="--language klingon: spaCy cannot load"):
         export(unknown, tmp_path / "none", ExportOptions(language="klingon"))
+
+
+def test_a_model_that_was_exported_to_onnx(spacy: Any, source: ExportSource, tagger: Tagger, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    pytest.importorskip("onnxscript", reason="needs onnxscript")
+    from ner_plugins.exports.run import export as export_to
+
+    export_to(source, str(tmp_path / "onnx"), "onnx", ExportOptions())
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("ner_plugins", config={"path": str(tmp_path / "onnx")})
+    nlp.to_disk(tmp_path / "pipeline")
+    shutil.rmtree(tmp_path / "onnx")
+    again = spacy.load(tmp_path / "pipeline")
+    assert [in_ents(doc) for doc in again.pipe(TEXTS[:9])] == [of(tagger, text) for text in TEXTS[:9]]
+
+
+def test_the_command_writes_the_pipeline_with_a_card(spacy: Any, archive: Path, tagger: Tagger, tmp_path: Path) -> None:
+    overrides = '{"model.thresholds": 0.4}'
+    arguments = (archive, "-o", tmp_path / "out", "--to", "spacy", "--language", "ko", "--overrides", overrides)
+    run_here(NerExportCommand(), "ner-export", *arguments)
+    nlp = spacy.load(tmp_path / "out")
+    assert nlp.lang == "ko"
+    expected = tagger.with_options(thresholds=0.4)
+    assert [in_ents(nlp(text)) for text in TEXTS[:5]] == [of(expected, text) for text in TEXTS[:5]]
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert "\nlanguage: ko\nlibrary_name: spacy\n" in card and 'spacy.load("out")' in card
 
 
 def test_spans_in_processes(spacy: Any, exported: Path, tagger: Tagger) -> None:
