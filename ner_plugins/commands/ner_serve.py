@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import gc
 import logging
+import os
 from typing import Any
 
 from allennlp.commands.subcommand import Subcommand
@@ -12,7 +13,7 @@ from ner_plugins.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-CONNECTIONS = 65_536
+CONNECTIONS, SHAPES = 65_536, "16"
 DESCRIPTION = "Serve models over HTTP, with a web page. Loopback only, unless --host is given."
 
 
@@ -80,6 +81,9 @@ def serve_from_args(args: argparse.Namespace) -> None:
         list(places), lambda name: Tagger.from_path(places[name], device=args.cuda_device), limits,
         token_of_environment(), args.cors_origin, args.access_log,
     )  # fmt: skip
+    # oneDNN keeps what it has compiled for each of the last 1,024 shapes of a batch. For texts of many lengths that is
+    # some hundred megabytes, which grow for hours. It reads this when torch first computes.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", SHAPES)
     _allow_many_connections()
     with listening_socket(args.host, args.port) as listener:
         if not is_loopback(listener) and state.token is None:

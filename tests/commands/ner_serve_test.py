@@ -134,10 +134,13 @@ def test_the_guides_first_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
     started: list[NerServer] = []
     monkeypatch.setattr(NerServer, "serve_on", lambda self, listener: started.append(self))
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "")
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
     command = documents.commands(GUIDE)[0]
     name, *arguments = shlex.split(command.removesuffix(" --include-package ner_plugins"))[1:]
     run_here(NerServeCommand(), name, *arguments, "--port", "0")
     assert started[0].state.names == ["mine"] and started[0].state.limits == Limits()
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "16"  # so that memory stays flat
 
 
 def test_the_guides_code_and_curl(tmp_path: Path) -> None:
