@@ -29,6 +29,7 @@ TEST = [
     "ray",  # ner-bulk
     "ruff",  # checks style
     "schemathesis",  # requests from the server's own description
+    "spacy",  # DocBins, and the component ner_plugins
 ]
 DOCS = [
     "mkdocs",  # builds the site from docs/

@@ -94,9 +94,9 @@ def test_words_are_tokens_with_their_spaces(spacy: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "sentence, message",
     [
-        (Sentence("a\ud800", ()), "a lone surrogate"),
-        (Sentence("", None), "neither text nor gold"),
-        (Sentence("a", (), 2**70), "more than 64 bits"),
+        (Sentence("a\ud800", ()), "the lone surrogate"),
+        (Sentence("", None), "an empty text without gold"),
+        (Sentence("a", (), 2**70), "exceeds 64 bits"),
     ],
 )
 def test_what_a_docbin_cannot_hold(spacy: Any, tmp_path: Path, sentence: Sentence, message: str) -> None:
