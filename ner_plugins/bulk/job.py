@@ -15,6 +15,7 @@ from ner_plugins.files.atomic import atomic_path
 
 RECORD, LOCK, FORMAT = "_job.json", "_lock", 1
 _NEW = "Name another OUTPUT, or delete this one"
+_HALF = ".partial-"  # what a process that was killed while it wrote the record has left: see `atomic_path`
 _WEIGHTS = ("best.th", "weights.th")
 
 
@@ -59,15 +60,20 @@ class Job:
     def __init__(self, output: str, settings: JobSettings) -> None:
         self.output, self.settings = Path(output), settings
         self.files: list[FileIndex] = []
+        self._look()
+
+    def _look(self) -> None:
+        """Read the record, if there is one."""
         if not self.output.exists():
             return
         if not self.output.is_dir():
-            raise ConfigError(f"{output} is a file: name a folder for the results")
+            raise ConfigError(f"{self.output} is a file: name a folder for the results")
         record = self.output / RECORD
+        names = {one.name for one in self.output.iterdir() if not one.name.startswith(_HALF)}
         if record.exists():
             self._read(record)
-        elif {one.name for one in self.output.iterdir()} - {LOCK}:
-            raise ConfigError(f"{output} is not empty, and is no output of ner-bulk. {_NEW}")
+        elif names - {LOCK}:
+            raise ConfigError(f"{self.output} is not empty, and is no output of ner-bulk. {_NEW}")
 
     @property
     def checkpoint(self) -> Path:
@@ -146,11 +152,12 @@ class Job:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """
-        Make the folder, and keep others from running the job at the same time.
+        Make the folder, and keep others from running the job at the same time. The record is read again, since others
+        may have changed it.
 
         # Raises
 
-        `ConfigError` if another process does.
+        `ConfigError` if another process runs it, or as the constructor.
         """
         import fcntl
 
@@ -162,6 +169,9 @@ class Job:
                 raise ConfigError(f"{self.output}: another ner-bulk is at work on it: wait for it, or end it") from None
             except OSError:
                 pass  # a file system without locks
+            for half in self.output.glob(f"{_HALF}*"):
+                half.unlink()
+            self._look()
             yield
 
 

@@ -79,6 +79,27 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
         Job(str(tmp_path / "empty"), SETTINGS)
 
 
+def test_what_others_did_before_the_lock_counts(tmp_path: Path) -> None:
+    a, b = index("a", "A"), index("b", "B")
+    early = Job(str(tmp_path / "out"), SETTINGS)
+    started(tmp_path / "out", a, b)
+    with early.locked():
+        assert early.take([b, a]) == [1, 0]
+    late, other = Job(str(tmp_path / "new"), SETTINGS), Job(str(tmp_path / "new"), JobSettings("b" * 64, {}))
+    with other.locked():
+        other.write()
+    with pytest.raises(ConfigError, match="belongs to another job"), late.locked():
+        pass
+
+
+def test_a_record_that_was_half_written_is_none(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / ".partial-1-0").write_text("{")
+    assert started(output, index("a", "A")) == [0]
+    assert not list(output.glob(".partial*"))
+
+
 def _try_to_lock(output: Path, found: "multiprocessing.Queue[str]") -> None:
     try:
         with Job(str(output), SETTINGS).locked():
