@@ -213,7 +213,8 @@ class _Running:
     def _session(self) -> Iterator[Plan]:
         """Ray, and the plan for what it has."""
         options = self.options
-        gpus = 0 if options.cpu else _gpus_here() if options.address is None else None
+        cpu = options.cpu or _is_exported(self.archive)
+        gpus = 0 if cpu else _gpus_here() if options.address is None else None
         local = options.actors or gpus or max(1, _cpus_here() // options.threads)
         with ray_session(options.address, local * options.threads + 1, gpus, options.debug):
             actors = local
@@ -221,7 +222,7 @@ class _Running:
                 import ray
 
                 cpus, gpus = cluster_size(ray)
-                gpus = 0 if options.cpu else gpus
+                gpus = 0 if cpu else gpus
                 actors = options.actors or gpus or max(1, (cpus - 1) // options.threads)
             with ended_by_sigterm():
                 yield self._plan(actors, bool(gpus))
@@ -278,6 +279,11 @@ def _shown(counted: RunTally, rows: int, before: int) -> Iterator[list[float]]:
     finally:
         ended.set()
         bar.close()
+
+
+def _is_exported(archive: str) -> bool:
+    """Whether this is the folder of an exported model, which runs on a CPU: see `Tagger.from_path`."""
+    return os.path.isdir(archive) and not os.path.exists(os.path.join(archive, "config.json"))
 
 
 def _cpus_here() -> int:

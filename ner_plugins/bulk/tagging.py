@@ -1,5 +1,6 @@
 """The actor: a model that is loaded once, and tags tables of rows."""
 
+import os
 from typing import Any, Mapping, Optional, Sequence
 
 from ner_plugins.errors import NerError
@@ -16,7 +17,7 @@ class TaggerActor:
     archive : `str`
         See `Tagger.from_path`.
     threads : `Optional[int]`
-        Of torch, on a CPU.
+        Of torch or onnxruntime, on a CPU.
     packages : `Sequence[str]`, optional (default=`()`)
         Packages to import, for classes that the model needs.
     **options
@@ -113,5 +114,6 @@ def _load(archive: str, threads: Optional[int], packages: Sequence[str], options
         if package != "ner_plugins":  # loading an archive imports what it needs of this one
             import_module_and_submodules(package)
     if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # which onnxruntime takes for an exported model
         torch.set_num_threads(threads)
     return Tagger.from_path(archive, **options)

@@ -1,5 +1,6 @@
 """The actor, called directly."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,13 @@ def test_packages_are_imported(archive: Path, tmp_path: Path, monkeypatch: pytes
         TaggerActor(str(archive), None, ["ner_plugins", "package_of_a_user"], device=-1)(table(["a"]))
 
 
-def test_threads_are_set(archive: Path) -> None:
+def test_threads_are_set(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     before = torch.get_num_threads()
     try:
         TaggerActor(str(archive), 3, device=-1)
-        assert torch.get_num_threads() == 3
+        assert torch.get_num_threads() == 3 and os.environ["OMP_NUM_THREADS"] == "3"
     finally:
         torch.set_num_threads(before)
