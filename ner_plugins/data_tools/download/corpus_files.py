@@ -112,6 +112,8 @@ def _is_present(folder: Path, file: PublishedFile) -> bool:
     path = folder / file.name
     if not path.exists():
         return False
+    if not path.is_file():  # a device may have no end
+        raise _in_the_way(path)
     if _measure(file, {file.name: path}) != _expected(file):
         raise _in_the_way(path)
     return True

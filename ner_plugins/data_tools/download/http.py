@@ -161,7 +161,7 @@ class _Partial:
     def _read_about(self) -> Optional[dict[str, Any]]:
         try:
             value = json.loads(self._about.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
@@ -218,18 +218,24 @@ def discard(part: Path) -> None:
 def _redirected(address: str, target: str) -> str:
     old, new = urlsplit(address), urlsplit(target)
     if new.scheme != "https" and (new.scheme, new.netloc) != (old.scheme, old.netloc):
+        target = _printable(target)
         raise DownloadError(f"{address}: redirected to {target}, but only https and the same host are followed")
     return target
 
 
 def _check_status(address: str, response: requests.Response) -> None:
     status = response.status_code
-    problem = f"the server answered {status} {response.reason or ''}".rstrip()
+    problem = f"the server answered {status} {_printable(response.reason or '')}".rstrip()
     if status in (408, 429) or status >= 500:
         wait = response.headers.get("Retry-After", "")
         raise _TransientError(problem, float(wait) if re.fullmatch(r"\d{1,6}", wait) else None)
     if status not in (200, 206, 416):
         raise DownloadError(f"{address}: {problem}. It may have moved, or no longer be public")
+
+
+def _printable(text: str) -> str:
+    """What a server wrote, without characters that control a terminal."""
+    return "".join(character for character in text if character.isprintable())
 
 
 def _check_length(
@@ -255,7 +261,7 @@ def _network_errors(address: str) -> Iterator[None]:
         raise DownloadError(f"{address}: no secure connection: {error}") from None
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         raise _TransientError(f"no connection, or a broken one ({_root(error)})") from None
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # an address or a header that is none
         raise DownloadError(f"{address}: {error}") from None
 
 

@@ -115,6 +115,14 @@ def test_a_wrong_checksum_keeps_nothing(server, corpus, tmp_path, resumed):
     assert files(tmp_path / "d") == {}
 
 
+@pytest.mark.parametrize("device", ["/dev/zero", "/"])
+def test_a_target_that_is_no_file_is_not_read(server, corpus, tmp_path, device):
+    (tmp_path / "dev.txt").symlink_to(device)
+    with pytest.raises(DownloadError, match=r"dev.txt exists, but is not the published file. Move it away"):
+        get(corpus, tmp_path)
+    assert (tmp_path / "dev.txt").is_symlink()
+
+
 def test_another_file_of_the_name_is_never_replaced(server, corpus, tmp_path):
     (tmp_path / "dev.txt").write_bytes(b"mine")
     with pytest.raises(DownloadError, match=r"dev.txt exists, but is not the published file. Move it away"):

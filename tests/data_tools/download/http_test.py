@@ -233,6 +233,39 @@ def test_redirects_elsewhere_are_refused(server, part, fetcher, target):
     assert len(server.requests) == 1 and not part.exists()
 
 
+def test_a_redirect_to_what_is_no_address(server, part, fetcher):
+    server.answers.append(status(302, Location="http://["))
+    with pytest.raises(DownloadError, match=r"/a: Invalid"):
+        fetcher.fetch(f"{server.address}/a", part, MANY)
+
+
+def test_the_answer_of_a_server_does_not_control_the_terminal(server, part, fetcher):
+    def answer(handler, body):
+        handler.send_response(404, "Not\x1b[31m \x07Found")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    server.answers.append(answer)
+    with pytest.raises(DownloadError, match=re.escape("answered 404 Not[31m Found. It may")):
+        fetcher.fetch(f"{server.address}/a", part, MANY)
+
+
+@pytest.mark.parametrize(
+    "about",
+    ["[" * 100_000, '{"address": "ADDRESS", "validator": "日"}', '{"address": "ADDRESS", "validator": "a\\nb"}'],
+)
+def test_a_damaged_record_of_a_part(server, part, fetcher, about):
+    """It begins anew, or says what is wrong."""
+    part.write_bytes(BODY[:10])
+    part.with_name("a.part.json").write_text(about.replace("ADDRESS", f"{server.address}/a"), encoding="utf-8")
+    try:
+        fetcher.fetch(f"{server.address}/a", part, MANY)
+    except DownloadError as error:
+        assert f"{server.address}/a: " in str(error)
+    else:
+        assert part.read_bytes() == BODY
+
+
 def test_redirects_without_end(server, part, fetcher):
     server.answers += [status(302, Location="/a")] * 9
     with pytest.raises(DownloadError, match="more than 5 redirects"):
