@@ -2,10 +2,11 @@
 
 import importlib
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from forked import run_instead
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,6 +50,15 @@ def test_generated_lattices_are_as_dense_as_is_said(flat: ModuleType) -> None:
     assert max(last for _, last, _ in spans) < 5000
 
 
+def test_a_step_in_another_process(flat: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forked one has its parent's memory, so nothing is compared."""
+    monkeypatch.setattr(flat, "subprocess", SimpleNamespace(run=run_instead))
+    for of_us in (True, False):
+        megabytes, *_ = flat.in_child(flat.Side(of_us, "two"), 2, 60, "cpu", flat.GENERATED)
+        assert megabytes >= 0
+
+
+@pytest.mark.exhaustive
 def test_memory_of_a_step_in_a_process_of_its_own(flat: ModuleType) -> None:
     ours, literal = (flat.in_child(flat.Side(of_us, "two"), 4, 60, "cpu", flat.GENERATED)[0] for of_us in (True, False))
     assert 0 < ours < literal

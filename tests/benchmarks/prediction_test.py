@@ -3,10 +3,12 @@
 import importlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from forked import run_instead
 from tiny_encoders import make_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,8 +62,9 @@ def test_sides_take_turns_and_are_compared_with_the_best(script, archive: Path, 
     assert [row[-1] for row in prediction.rows_of(made)] == ["", "", "**2.00**", "", "**2.00**"]
 
 
-def test_loading_adds_up_its_steps(script, archive: Path) -> None:
+def test_loading_adds_up_its_steps(script, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loading = script("loading")
+    monkeypatch.setattr(loading, "subprocess", SimpleNamespace(run=run_instead))
     steps = loading.run(ROOT, str(archive))
     assert len(steps) == len(loading.STEPS) and all(clock > 0 for clock, _ in steps)
     rows = loading.rows_of({"a": [[(1.0, 0.5), (2.0, 1.0), (9.0, 9.0)], [(2.0, 1.0), (4.0, 3.0), (1.0, 1.0)]]})

@@ -1,12 +1,11 @@
 """The measuring script of structured inference, at sizes that measure nothing."""
 
 import importlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from forked import run_forked
 
 from ner_plugins.modules.crf import ConditionalRandomField
 
@@ -113,6 +112,6 @@ def test_tables(structured) -> None:
 
 
 def test_first_use_is_told() -> None:
-    command = [sys.executable, str(ROOT / "benchmarks/structured.py"), "--first-use"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    """It is measured in a fresh process; this one has used them already."""
+    done = run_forked("--first-use", script=ROOT / "benchmarks/structured.py")
     assert done.returncode == 0 and 0 < float(done.stdout) < 600, done.stderr

@@ -22,7 +22,7 @@ def gpu_check() -> Any:
 
 
 def test_a_model_is_trained_and_its_predictions_are_compared(gpu_check, tmp_path, capsys, monkeypatch) -> None:
-    monkeypatch.setenv("NER_EPOCHS", "1")
+    monkeypatch.setattr(gpu_check, "SENTENCES", 40)
     arguments = gpu_check.arguments_of(
         ["--device", "cpu", "--out", str(tmp_path), "--models", "crf_tagger", "--precisions", "float32"]
     )
