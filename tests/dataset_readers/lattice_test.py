@@ -15,6 +15,7 @@ from allennlp.data import Batch, Vocabulary
 from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.models.archival import archive_model, load_archive
 from allennlp_command import run_command
+from forked import context
 
 from ner_plugins.dataset_readers import CluenerReader
 from ner_plugins.errors import ArchiveError
@@ -90,13 +91,26 @@ def lattices(vocabulary, **options):
     return found, counter
 
 
-def test_workers_make_the_same_lattices(vocabulary):
-    expected = lattices(vocabulary)
+@pytest.fixture(scope="module")
+def lattices_of_one_process(vocabulary):
+    return lattices(vocabulary)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"start_method": "fork"},
+        {"start_method": "fork", "max_instances_in_memory": 8},  # workers make batches
+        {"start_method": "forkserver"},  # gets the reader pickled, as a spawned one does
+        pytest.param({"start_method": "spawn"}, marks=pytest.mark.exhaustive),
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+def test_workers_make_the_same_lattices(options, vocabulary, lattices_of_one_process):
+    context()  # what a forkserver forks from
+    expected = lattices_of_one_process
     assert len(expected[0]) == 60 and sum(len(lattice["words"][0]) for lattice in expected[0].values()) > 200
-    for start_method in ("fork", "spawn"):
-        assert lattices(vocabulary, num_workers=2, start_method=start_method) == expected
-    batches = {"num_workers": 2, "start_method": "fork", "max_instances_in_memory": 8}
-    assert lattices(vocabulary, **batches) == expected
+    assert lattices(vocabulary, num_workers=2, **options) == expected
 
 
 def test_vocabulary(vocabulary):
@@ -214,7 +228,14 @@ def test_an_archive_without_its_lexicon(trained, tmp_path):
 
 def test_importing_any_module_first():
     """The lexicon is a part of readers, and reads files as they do: neither may depend on being imported second."""
-    modules = ("lexicon", "fields")
-    programs = [f"import ner_plugins.{module} as found; assert found" for module in modules]
-    runs = [subprocess.Popen([sys.executable, "-c", program]) for program in programs]
-    assert [run.wait() for run in runs] == [0, 0]
+    program = """
+import importlib, os, sys
+import ner_plugins, allennlp.data
+modules = ["ner_plugins.lexicon", "ner_plugins.fields"]
+assert not set(modules) & set(sys.modules)
+child = os.fork()
+importlib.import_module(modules[child == 0])
+if child:
+    sys.exit(os.waitpid(child, 0)[1])
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

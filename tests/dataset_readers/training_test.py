@@ -72,15 +72,22 @@ def test_on_the_fixtures(name, folder, corpus, options, tmp_path, monkeypatch):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("decoding", ["flat_greedy", "nested"])
 @pytest.mark.parametrize(
-    ("name", "folder", "corpus", "options"),
-    [reader for reader in READERS if reader[2]],
-    ids=[id_ for id_, reader in zip(IDS, READERS, strict=True) if reader[2]],
+    "many", [pytest.param(60, id=""), pytest.param(200, marks=pytest.mark.exhaustive, id="many")]
+)
+@pytest.mark.parametrize(
+    ("name", "folder", "corpus", "options", "decoding"),
+    [
+        pytest.param(*reader, decoding, id=f"{id_}-{decoding}", marks=() if usual else pytest.mark.exhaustive)
+        for id_, reader in zip(IDS, READERS, strict=True)
+        for decoding in ("flat_greedy", "nested")
+        for usual in [(decoding == "nested") == (reader[0] in ("germeval", "cluener"))]
+        if reader[2]
+    ],
 )
 def test_on_the_first_sentences_of_real_corpora(
-    name, folder, corpus, options, decoding, tmp_path, monkeypatch, shared_data
+    name, folder, corpus, options, decoding, many, tmp_path, monkeypatch, shared_data
 ):
     monkeypatch.chdir(ROOT)
-    many = 6 if options.get("document_level") else 200
+    many = min(many, 6) if options.get("document_level") else many
     train_and_predict({"type": name, **options}, f"{shared_data}/{corpus}", decoding, tmp_path / "run", many)

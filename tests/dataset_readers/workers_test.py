@@ -147,7 +147,7 @@ def troubled(tmp_path):
     return str(path)
 
 
-@pytest.mark.parametrize("start_method", [None, "fork", "spawn"])
+@pytest.mark.parametrize("start_method", [None, *FORK_AND_MAYBE_SPAWN])
 def test_each_thing_is_reported_once(troubled, tmp_path, start_method):
     reader = CluenerReader(tokenizer=NerWordTokenizer(), on_error="skip", entity_types=["X", "Z"])
     options = {} if start_method is None else {"num_workers": 2, "start_method": start_method}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from fitted_archive import fitted_archive
+from forked import context
 from gpu_cases import DECODERS, build_with_reader
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -165,8 +166,10 @@ def test_in_a_forked_process_after_threads_were_used(tagger: Tagger) -> None:
     check_equal(queue.get(), expected * 20)
 
 
-def test_in_a_spawned_process(tagger: Tagger) -> None:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+@pytest.mark.parametrize("start", ["forkserver", pytest.param("spawn", marks=pytest.mark.exhaustive)])
+def test_in_another_process_that_unpickles_it(start: str, tagger: Tagger) -> None:
+    mp_context = context() if start == "forkserver" else multiprocessing.get_context(start)
+    with ProcessPoolExecutor(1, mp_context=mp_context) as pool:
         check_equal(pool.submit(tagger, SENTENCES).result(timeout=120), tagger(SENTENCES))
 
 
