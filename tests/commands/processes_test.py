@@ -5,12 +5,29 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from forked import context
 
 import ner_plugins  # noqa: F401  (before anything imports allennlp)
+from ner_plugins.commands import processes
 from ner_plugins.commands.processes import ProcessError, run
 from ner_plugins.errors import ConfigError
+
+
+@pytest.fixture(params=["forked", pytest.param("spawned", marks=pytest.mark.exhaustive)], autouse=True)
+def started(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spawned processes import everything anew, for seconds; forked ones run the same code."""
+    start = processes.start_processes
+
+    def fork(*args: Any, start_method: str, **options: Any) -> Any:
+        assert start_method == "spawn"
+        context()  # what it forks from
+        return start(*args, start_method="forkserver", **options)
+
+    if request.param == "forked":
+        monkeypatch.setattr(processes, "start_processes", fork)
 
 
 def note(process: int, folder: str) -> None:

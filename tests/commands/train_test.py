@@ -1,6 +1,7 @@
 """`allennlp train`, as a user runs it."""
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from forked import ROOT, Forked
 
 OURS = ["--include-package", "ner_plugins"]
 CONFIG = "training_config/biaffine.jsonnet"
@@ -148,32 +150,48 @@ def test_debug_shows_the_traceback(allennlp, tmp_path: Path) -> None:
         assert done.returncode != 0 and "Traceback" in done.stderr
 
 
-@pytest.mark.parametrize("stop, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_a_signal_stops_can_be_recovered(
-    stop: int, status: int, tmp_path: Path, allennlp, repository: Path
-) -> None:
-    overrides = json.dumps({"model.projection.dim": 16, "dataset_reader.max_instances": 40, "trainer.cuda_device": -1})
-    script = str(Path(sys.executable).with_name("allennlp"))
-    command = [script, "train", CONFIG, "-s", str(tmp_path / "run"), "-o", overrides, *OURS]
-    process = subprocess.Popen(
-        command,
-        cwd=repository,
+def _fresh(command: list[str]) -> subprocess.Popen:
+    """The command as a process that a shell starts in the foreground."""
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("allennlp")), *command],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background jobs, of which these tests may be one, ignore it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def _stopped(command: list[str], stop: int, moment: Path, forked: bool) -> tuple[int, str]:
+    """Send a signal to the running command as soon as there is a file; returns its status and what it wrote."""
+    process = Forked(command) if forked else _fresh(command)
+    alive = process.process.is_alive if isinstance(process, Forked) else lambda: process.poll() is None
     deadline = time.time() + 120
-    while not (tmp_path / "run/metrics_epoch_1.json").exists() and time.time() < deadline:
-        assert process.poll() is None, process.communicate()
+    while not moment.exists() and time.time() < deadline:
+        assert alive()
         time.sleep(0.05)
+    if isinstance(process, Forked):
+        os.kill(process.process.pid, stop)
+        done = process.wait()
+        return done.returncode, done.stderr
     process.send_signal(stop)
     _, err = process.communicate(timeout=120)
-    assert process.returncode == status, err
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("forked", [True, pytest.param(False, marks=pytest.mark.exhaustive)], ids=["forked", "afresh"])
+@pytest.mark.parametrize("stop, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupt", "end"])
+def test_a_run_that_a_signal_stops_can_be_recovered(
+    stop: int, status: int, forked: bool, tmp_path: Path, allennlp
+) -> None:
+    overrides = json.dumps({"model.projection.dim": 16, "dataset_reader.max_instances": 40, "trainer.cuda_device": -1})
+    command = ["train", CONFIG, "-s", str(tmp_path / "run"), "-o", overrides, *OURS]
+    found, err = _stopped(command, stop, tmp_path / "run/metrics_epoch_1.json", forked)
+    assert found == status, err
     assert "Traceback" not in err
     [hint] = [line.partition("allennlp ")[2] for line in err.splitlines() if line.startswith("stopped;")]
-    assert shlex.split(hint) == [*command[1:], "--recover"]
+    assert shlex.split(hint) == [*command, "--recover"]
     done = allennlp(*shlex.split(hint))
     assert done.returncode == 0, done.stderr
     assert "epoch" in (tmp_path / "run/metrics.json").read_text()

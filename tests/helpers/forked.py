@@ -8,6 +8,7 @@ import atexit
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,7 @@ def _main(arguments: list[str], cwd: str, environment: dict[str, str], folder: P
         os.dup2(file, number)
         os.close(file)
     sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has closed the parent's
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
