@@ -5,7 +5,7 @@ Together they take more than half of the start-up time: scikit-learn and scipy.s
 every auto class of Transformers for one `isinstance`, BERT's code for a table of activations, NLTK for one class, and
 torch's compiler, with SymPy, only for the optimizer to switch it off. An encoder of Transformers brings scikit-learn
 for one way of generating text, torch's distributed tensors, and the compiler for flexible attention; cached-path brings
-the clients of three clouds.
+the clients of three clouds, and tensorboardX those of two.
 """
 
 import functools
@@ -228,6 +228,7 @@ _IMPORTS = {
     "allennlp.modules.transformer.activation_layer": [
         _Import("transformers.models.bert.modeling_bert", "ACT2FN", Deferred("transformers.activations", "ACT2FN"))
     ],
+    "allennlp.training.callbacks.tensorboard": _of("tensorboardX", "SummaryWriter"),
     "allennlp.training.metrics.auc": [_Import("sklearn", "metrics", Deferred("sklearn.metrics"))],
     "allennlp.training.metrics.evalb_bracketing_scorer": [_Import("nltk", "Tree", Deferred("nltk", "Tree"))],
     # `import scipy.stats as stats` looks the module up before the name.

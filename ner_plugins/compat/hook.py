@@ -77,6 +77,7 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("transformers.loss.loss_rt_detr", "around", "compat.deferred", "offered"),
     ("transformers.masking_utils", "around", "compat.deferred", "offered"),
     ("transformers.modeling_utils", "around", "compat.deferred", "offered"),
+    ("allennlp.training.callbacks.tensorboard", "around", "compat.deferred", "offered"),
     ("allennlp.training.metrics.auc", "around", "compat.deferred", "offered"),
     ("allennlp.training.metrics.evalb_bracketing_scorer", "around", "compat.deferred", "offered"),
     ("allennlp.training.metrics.spearman_correlation", "around", "compat.deferred", "offered"),

@@ -20,12 +20,12 @@ def run(*arguments: object) -> None:
 
 
 def test_the_figures_are_those_of_evaluate(
-    allennlp_afresh, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    allennlp, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(repository)
     archive, metrics = fitted_archive(repository), tmp_path / "metrics.json"
     run_here(EvaluateCommand(), "evaluate", archive, DATA, "--output-file", metrics)
-    reported = allennlp_afresh("ner-report", archive, DATA, "-o", tmp_path / "new/report", *OURS, LC_ALL="C")
+    reported = allennlp("ner-report", archive, DATA, "-o", tmp_path / "new/report", *OURS, LC_ALL="C")
     assert reported.returncode == 0, reported.stderr
     expected = json.loads(metrics.read_text())
     del expected["loss"]

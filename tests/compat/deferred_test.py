@@ -11,18 +11,87 @@ import torch
 from ner_plugins.compat import deferred
 from ner_plugins.compat.deferred import Deferred
 
+# What one process imports, step by step: each part prints a line, and begins where the one before it ended.
+PROGRAM = """
+import sys, ner_plugins, allennlp.commands
 
-def test_starting_imports_no_heavy_library() -> None:
-    code = (
-        "import sys, allennlp.commands, ner_plugins\n"
-        "from allennlp.common.util import import_module_and_submodules\n"
-        "import_module_and_submodules('ner_plugins')\n"
-        "heavy = ['sklearn', 'scipy.stats', 'nltk', 'seqeval', 'matplotlib', 'allennlp_models',\n"
-        "         'transformers.models.auto.modeling_auto', 'transformers.models.bert.modeling_bert']\n"
-        "print([name for name in heavy if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert done.stdout.strip() == "[]", done.stderr
+def imported(*names):
+    return [name for name in names if name in sys.modules]
+
+print("parser", imported("ner_plugins.data_tools.corpora", "ner_plugins.data_tools.formats", "matplotlib", "datasets"))
+
+import ner_plugins.modules.crf.crf, ner_plugins.modules.crf.inference
+print("crf", imported("numba", "ner_plugins.kernels.messages"))
+
+from allennlp.common.util import import_module_and_submodules
+import_module_and_submodules('ner_plugins')
+
+print("start", imported('sklearn', 'scipy.stats', 'nltk', 'seqeval', 'matplotlib', 'allennlp_models',
+                        'transformers.models.auto.modeling_auto', 'transformers.models.bert.modeling_bert'))
+
+import allennlp.common.file_utils
+before = imported("google.cloud", "boto3")
+from cached_path.schemes import get_scheme_client, get_supported_schemes
+assert {"gs", "r2", "s3", "http", "https"} <= get_supported_schemes()
+client = get_scheme_client("s3://bucket/key")
+from cached_path.schemes.s3 import S3Client
+assert isinstance(client, S3Client) and "boto3" in sys.modules
+print("clouds", before)
+
+import allennlp.training.optimizers, torch
+from ner_plugins.compat.deferred import _DISABLED
+layer = torch.nn.Linear(2, 1)
+def step():
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    optimizer.zero_grad()
+    optimizer.load_state_dict(optimizer.state_dict())
+    layer(torch.ones(1, 2)).sum().backward()
+step()
+before = imported("torch._dynamo")
+
+from transformers import AutoModel, BertConfig
+config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+model = AutoModel.from_config(config).eval()
+ids = torch.tensor([[1, 2, 3]])
+hidden = model(ids).last_hidden_state
+heavy = imported("sklearn", "scipy.optimize", "torch._dynamo", "torch.distributed.tensor", "sympy")
+from transformers.generation.candidate_generator import roc_curve
+assert roc_curve([0, 1], [0.1, 0.9])[0][0] == 0
+
+import torch._dynamo
+step()
+plain = torch.optim.Optimizer.zero_grad.__wrapped__
+assert getattr(plain, _DISABLED).__module__.startswith("torch"), getattr(plain, _DISABLED)
+print("optimizer", before)
+
+import torch.distributed.tensor
+from torch.distributed.tensor import Replicate, Shard
+assert type(torch.distributed.tensor).__name__ == "module"
+try:
+    from transformers.distributed.tensor_parallel import ALL_PARALLEL_STYLES
+except ImportError:
+    pass  # before Transformers 5
+else:
+    assert isinstance(ALL_PARALLEL_STYLES["colwise"].output_layouts, Shard)
+    assert isinstance(ALL_PARALLEL_STYLES["rowwise"].output_layouts, Replicate)
+after = torch.compile(model, backend="eager")(ids).last_hidden_state
+assert torch.allclose(hidden, after, atol=1e-6)
+print("encoder", heavy)
+"""
+
+
+@pytest.fixture(scope="module")
+def done() -> subprocess.CompletedProcess:
+    surroundings = {**os.environ, "AWS_EC2_METADATA_DISABLED": "true"}  # no search for credentials in the network
+    command = [sys.executable, "-c", PROGRAM]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=surroundings)
+
+
+@pytest.mark.parametrize("part", ["parser", "crf", "start", "clouds", "optimizer", "encoder"])
+def test_nothing_heavy_is_imported_before_it_is_used_and_then_it_works(
+    part: str, done: subprocess.CompletedProcess
+) -> None:
+    assert f"{part} []" in done.stdout.splitlines(), done.stdout + done.stderr
 
 
 def test_the_metrics_that_need_them_work() -> None:
@@ -58,74 +127,7 @@ def test_other_imports_get_the_real_library() -> None:
     assert scipy.stats.spearmanr and sklearn.metrics.roc_curve
 
 
-def test_an_optimizer_is_made_and_run_without_the_compiler_and_with_it() -> None:
-    code = """
-import sys, allennlp.training.optimizers, torch
-from ner_plugins.compat.deferred import _DISABLED
-layer = torch.nn.Linear(2, 1)
-def step():
-    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
-    optimizer.zero_grad()
-    optimizer.load_state_dict(optimizer.state_dict())
-    layer(torch.ones(1, 2)).sum().backward()
-step()
-assert "torch._dynamo" not in sys.modules
-import torch._dynamo
-step()
-plain = torch.optim.Optimizer.zero_grad.__wrapped__
-assert getattr(plain, _DISABLED).__module__.startswith("torch"), getattr(plain, _DISABLED)
-print("ok")
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert done.stdout.strip() == "ok", done.stderr
-
-
-def test_the_clients_of_clouds_are_imported_on_use() -> None:
-    code = """
-import sys, ner_plugins, allennlp.common.file_utils
-print([name for name in ("google.cloud", "boto3") if name in sys.modules])
-from cached_path.schemes import get_scheme_client, get_supported_schemes
-assert {"gs", "r2", "s3", "http", "https"} <= get_supported_schemes()
-client = get_scheme_client("s3://bucket/key")
-from cached_path.schemes.s3 import S3Client
-assert isinstance(client, S3Client) and "boto3" in sys.modules
-print("ok")
-"""
-    surroundings = {**os.environ, "AWS_EC2_METADATA_DISABLED": "true"}  # no search for credentials in the network
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=surroundings)
-    assert done.stdout.split("\n")[:2] == ["[]", "ok"], done.stderr
-
-
-def test_an_encoder_is_built_without_the_compiler_and_scikit_learn_and_works_with_them() -> None:
-    code = """
-import sys, ner_plugins, allennlp, torch
-from transformers import AutoModel, BertConfig
-config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
-model = AutoModel.from_config(config).eval()
-ids = torch.tensor([[1, 2, 3]])
-before = model(ids).last_hidden_state
-heavy = ["sklearn", "scipy.optimize", "torch._dynamo", "torch.distributed.tensor", "sympy"]
-print([name for name in heavy if name in sys.modules])
-from transformers.generation.candidate_generator import roc_curve
-assert roc_curve([0, 1], [0.1, 0.9])[0][0] == 0
-import torch._dynamo, torch.distributed.tensor
-from torch.distributed.tensor import Replicate, Shard
-assert type(torch.distributed.tensor).__name__ == "module"
-try:
-    from transformers.distributed.tensor_parallel import ALL_PARALLEL_STYLES
-except ImportError:
-    pass  # before Transformers 5
-else:
-    assert isinstance(ALL_PARALLEL_STYLES["colwise"].output_layouts, Shard)
-    assert isinstance(ALL_PARALLEL_STYLES["rowwise"].output_layouts, Replicate)
-after = torch.compile(model, backend="eager")(ids).last_hidden_state
-assert torch.allclose(before, after, atol=1e-6)
-print("ok")
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert done.stdout.split("\n")[:2] == ["[]", "ok"], done.stderr
-
-
+@pytest.mark.exhaustive
 def test_a_process_without_allennlp_gets_everything_at_once() -> None:
     code = "import sys, ner_plugins, transformers.masking_utils; print('torch._dynamo' in sys.modules)"
     plain = code.replace("ner_plugins, ", "")
@@ -135,6 +137,15 @@ def test_a_process_without_allennlp_gets_everything_at_once() -> None:
         for one in (code, plain)
     ]  # fmt: skip
     assert found[0] == found[1] != ""
+
+
+def test_without_allennlp_transformers_finds_no_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(deferred._IMPORTS, "transformers.consumer", deferred._of("a_library", "name"))
+    for imported in (True, False):
+        if not imported:
+            monkeypatch.delitem(sys.modules, "allennlp")
+        with deferred.offered("transformers.consumer"):
+            assert ("a_library" in sys.modules) == imported
 
 
 @pytest.mark.parametrize("use", ["a submodule", "another name", "the name itself", "nothing"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import run_forked
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,17 +20,41 @@ REGISTRY = """
 """
 
 
-def python(code: str) -> Any:
-    code = textwrap.dedent(REGISTRY) + textwrap.dedent(code)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+def python(*codes: str) -> Any:
+    """What a fresh process prints last."""
+    command = [sys.executable, "-c", "".join(map(textwrap.dedent, (REGISTRY, *codes)))]
+    return printed(subprocess.run(command, capture_output=True, text=True, timeout=300))
+
+
+def forked(folder: Path, *codes: str) -> Any:
+    """What a process prints that has imported the package and AllenNLP already, and none of its plugins."""
+    script = folder / "program.py"
+    script.write_text("".join(map(textwrap.dedent, (REGISTRY, *codes))), encoding="utf-8")
+    return printed(run_forked(script=script))
+
+
+def printed(done: subprocess.CompletedProcess) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 STOCK = """
+    import sys
     from ner_plugins.compat import hook
-    needed = ("supply_", "nltk_kept_offline")
+    everything, needed = hook.PATCHES, ("supply_", "nltk_kept_offline")
     hook.PATCHES = tuple(p for p in hook.PATCHES if p[3].startswith(needed) and p[3] != "supply_external_variables")
+"""
+
+LATE = """
+    from allennlp.commands.subcommand import Subcommand
+    import allennlp.training
+    before, theirs = names(), Subcommand.by_name("train").__module__
+    hook.PATCHES = everything
+    sys.meta_path = [f for f in sys.meta_path if not isinstance(f, hook._PatchingFinder)]
+    hook.install()
+    from allennlp.training.gradient_descent_trainer import torch
+    patched = [theirs, Subcommand.by_name("train").__module__, torch.load.__module__]
+    print(json.dumps({"names": before, "patched": patched}))
 """
 
 
@@ -40,23 +65,27 @@ LOAD_ALL = """
 """
 
 
+OURS = """
+    from allennlp.common.util import import_module_and_submodules
+    import_module_and_submodules("ner_plugins")
+    print(json.dumps(names()))
+"""
+
+
 @pytest.fixture(scope="module")
 def ours_last() -> dict[str, str]:
     """What is registered if AllenNLP imports all of its plugins first."""
-    ours = """
-        from allennlp.common.util import import_module_and_submodules
-        import_module_and_submodules("ner_plugins")
-        print(json.dumps(names()))
-    """
-    return python(textwrap.dedent(LOAD_ALL) + textwrap.dedent(ours))
+    return python(LOAD_ALL, OURS)
 
 
 @pytest.fixture(scope="module")
-def ours_first() -> dict[str, Any]:
+def ours_first(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What is registered if the plugins follow, which addresses they connect to, and whose `nltk.download` is."""
-    return python(
+    return forked(
+        tmp_path_factory.mktemp("first"),
         """
-        import json, socket
+        import json, socket, sys
+        early = "allennlp_models" in sys.modules
         tried = []
         def refuse(*args, **kwargs):
             tried.append(str(args))
@@ -64,18 +93,25 @@ def ours_first() -> dict[str, Any]:
         socket.socket.connect = refuse
         socket.getaddrinfo = refuse
         from ner_plugins.compat import plugins
-        from allennlp.common.util import import_module_and_submodules
-        import_module_and_submodules("ner_plugins")
         plugins.load_all_plugins()
         import nltk
-        print(json.dumps({"tried": tried, "restored": nltk.download.__module__, "names": names()}))
-        """
+        restored = nltk.download.__module__
+        print(json.dumps({"early": early, "tried": tried, "restored": restored, "names": names()}))
+        """,
     )
 
 
-def test_ours_changes_nothing_that_was_registered(ours_last: dict[str, str]) -> None:
-    before = python(textwrap.dedent(STOCK) + textwrap.dedent(LOAD_ALL) + "print(json.dumps(names()))")
-    after = ours_last
+@pytest.fixture(scope="module")
+def stock() -> dict[str, Any]:
+    """
+    What is registered where AllenNLP was imported unpatched, as on a machine that has every library it asks for; and
+    what a package that is imported late makes of that.
+    """
+    return python(STOCK, LOAD_ALL, LATE)
+
+
+def test_ours_changes_nothing_that_was_registered(ours_first: dict[str, Any], stock: dict[str, Any]) -> None:
+    before, after = stock["names"], ours_first["names"]
     overridden = {name for name in before if after.get(name) != before[name]}
     # Only the commands of the same name and `wandb` take the place of AllenNLP's, and the CRF tagger that of
     # allennlp_models'.
@@ -86,6 +122,17 @@ def test_ours_changes_nothing_that_was_registered(ours_last: dict[str, str]) -> 
     declared = {f"{base}:{name}" for base, names in registered.items() for name in names}
     assert set(after) - set(before) == declared - overridden
     assert declared == {name for name, path in after.items() if path.startswith("ner_plugins.")}
+
+
+def test_a_package_imported_late_patches_what_is_there(stock: dict[str, Any]) -> None:
+    theirs, *patched = stock["patched"]
+    assert not theirs.startswith("ner_plugins")
+    assert patched == ["ner_plugins.commands.train", "ner_plugins.archives.weights"]
+
+
+def test_importing_allennlp_models_downloads_nothing(ours_first: dict[str, Any]) -> None:
+    assert not ours_first["early"]
+    assert ours_first["tried"] == [] and ours_first["restored"].startswith("nltk")
 
 
 @pytest.mark.exhaustive
@@ -103,8 +150,10 @@ def test_a_name_of_allennlp_models_is_found_when_it_is_asked_for() -> None:
         from allennlp.data import DatasetReader
         early = "allennlp_models" in sys.modules
         reader = DatasetReader.from_params(Params({"type": "conll2003"}))
-        names = {"early": early, "model": Model.by_name("crf_tagger").__module__,
-                 "theirs": Model.by_name("allennlp_models.tagging.models.crf_tagger.CrfTagger").__module__,
+        theirs = Model.by_name("allennlp_models.tagging.models.crf_tagger.CrfTagger").__module__
+        first = "ner_plugins.models.named" not in sys.modules
+        names = {"early": early, "theirs": theirs, "theirs_first": first,
+                 "model": Model.by_name("crf_tagger").__module__,
                  "listed": "conll2003" in DatasetReader.list_available(), "reader": type(reader).__name__}
         try:
             DatasetReader.from_params(Params({"type": "conll2004"}))
@@ -115,15 +164,14 @@ def test_a_name_of_allennlp_models_is_found_when_it_is_asked_for() -> None:
     )
     theirs = "allennlp_models.tagging.models.crf_tagger"
     assert found[0] == {
-        "early": False, "model": "ner_plugins.models.named", "theirs": theirs, "listed": True,
+        "early": False, "theirs": theirs, "theirs_first": True, "model": "ner_plugins.models.named", "listed": True,
         "reader": "Conll2003DatasetReader",
     }  # fmt: skip
     assert "conll2004" in found[1] and "'conll2003'" in found[1], "a misspelt one is still an error"
 
 
-@pytest.mark.parametrize(
-    "first", ["allennlp_models.tagging", pytest.param("ner_plugins.models.named", marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("first", ["allennlp_models.tagging", "ner_plugins.models.named"])
 def test_our_crf_tagger_wins_whichever_is_imported_first(first: str) -> None:
     found = python(
         f"""
@@ -138,8 +186,3 @@ def test_our_crf_tagger_wins_whichever_is_imported_first(first: str) -> None:
         """
     )
     assert found == ["ner_plugins.models.named", "allennlp.data.dataset_readers.conll2003"]
-
-
-@pytest.mark.exhaustive
-def test_importing_allennlp_models_downloads_nothing(ours_first: dict[str, Any]) -> None:
-    assert ours_first["tried"] == [] and ours_first["restored"].startswith("nltk")

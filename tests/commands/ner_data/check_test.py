@@ -16,8 +16,8 @@ def run(*arguments: object) -> None:
     check.run(parser.parse_args(list(map(str, arguments))))
 
 
-def test_errors_end_with_status_1(allennlp_afresh) -> None:
-    done = allennlp_afresh("ner-data", "check", "fixtures/problems", "--limit", "1", LC_ALL="C")
+def test_errors_end_with_status_1(allennlp) -> None:
+    done = allennlp("ner-data", "check", "fixtures/problems", "--limit", "1", LC_ALL="C")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("error unreadable: ") and lines[1].startswith("  fixtures/problems/train.json:2: ")

@@ -1,7 +1,6 @@
 """The compiled kernels' arithmetic, and what happens where they cannot be had."""
 
 import logging
-import subprocess
 import sys
 
 import numba
@@ -113,12 +112,3 @@ def test_no_place_for_a_cache(monkeypatch):
 
     monkeypatch.setattr(numba, "njit", njit)
     assert compiling.kernel(max) == (max, {"nogil": True})
-
-
-def test_nothing_is_compiled_or_imported_before_it_is_used():
-    program = (
-        "import sys, ner_plugins.modules.crf.crf, ner_plugins.modules.crf.inference;"
-        "sys.exit(any(name in ('numba', 'ner_plugins.kernels.messages') for name in sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
