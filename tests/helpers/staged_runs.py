@@ -52,11 +52,14 @@ WITHOUT_PICTURE = {"type": "ner_curves", "picture": False}
 
 
 def experiment(*callbacks: dict[str, Any], **trainer: Any) -> dict[str, Any]:
-    """The small experiment with callbacks and trainer settings."""
+    """The small experiment with callbacks and trainer settings; the trainer `ner` draws no picture unless asked for."""
     settings = deepcopy(SMALL)
     settings["trainer"] |= trainer
-    if callbacks:
-        settings["trainer"]["callbacks"] = deepcopy(list(callbacks))
+    given = [*callbacks, *trainer.get("callbacks", ())]
+    if trainer.get("type") == "ner" and all(one["type"] != "ner_curves" for one in given):
+        given.append(WITHOUT_PICTURE)
+    if given:
+        settings["trainer"]["callbacks"] = deepcopy(given)
     return settings
 
 

@@ -32,6 +32,8 @@ def from_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
+    # It takes longer than the training.
+    monkeypatch.setattr("ner_plugins.training.watching.curves_picture.draw_curves", lambda rows, file: b"")
 
 
 def train_a_step(config: Path, folder: Path) -> None:
