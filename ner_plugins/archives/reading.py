@@ -11,7 +11,7 @@ from typing import Any, Iterator, Union
 
 from ner_plugins.archives.parts import check_parts
 from ner_plugins.compat.replace import replace
-from ner_plugins.errors import ArchiveError, NerError
+from ner_plugins.errors import ArchiveError, ConfigError, NerError
 
 MAX_MEMBERS = 10_000
 MAX_BYTES = 64 * 2**30
@@ -81,6 +81,8 @@ def name_archive_in_errors() -> None:
             from ner_plugins.compat.plugins import load_model_parts
 
             load_model_parts()
+            if not str(archive_file).strip():  # as with "$UNSET"; AllenNLP would take the current folder
+                raise ConfigError("the name of the archive is empty: name a model.tar.gz")
             try:
                 return original(archive_file, *args, **kwargs)
             except UnicodeDecodeError as error:

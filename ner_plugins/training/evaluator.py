@@ -1,5 +1,6 @@
 """The evaluator of `allennlp evaluate` for the models of this package."""
 
+import json
 from os import PathLike, fspath
 from typing import Any, Optional, Union
 
@@ -76,7 +77,9 @@ class NerEvaluator(SimpleEvaluator):
         if predictions_output_file is not None:
             _write(lines, predictions_output_file, data_loader)
         if metrics_output_file is not None:
-            dump_metrics(str(metrics_output_file), figures, log=True)
+            dump_metrics(None, figures, log=True)
+            with open_output(fspath(metrics_output_file), force=True) as file:
+                file.write(json.dumps(figures, indent=2).encode())
         return figures
 
 

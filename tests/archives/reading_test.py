@@ -9,7 +9,7 @@ import pytest
 
 from ner_plugins.archives import reading as archives
 from ner_plugins.archives.assets import is_loading
-from ner_plugins.errors import ArchiveError
+from ner_plugins.errors import ArchiveError, ConfigError
 
 
 def tar_with(path: Path, *members: tarfile.TarInfo, content: bytes = b"x") -> Path:
@@ -108,3 +108,11 @@ def test_components_know_that_they_are_being_loaded() -> None:
     seen = []
     archives._announcing(lambda: seen.append(is_loading()))()
     assert seen == [True] and not is_loading()
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_current_folder(name: str) -> None:
+    from allennlp.models import archival
+
+    with pytest.raises(ConfigError, match="the name of the archive is empty"):
+        archival.load_archive(name)

@@ -55,6 +55,13 @@ def test_the_loss_does_not_depend_on_the_batches_and_predictions_are_those_of_pr
         assert [{**entity, "score": 0} for entity in one["entities"]] == [{**entity, "score": 0} for entity in other]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("option", ["--output-file", "--predictions-output-file"])
+def test_a_full_disk_is_told_with_the_file(allennlp, trained: Path, option: str) -> None:
+    done = allennlp("evaluate", trained / "model.tar.gz", "fixtures/cluener/dev.json", option, "/dev/full", *OURS)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == "error: No space left on device: /dev/full"
+
+
 @pytest.mark.parametrize(
     "arguments, expected",
     [
