@@ -5,6 +5,7 @@ import io
 import warnings
 from typing import Any, Mapping, Sequence
 
+from ner_plugins.metrics.report import shortened
 from ner_plugins.plotting import PlotLabels
 from ner_plugins.reports.visible import visible
 
@@ -16,6 +17,7 @@ NAMES: Mapping[str, str] = {
     "spurious": "(spurious)",
 }
 _EXTRA = 3  # rows and columns that are not types
+_WIDEST_NAME = 40  # columns of a terminal
 _MOST_WITH_NUMBERS = 35  # with more rows, numbers in the cells would not be legible
 
 
@@ -62,7 +64,7 @@ def confusion_png(confusion: Mapping[str, Any], file: str) -> bytes:
     file : `str`
         The picture's file name, for the warning about names that no installed font can draw.
     """
-    labels = PlotLabels([*axis_names(confusion["rows"]), *axis_names(confusion["columns"])])
+    labels = PlotLabels([name for names in _tick_names(confusion) for name in names])
     picture = _draw(confusion, labels, "png", {"font.family": labels.fonts})
     labels.explain(file)
     return picture
@@ -70,15 +72,22 @@ def confusion_png(confusion: Mapping[str, Any], file: str) -> bytes:
 
 def confusion_svg(confusion: Mapping[str, Any]) -> bytes:
     """The matrix as an SVG picture. Its names stay text, for the fonts of the viewer."""
-    names = [*axis_names(confusion["rows"]), *axis_names(confusion["columns"])]
     # A dollar sign would begin mathematics. `visible` escapes what XML cannot hold.
-    labels = {name: visible(name).replace("$", r"\$") for name in names}
+    labels = {name: visible(name).replace("$", r"\$") for names in _tick_names(confusion) for name in names}
     options: dict[Any, Any] = {"font.family": ["DejaVu Sans", "sans-serif"], "svg.fonttype": "none"}
     options["svg.hashsalt"] = "confusion"  # makes the file reproducible
     with warnings.catch_warnings():
         # matplotlib needs the glyphs only to guess widths, since it draws no outlines here.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         return _draw(confusion, labels, "svg", options)
+
+
+def _tick_names(confusion: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The names of rows and columns in a picture, where a longer one would leave no room for the cells."""
+    rows, columns = (
+        [shortened(name, _WIDEST_NAME) for name in axis_names(confusion[axis])] for axis in ("rows", "columns")
+    )
+    return rows, columns
 
 
 def _draw(confusion: Mapping[str, Any], labels: Any, format: str, options: dict[Any, Any]) -> bytes:
@@ -88,7 +97,7 @@ def _draw(confusion: Mapping[str, Any], labels: Any, format: str, options: dict[
     from matplotlib.figure import Figure
 
     cells: list[list[int]] = confusion["cells"]
-    rows, columns = axis_names(confusion["rows"]), axis_names(confusion["columns"])
+    rows, columns = _tick_names(confusion)
     shares = shares_of(cells)
     with matplotlib.rc_context(options):
         side = min(3 + 0.5 * len(rows), 18)

@@ -66,6 +66,15 @@ def test_names_stay_text_in_the_drawing(recwarn: pytest.WarningsRecorder) -> Non
     assert confusion_svg(confusion(types)) == drawing
 
 
+def test_long_names_lose_their_middle(recwarn: pytest.WarningsRecorder) -> None:
+    types = ["A" * 300 + "1", "A" * 300 + "2", "人" * 150, "B"]
+    assert confusion_png(confusion(types), "p.png").startswith(b"\x89PNG")
+    root = ElementTree.fromstring(confusion_svg(confusion(types)))
+    texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"A" * 20 + "…" + "A" * 18 + "2", "人" * 10 + "…" + "人" * 9, "B"} <= texts
+    assert not recwarn.list
+
+
 def test_a_picture_of_nothing() -> None:
     rows, columns, cells = ConfusionMatrix().cells()
     nothing = {"rows": rows, "columns": columns, "cells": cells}
