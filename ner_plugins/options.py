@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterable
 from contextvars import ContextVar
 from difflib import get_close_matches
-from typing import Any, Callable, Collection, Literal, Optional, get_args, get_origin
+from typing import Any, Callable, Collection, Literal, Optional, Union, get_args, get_origin
 
 from ner_plugins.compat.plugins import is_ours
 from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ConfigError
+
+_FEW = 5  # names: if this package has fewer, those of AllenNLP are more likely meant
 
 NOT_OPTIONS = {"self", "vocab", "manual_distributed_sharding", "manual_multiprocess_sharding"}
 """Arguments of constructors that do not come from a config."""
@@ -43,6 +45,8 @@ def refuse_unknown_options() -> None:
                 if params.get(key) is None and key in known and known[key].default is not None:
                     check_choice(params.history + key, None, known[key].annotation)
                     _check_object(params.history + key, None, known[key].annotation)
+                    if is_ours(cls):
+                        _check_null(params.history + key, known[key].annotation)
             if hasattr(cls, "check_config"):
                 cls.check_config(params)
             token = _owner.set(params.history)
@@ -142,6 +146,17 @@ def _check_object(key: str, value: Any, annotation: Any) -> Any:
 def _check_list(key: str, value: Any, annotation: Any) -> None:
     if get_origin(annotation) is list and isinstance(value, str):
         raise OptionError(f"{key} is {written(value)}, but has to be a list")
+    if get_origin(annotation) is Union and set(get_args(annotation)) - {type(None)} == {str, list[str]}:
+        given = value if isinstance(value, list) else [value]
+        if value is not None and not all(isinstance(one, str) for one in given):
+            raise OptionError(f"{key} is {written(value)}, but has to be a string or a list of strings")
+
+
+def _check_null(key: str, annotation: Any) -> None:
+    """AllenNLP passes `null` on as the value of any option with a default, and a number would be compared with it."""
+    if annotation in (int, float):
+        kind = "a whole number" if annotation is int else "a number"
+        raise OptionError(f"{key} is null, but has to be {kind}; leave it out for its default")
 
 
 def check_choice(key: str, value: Any, annotation: Any) -> None:
@@ -309,8 +324,9 @@ def unknown_name(place: str, value: str, registry: dict[str, tuple[type, Optiona
     others = len(registry) - len(ours)
     listed = f"ner_plugins has {', '.join(ours)}; " if ours else ""
     listed += f"AllenNLP and its plugins have {others}{' more' if ours else ''}" if others else ""
-    if others and not ours:
-        listed += f": {', '.join(sorted(registry)[:20])}{', …' if others > 20 else ''}"
+    if others and len(ours) < _FEW:
+        names = sorted(registry.keys() - set(ours))
+        listed += f": {', '.join(names[:20])}{', …' if others > 20 else ''}"
     source = " (NER_READER)" if place == "dataset_reader.type" and value == os.environ.get("NER_READER") else ""
     guess = f": did you mean {near[0]!r}?" if near else "."
     return (

@@ -1,7 +1,9 @@
 """Messages for errors raised while an object is built from a config: the key, and what is wrong there."""
 
 import re
-from typing import Any, Optional
+from typing import Optional
+
+from ner_plugins.options import written
 
 _EXPECTED = re.compile(r"Expected \S+ to be (?:an? )?(.+?)\.?$")
 _KINDS = {
@@ -37,7 +39,7 @@ def describe_construction(error: BaseException) -> Optional[str]:
     expected = _EXPECTED.match(reason)
     if expected is not None and key:
         kind = expected.group(1)
-        return f"{key} is {_value(error)!r}, but has to be {_KINDS.get(kind, kind)}"
+        return f"{key} is {_shown(error)}, but has to be {_KINDS.get(kind, kind)}"
     where = f" at {key}" if key else ""
     return f"the config cannot be used{where}: {reason} (--debug shows where)"
 
@@ -46,9 +48,10 @@ def describe_no_object(error: BaseException, message: str) -> str:
     """AllenNLP's message about a number or a list where an object is needed, reworded; any other as it is."""
     if "that was not a `Params`" not in message:
         return message
-    return f'{key_of(error)} is {_value(error)!r}, but has to be an object with a "type", or the name of one'
+    return f'{key_of(error)} is {_shown(error)}, but has to be an object with a "type", or the name of one'
 
 
-def _value(error: BaseException) -> Any:
+def _shown(error: BaseException) -> str:
     """What the config has at the error's key."""
-    return getattr(error, "config_value", None)
+    value = getattr(error, "config_value", None)
+    return written(value) if hasattr(value, "as_dict") else repr(value)

@@ -344,7 +344,7 @@ def test_a_loss_that_is_no_number_names_its_stage_and_sentences(tmp_path, monkey
         ([{**NERCO, "freeze": "tokn_embedder"}], "nerco.freeze: .*matches no parameter"),
         ([{**NERCO, "select_on": "f1"}], r'callbacks.0.select_on is "f1"; it can be dev_loss or last'),
         ([{**NERCO, "batch_size": 0}], "batch_size is 0"),
-        ([{**NERCO, "batch_size": None}], "nerco.batch_size is null"),
+        ([{**NERCO, "batch_size": None}], r"callbacks.0.batch_size is null, but has to be a whole number"),
         ([{**NERCO, "head_only": {"patience": 3}}], "no effect without nerco.head_only_epochs"),
         ([{**NERCO, "temprature": 3}], "temprature"),
         ([{**NERCO, "loss": {"temperature": 0}}], "temperature"),

@@ -451,7 +451,7 @@ def test_other_ways_of_encoding(padding: str, encoder: str, tmp_path: Path) -> N
         ({"epochs": -1}, "ner_mlm.epochs is -1"),
         ({"mlm_probability": 1.5}, "ner_mlm.mlm_probability is 1.5"),
         ({"batch_size": 0}, "batch_size is 0"),
-        ({"batch_size": None}, "ner_mlm.batch_size is null"),
+        ({"batch_size": None}, "callbacks.0.batch_size is null, but has to be a whole number"),
         ({"data_format": "text"}, "no effect without ner_mlm.data_path"),
         ({"data_path": "a.txt", "data_format": "lines"}, 'data_format is "lines"; it can be text or corpus'),
         ({"select_on": "f1"}, 'select_on is "f1"; it can be dev_loss or last'),

@@ -5,6 +5,7 @@ from allennlp.common import Params
 from allennlp.common.from_params import infer_params
 from allennlp.training.callbacks import TrainerCallback
 
+from ner_plugins.commands.command_line import describe
 from ner_plugins.errors import ConfigError
 from ner_plugins.training.nerco import ContrastiveOptions, NercoCallback
 from ner_plugins.training.stages.callback import StagedTraining
@@ -66,6 +67,24 @@ def test_numbers_out_of_range_are_told_with_their_full_key(options: dict[str, An
     with pytest.raises(ConfigError) as told:
         TrainerCallback.from_params(params, serialization_dir="unused")
     assert str(told.value).startswith(f"trainer.callbacks.0.{key}, but has to be ")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"type": "two_stage", "epochs": None}, "epochs is null, but has to be a whole number; leave it out"),
+        ({"type": "nerco", "head_only_epochs": None}, "head_only_epochs is null, but has to be a whole number"),
+        ({"type": "nerco", "num_gradient_accumulation_steps": None}, "num_gradient_accumulation_steps is null, but"),
+        ({"type": "two_stage", "freeze": {"a": 1}}, 'freeze is {"a": 1}, but has to be a string or a list of strings'),
+        ({"type": "nerco", "freeze": ["a", 3]}, 'freeze is ["a", 3], but has to be a string or a list of strings'),
+        ({"type": "nerco", "freeze": True}, "freeze is true, but has to be a string or a list of strings"),
+        ({"type": "nerco", "epochs": {"a": 1}}, 'epochs is {"a": 1}, but has to be a whole number'),
+    ],
+)
+def test_values_of_another_kind_are_told_with_their_full_key(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(Exception) as told:
+        TrainerCallback.from_params(Params(options, history="trainer.callbacks.0."), serialization_dir="unused")
+    assert str(describe(told.value)).startswith(f"trainer.callbacks.0.{message}")
 
 
 def test_without_a_config_there_is_no_key() -> None:
