@@ -357,7 +357,8 @@ def _softmax(x: Array, y: Array, scale: Number, work: Array, out: Array) -> None
     total = np.float32(0)
     for t in range(out.size):
         total += work[t]
-    _scaled(work, scale / total, out)
+    # Scores below LOW have no probabilities.
+    _scaled(work, scale / total if total > 0 else np.float32(np.nan), out)
 
 
 @helper
@@ -392,6 +393,8 @@ def _add_pairs(forward: Array, transitions: Array, incoming: Array, scale: Numbe
     for s in range(number):
         for t in range(number):
             total += math.exp(forward[s] + transitions[s, t] + incoming[t] - top)
+    if not total > 0:  # as in `_softmax`
+        total = np.nan
     for s in range(number):
         for t in range(number):
             out[s, t] += np.float32(math.exp(forward[s] + transitions[s, t] + incoming[t] - top) / total) * scale

@@ -174,6 +174,21 @@ def test_scores_of_tags_that_are_no_numbers_are_told(way, name: str, value: floa
 
 
 @ways
+@pytest.mark.parametrize("scale", [-1e31, 1e31, -1e38, 1e38])
+def test_scores_beyond_all_bounds_are_told_and_are_no_error(way, scale: float) -> None:
+    """As after a step with a learning rate of 1e30: the loss is none, in the first row alone."""
+    potentials = random_potentials(2, 4, 3, 0, dtype=way, kept=1.0)
+    emissions = potentials.emissions.clone()
+    emissions[0] = scale
+    broken = with_gradients(potentials._replace(emissions=emissions))
+    loss = crf_inference.negative_log_likelihood(broken, torch.ones(2, 4, dtype=torch.int64))
+    gradients = torch.autograd.grad(loss.sum(), scores_of(broken))
+    assert loss[1].isfinite() and gradients[0][1].isfinite().all()
+    crf_inference.marginals(potentials._replace(emissions=emissions))
+    crf_inference.viterbi(potentials._replace(emissions=emissions))
+
+
+@ways
 @pytest.mark.parametrize("batch, length", [(0, 0), (0, 3), (2, 0), (2, 1), (3, 4)])
 def test_without_tokens_all_is_zero_and_every_score_has_a_gradient(way, batch, length):
     potentials = random_potentials(batch, length, 3, 0, dtype=way, kept=0.0)
