@@ -54,7 +54,11 @@ LATE = """
     hook.install()
     from allennlp.training.gradient_descent_trainer import torch
     patched = [theirs, Subcommand.by_name("train").__module__, torch.load.__module__]
-    print(json.dumps({"names": before, "patched": patched}))
+    from allennlp.models import Model
+    models = [Model.by_name("crf_tagger").__module__]
+    import ner_plugins.models.named
+    models.append(Model.by_name("crf_tagger").__module__)
+    print(json.dumps({"names": before, "patched": patched, "models": models}))
 """
 
 
@@ -130,6 +134,10 @@ def test_a_package_imported_late_patches_what_is_there(stock: dict[str, Any]) ->
     assert patched == ["ner_plugins.commands.train", "ner_plugins.archives.weights"]
 
 
+def test_our_crf_tagger_wins_though_it_is_imported_last(stock: dict[str, Any]) -> None:
+    assert stock["models"] == ["allennlp_models.tagging.models.crf_tagger", "ner_plugins.models.named"]
+
+
 def test_importing_allennlp_models_downloads_nothing(ours_first: dict[str, Any]) -> None:
     assert not ours_first["early"]
     assert ours_first["tried"] == [] and ours_first["restored"].startswith("nltk")
@@ -140,8 +148,9 @@ def test_either_order_of_import_registers_the_same(ours_first: dict[str, Any], o
     assert ours_first["names"] == ours_last
 
 
-def test_a_name_of_allennlp_models_is_found_when_it_is_asked_for() -> None:
-    found = python(
+def test_a_name_of_allennlp_models_is_found_when_it_is_asked_for(tmp_path: Path) -> None:
+    found = forked(
+        tmp_path,
         """
         import json, sys
         from allennlp.common import Params
@@ -150,21 +159,19 @@ def test_a_name_of_allennlp_models_is_found_when_it_is_asked_for() -> None:
         from allennlp.data import DatasetReader
         early = "allennlp_models" in sys.modules
         reader = DatasetReader.from_params(Params({"type": "conll2003"}))
-        theirs = Model.by_name("allennlp_models.tagging.models.crf_tagger.CrfTagger").__module__
-        first = "ner_plugins.models.named" not in sys.modules
-        names = {"early": early, "theirs": theirs, "theirs_first": first,
-                 "model": Model.by_name("crf_tagger").__module__,
+        names = {"early": early, "model": Model.by_name("crf_tagger").__module__,
+                 "theirs": Model.by_name("allennlp_models.tagging.models.crf_tagger.CrfTagger").__module__,
                  "listed": "conll2003" in DatasetReader.list_available(), "reader": type(reader).__name__}
         try:
             DatasetReader.from_params(Params({"type": "conll2004"}))
         except ConfigurationError as error:
             message = str(error)
         print(json.dumps([names, message]))
-        """
+        """,
     )
     theirs = "allennlp_models.tagging.models.crf_tagger"
     assert found[0] == {
-        "early": False, "theirs": theirs, "theirs_first": True, "model": "ner_plugins.models.named", "listed": True,
+        "early": False, "model": "ner_plugins.models.named", "theirs": theirs, "listed": True,
         "reader": "Conll2003DatasetReader",
     }  # fmt: skip
     assert "conll2004" in found[1] and "'conll2003'" in found[1], "a misspelt one is still an error"
