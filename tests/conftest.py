@@ -11,6 +11,7 @@ if os.environ.get("NER_TEST_GPU") != "1":  # scripts/gpu_check sets it, and runs
 if "PYTEST_XDIST_WORKER" in os.environ:  # beside others, each on a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import json
 import logging
 from collections.abc import Generator, Iterator
@@ -48,16 +49,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Generator[None, object, object]:
     """
-    Restore the root logger after each test, fixtures of a wider scope included: a training in this process sets its
-    level and adds handlers to streams that are closed later.
+    Restore the process after each test, fixtures of a wider scope included: a training in it sets the root logger's
+    level and adds handlers to streams that are closed later, a script disables warnings or garbage collection.
     """
     root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
+    level, handlers, disabled, collects = root.level, root.handlers[:], root.manager.disable, gc.isenabled()
     try:
         return (yield)
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
+        logging.disable(disabled)
+        (gc.enable if collects else gc.disable)()
 
 
 ROOT = Path(__file__).resolve().parent.parent
