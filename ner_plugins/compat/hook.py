@@ -38,6 +38,7 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.common.util", "after", "compat.submodules", "look_into_folders_once"),
     ("allennlp.common.plugins", "after", "compat.plugins", "import_plugins_on_demand"),
     ("allennlp_models.rc.tools.narrativeqa", "around", "compat.plugins", "nltk_kept_offline"),
+    ("allennlp.nn.parallel.ddp_accelerator", "after", "compat.ddp_names", "keep_parameter_names"),
     ("allennlp.models.model", "after", "archives.reading", "announce_loading_model"),
     ("allennlp.models.archival", "after", "archives.reading", "announce_loading_readers"),
     ("allennlp.models.archival", "after", "archives.writing", "write_whole_archives"),

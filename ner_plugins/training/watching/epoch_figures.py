@@ -77,6 +77,8 @@ class RateGroups:
         members: dict[float, list[str]] = {}
         self._first: list[int] = []  # for each rate, the first group that has it
         for number, group in enumerate(optimizer.param_groups):
+            if not group["params"]:
+                continue
             start = float(group.get("initial_lr", group["lr"]))
             if start not in members:
                 self._first.append(number)
