@@ -33,7 +33,7 @@ def test_a_group_without_parameters_is_left_out() -> None:
     model = TwoPartModel()
     parts = groups(model, {"encoder": 0.1, "": 0.3})
     rates = RateGroups(model, torch.optim.SGD([parts[0], {"params": [], "lr": 0.2}, parts[1]]))
-    assert rates.read([1.0, 2.0, 3.0]) == {name: value for name, value in zip(rates.names, (1.0, 3.0), strict=True)}
+    assert rates.read([1.0, 2.0, 3.0]) == dict(zip(rates.names, (1.0, 3.0), strict=True))
 
 
 def test_parts_without_a_common_name_are_other() -> None:
