@@ -106,7 +106,7 @@ def duration(text: str) -> float:
 def shares(train: Path, number: int) -> list[str]:
     """Write every `number`-th sentence to a file, as the processes share them."""
     lines = train.read_text(encoding="utf-8").splitlines(keepends=True)
-    paths = [train.with_name(f"share{place}.json") for place in range(number)]
+    paths = [train.with_name(f"sentences{place}.json") for place in range(number)]
     for place, path in enumerate(paths):
         path.write_text("".join(lines[place::number]), encoding="utf-8")
     return [str(path) for path in paths]
