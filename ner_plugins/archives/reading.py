@@ -7,11 +7,13 @@ import tarfile
 import tempfile
 import zlib
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Iterator, Union
 
 from ner_plugins.archives.parts import check_parts
 from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ArchiveError, ConfigError, NerError
+from ner_plugins.files.export_manifest import MANIFEST, ExportManifest
 
 MAX_MEMBERS = 10_000
 MAX_BYTES = 64 * 2**30
@@ -83,6 +85,12 @@ def name_archive_in_errors() -> None:
             load_model_parts()
             if not str(archive_file).strip():  # as with "$UNSET"; AllenNLP would take the current folder
                 raise ConfigError("the name of the archive is empty: name a model.tar.gz")
+            if Path(str(archive_file), MANIFEST).is_file():
+                export = ExportManifest.read(str(archive_file))
+                raise ArchiveError(
+                    f"{archive_file}: not an archive but a model exported with --to {export.target}; its README.md says "
+                    f"how to use it. Name the archive that it was exported from, {export.archive}"
+                )
             try:
                 return original(archive_file, *args, **kwargs)
             except UnicodeDecodeError as error:

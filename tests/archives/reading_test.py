@@ -10,6 +10,7 @@ import pytest
 from ner_plugins.archives import reading as archives
 from ner_plugins.archives.assets import is_loading
 from ner_plugins.errors import ArchiveError, ConfigError
+from ner_plugins.files.export_manifest import ExportManifest
 
 
 def tar_with(path: Path, *members: tarfile.TarInfo, content: bytes = b"x") -> Path:
@@ -116,3 +117,11 @@ def test_an_empty_name_is_not_the_current_folder(name: str) -> None:
 
     with pytest.raises(ConfigError, match="the name of the archive is empty"):
         archival.load_archive(name)
+
+
+def test_an_exported_model_is_not_an_archive(tmp_path: Path) -> None:
+    from allennlp.models import archival
+
+    ExportManifest("onnx", ["name"], "0" * 64, "mine.tar.gz").write(tmp_path)
+    with pytest.raises(ArchiveError, match=r"exported with --to onnx; its README\.md .* exported from, mine\.tar\.gz"):
+        archival.load_archive(str(tmp_path))
