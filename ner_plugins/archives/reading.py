@@ -88,8 +88,8 @@ def name_archive_in_errors() -> None:
             if Path(str(archive_file), MANIFEST).is_file():
                 export = ExportManifest.read(str(archive_file))
                 raise ArchiveError(
-                    f"{archive_file}: not an archive but a model exported with --to {export.target}; its README.md says "
-                    f"how to use it. Name the archive that it was exported from, {export.archive}"
+                    f"{archive_file}: not an archive but a model exported with --to {export.target}; its README.md "
+                    f"says how to use it. Name the archive that it was exported from, {export.archive}"
                 )
             try:
                 return original(archive_file, *args, **kwargs)
