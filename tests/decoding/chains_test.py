@@ -50,7 +50,10 @@ def check(options: tuple[str, str, bool], lengths: list[int], seed: int, scale: 
     found = decoder.decode(emissions.numpy(), np.array(lengths), thresholds.numpy())
     for name in ("sentence", "start", "end", "type"):
         assert getattr(found, name).tolist() == getattr(expected, name).tolist()
-    assert found.probability.tolist() == pytest.approx(expected.probability.tolist(), abs=2e-5)
+    # torch adds up a path's score in float32, whose spacing at that size is the error of a probability's logarithm.
+    spacing = np.finfo(np.float32).eps * max(lengths) * emissions.abs().max().item()
+    bound = max(2e-5, 2 * spacing)
+    assert found.probability.tolist() == pytest.approx(expected.probability.tolist(), abs=bound)
     certain = (found.probability < 1e-3) | (found.probability > 1 - 1e-3)  # there log-odds magnify rounding
     assert found.score[~certain].tolist() == pytest.approx(expected.score.numpy()[~certain].tolist(), abs=0.03)
     assert list(found.invalid) == []
@@ -58,7 +61,7 @@ def check(options: tuple[str, str, bool], lengths: list[int], seed: int, scale: 
         first = slice(0, lengths[0])
         best = head.n_best(emissions[:1, first], mask[:1, first], 4)
     taggings = decoder.n_best(emissions[0, first].numpy(), 4)
-    assert [share for _, share in taggings] == pytest.approx([share for _, share in best], abs=2e-5)
+    assert [share for _, share in taggings] == pytest.approx([share for _, share in best], abs=bound)
     assert [sorted(spans) for spans, _ in taggings] == [sorted(spans) for spans, _ in best]
 
 

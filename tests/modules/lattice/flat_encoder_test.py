@@ -6,11 +6,12 @@ import pytest
 import torch
 from allennlp.common import Lazy, Params
 from allennlp.data import Vocabulary
+from forked import run_ranks
 from generated_lattices import VOCABULARY, WORD_DIM, Batch, PlainWords, batch_of, batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from literal_flat import LiteralFlat
-from torch import Tensor, distributed
+from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.lattice import FlatEncoder, LatticeEncoder
@@ -164,18 +165,31 @@ def test_autocast(layers: int) -> None:
         torch.testing.assert_close(parameter.grad, gradients[name], rtol=0.1, atol=0.1 * largest)
 
 
+# In a process of its own: the end of a process group may wait for its threads for ever.
+DISTRIBUTED = """
+import os, runpy, sys
+import ner_plugins
+import torch
+from torch import distributed
+
+_, folder, tests = sys.argv[1:]
+given = runpy.run_path(tests)
+encoder = given["encoder_of"](layers=2, attention_dropout=0.2).train()
+distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=0, world_size=1)
+wrapped = torch.nn.parallel.DistributedDataParallel(encoder)
+for spans in ([[(0, 1), (1, 3)], []], [[], []], [[(2, 2)], [(0, 2)]]):
+    batch = given["batch_of"]([5, 3], spans)
+    wrapped(given["characters_of"](batch), *batch).square().sum().backward()
+assert all(parameter.grad.isfinite().all() for parameter in encoder.parameters())
+print("done", flush=True)
+os._exit(0)
+"""
+
+
 def test_distributed_training(tmp_path: Path) -> None:
     """A parameter without a gradient would stop the second step."""
-    encoder = encoder_of(layers=2, attention_dropout=0.2).train()
-    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
-    try:
-        wrapped = torch.nn.parallel.DistributedDataParallel(encoder)
-        for spans in ([[(0, 1), (1, 3)], []], [[], []], [[(2, 2)], [(0, 2)]]):
-            batch = batch_of([5, 3], spans)
-            wrapped(characters_of(batch), *batch).square().sum().backward()
-    finally:
-        distributed.destroy_process_group()
-    assert all(parameter.grad.isfinite().all() for parameter in encoder.parameters())
+    [done] = run_ranks(DISTRIBUTED, tmp_path, str(tmp_path), __file__, ranks=1)
+    assert done.stdout == "done\n", done.stdout + done.stderr
 
 
 def test_evaluation_without_gradients() -> None:
