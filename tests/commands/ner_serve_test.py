@@ -76,7 +76,9 @@ def test_it_answers_as_the_tagger_does_and_ends_after_what_it_accepted(running, 
     os.kill(running.forked.process.pid, signal.SIGTERM)
     for thread in threads:
         thread.join(60)
-    assert [(status, len(answer.get("results", []))) for status, answer, _ in answers] == [(200, 300)] * 4
+    # What came before the signal is answered, what came after it is refused, and no connection is dropped.
+    found = [(status, len(answer.get("results", []))) for status, answer, _ in answers]
+    assert len(found) == 4 and (200, 300) in found and set(found) <= {(200, 300), (503, 0)}
     running.forked.process.join(60)
     assert running.forked.process.exitcode == 0
     log = running.errors.read_text()

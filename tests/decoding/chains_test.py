@@ -51,7 +51,7 @@ def check(options: tuple[str, str, bool], lengths: list[int], seed: int, scale: 
     for name in ("sentence", "start", "end", "type"):
         assert getattr(found, name).tolist() == getattr(expected, name).tolist()
     # torch adds up a path's score in float32, whose spacing at that size is the error of a probability's logarithm.
-    spacing = np.finfo(np.float32).eps * max(lengths) * emissions.abs().max().item()
+    spacing = float(np.finfo(np.float32).eps) * max(lengths) * emissions.abs().max().item()
     bound = max(2e-5, 2 * spacing)
     assert found.probability.tolist() == pytest.approx(expected.probability.tolist(), abs=bound)
     certain = (found.probability < 1e-3) | (found.probability > 1 - 1e-3)  # there log-odds magnify rounding
