@@ -16,7 +16,6 @@ import json
 import logging
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -48,13 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_protocol() -> Generator[None, object, object]:
     """
     Restore the process after each test, fixtures of a wider scope included: a training in it sets the root logger's
-    level and adds handlers to streams that are closed later, a script disables warnings or garbage collection, and Ray
-    sets the level of every handler there is, those of `caplog` too.
+    level and adds handlers to streams that are closed later, a script disables warnings or garbage collection.
     """
-    plugin: Any = item.config.pluginmanager.get_plugin("logging-plugin")
     root = logging.getLogger()
     level, handlers, disabled, collects = root.level, root.handlers[:], root.manager.disable, gc.isenabled()
     try:
@@ -62,8 +59,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
-        for handler in (plugin.caplog_handler, plugin.report_handler, *handlers):
-            handler.setLevel(logging.NOTSET)
         logging.disable(disabled)
         (gc.enable if collects else gc.disable)()
 

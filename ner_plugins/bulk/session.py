@@ -62,12 +62,16 @@ def ray_session(address: Optional[str], cpus: int, gpus: Optional[int], debug: b
     """
     ray = needs_ray(debug)
     level = logging.INFO if debug else logging.CRITICAL
-    for name in ("ray", "ray.data"):  # the second writes its figures to a file every few seconds
-        logging.getLogger(name).setLevel(level)
-    for handler in logging.getLogger("ray.data").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setLevel(level)
     shared = {"logging_level": level, "log_to_driver": debug}
+    with _log_level(level), _started(ray, address, shared, {"num_cpus": cpus, "num_gpus": gpus}, debug):
+        yield
+
+
+@contextmanager
+def _started(
+    ray: Any, address: Optional[str], shared: dict[str, Any], resources: dict[str, Any], debug: bool
+) -> Iterator[None]:
+    """A context in which Ray runs."""
     if address is not None:
         try:
             with _silent(debug):
@@ -81,7 +85,7 @@ def ray_session(address: Optional[str], cpus: int, gpus: Optional[int], debug: b
         return
     _sweep()
     folder = _folder()
-    options = {"num_cpus": cpus, "num_gpus": gpus, "object_store_memory": MEMORY, "_temp_dir": str(folder)}
+    options = {**resources, "object_store_memory": MEMORY, "_temp_dir": str(folder)}
     try:
         with _silent(debug):  # "local": not a cluster that RAY_ADDRESS names
             ray.init(address="local", include_dashboard=False, **options, **shared)
@@ -89,6 +93,22 @@ def ray_session(address: Optional[str], cpus: int, gpus: Optional[int], debug: b
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _log_level(level: int) -> Iterator[None]:
+    """A context in which Ray logs from a level on: its loggers, and what shows the messages of Ray Data."""
+    data = logging.getLogger("ray.data")  # which writes its figures to a file every few seconds
+    shown = [handler for handler in data.handlers if isinstance(handler, logging.StreamHandler)]
+    changed: list[Any] = [logging.getLogger("ray"), data, *shown]
+    before = [one.level for one in changed]
+    for one in changed:
+        one.setLevel(level)
+    try:
+        yield
+    finally:
+        for one, old in zip(changed, before, strict=True):
+            one.setLevel(old)
 
 
 @contextmanager

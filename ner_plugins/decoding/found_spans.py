@@ -1,7 +1,7 @@
 """What decoding returns: typed spans of a batch in flat arrays."""
 
-from dataclasses import dataclass
-from typing import Any, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Sequence, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,26 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
+COLUMNS = ("sentence", "start", "end", "type", "score", "probability")
+Spans = TypeVar("Spans", bound="SpanColumns")
+
+
 @dataclass
-class FoundSpans:
+class SpanColumns:
+    """Typed spans in flat arrays or tensors of equal length, one for each of `COLUMNS`, which a subclass declares."""
+
+    sentence: Any
+
+    def __len__(self) -> int:
+        return len(self.sentence)
+
+    def select(self: Spans, index: Any) -> Spans:
+        """The spans at `index` (positions or a boolean mask); what is not a column stays."""
+        return replace(self, **{name: getattr(self, name)[index] for name in COLUMNS})
+
+
+@dataclass
+class FoundSpans(SpanColumns):
     """
     Typed spans of a batch.
 
@@ -37,21 +55,6 @@ class FoundSpans:
     score: Floats
     probability: Floats
     invalid: Sequence[int] = ()
-
-    def __len__(self) -> int:
-        return len(self.sentence)
-
-    def select(self, index: NDArray[Any]) -> "FoundSpans":
-        """The spans at `index` (positions or a boolean mask), with the same `invalid`."""
-        return FoundSpans(
-            self.sentence[index],
-            self.start[index],
-            self.end[index],
-            self.type[index],
-            self.score[index],
-            self.probability[index],
-            self.invalid,
-        )
 
     def rows(self, batch: int) -> list[list[tuple[int, int, int, float]]]:
         """(first token, last token + 1, type id, probability) of each sentence's spans, in their order."""

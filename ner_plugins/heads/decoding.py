@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ner_plugins.decoding.found_spans import SpanColumns
 from ner_plugins.decoding.not_numbers import not_numbers
 from ner_plugins.errors import ConfigError
 
@@ -20,7 +21,7 @@ _LARGE = 1e30  # replaces an infinite margin, so that sums over a text stay fini
 
 
 @dataclass
-class DecodedSpans:
+class DecodedSpans(SpanColumns):
     """
     Typed spans of a batch in flat tensors, ordered by sentence, start and end.
 
@@ -47,21 +48,6 @@ class DecodedSpans:
     score: Tensor
     probability: Tensor
     invalid: Tensor
-
-    def __len__(self) -> int:
-        return len(self.sentence)
-
-    def select(self, index: Tensor) -> "DecodedSpans":
-        """The spans at `index` (positions or a boolean mask), with the same `invalid`."""
-        return DecodedSpans(
-            self.sentence[index],
-            self.start[index],
-            self.end[index],
-            self.type[index],
-            self.score[index],
-            self.probability[index],
-            self.invalid,
-        )
 
     def to_host(self, names: Optional[Sequence[str]] = None) -> "DecodedSpans":
         """
