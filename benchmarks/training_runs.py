@@ -30,6 +30,7 @@ HEADS = {
     "span_pointer": "training_config/span_pointer.jsonnet",
     "span": "training_config/span.jsonnet",
     "biaffine": "training_config/biaffine.jsonnet",
+    "efficient_global_pointer": "training_config/efficient_global_pointer.jsonnet",
 }
 # Chosen by training biaffine on 2,400 sentences of CLUENER2020's train and scoring 600 others of it: after 3 epochs
 # 5e-5 had .645, 1e-4 .671 and 2e-4 .697. The rate in the configs, 5e-5, is for encoders of base size.

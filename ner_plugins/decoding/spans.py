@@ -41,7 +41,11 @@ def blocks_of(batch: int, length: int, max_width: Optional[int], most: int) -> I
 
 
 def candidates(
-    logits: Floats, cells: tuple[Ints, Ints], lengths: Ints, thresholds: Optional[Floats] = None
+    logits: Floats,
+    cells: tuple[Ints, Ints],
+    lengths: Ints,
+    thresholds: Optional[Floats] = None,
+    independent: bool = False,
 ) -> tuple[FoundSpans, Floats]:
     """
     The spans whose best class is a type, and whose probability reaches the type's threshold.
@@ -56,6 +60,8 @@ def candidates(
         The number of tokens of each text; spans past it mean nothing. Shape: (batch,)
     thresholds : `Optional[Floats]`, optional (default=`None`)
         The lowest probability of each type. Shape: (types,)
+    independent : `bool`, optional (default=`False`)
+        Whether a type's probability is the sigmoid of its margin over class 0, not the softmax.
 
     # Returns
 
@@ -78,6 +84,8 @@ def candidates(
         margin = best - classes[:, 0]
         highest = classes.max(1)
         probability = np.exp(best - highest - np.log(np.exp(classes - highest[:, None]).sum(1)))
+        if independent:
+            probability = np.where(np.isnan(probability), probability, 1 / (1 + np.exp(-margin)))
     # A candidate's margin is only negative if class 0 is infinite.
     broken = np.isnan(probability) | (margin < 0)
     spans = FoundSpans(sentence, first[cell], last[cell] + 1, type_id, margin, probability)

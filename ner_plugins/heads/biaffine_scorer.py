@@ -7,11 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ner_plugins.heads.band_products import band_products
 from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, WidthFeatures
-
-# Rows of the band that share one matrix product, which computes (rows + width - 1) / width times what is needed;
-# fewer rows make products too small. 16 to 32 measured best on a CPU.
-_ROWS_PER_BLOCK = 32
 
 
 @SpanScorer.register("biaffine")
@@ -58,34 +55,13 @@ class BiaffineSpanScorer(SpanScorer):
 
     def forward(self, starts: Tensor, ends: Tensor) -> Tensor:
         """`SpanScorer.forward`."""
-        batch, length, dim = starts.shape
-        width = self.band_width(length)
-        blocks = max(1, math.ceil(length / _ROWS_PER_BLOCK))
-        rows = max(1, math.ceil(length / blocks))
-        columns = rows + width - 1  # number of last tokens of a block's spans
-        starts = F.pad(starts, (0, 0, 0, blocks * rows - length))
-        ends = F.pad(ends, (0, 0, 0, blocks * rows + width - 1 - length))
-
+        dim = starts.size(2)
         # W_c = [[U_c, a_c], [b_cᵀ, d_c]]: E_j is multiplied by U_cᵀ S_i + b_c; the rest is a_cᵀ S_i + d_c.
         bilinear, rest = self.weight[:, :dim, :dim], self.weight[:, :dim, dim]
-        # Shape: (batch, blocks * rows, num_classes * dim)
+        # Shape: (batch, length, num_classes * dim)
         queries = F.linear(starts, bilinear.transpose(1, 2).flatten(0, 1), self.weight[:, dim, :dim].flatten())
-        # Shape: (batch, blocks * rows, num_classes)
-        offsets = F.linear(starts, rest, self.weight[:, dim, dim])
-
-        # One product per block scores its rows against all its columns.
-        windows = ends.unfold(1, columns, rows).flatten(0, 1)  # Shape: (batch * blocks, dim, columns)
-        queries = queries.reshape(batch * blocks, rows * self.num_classes, dim)
-        offsets = offsets.reshape(batch * blocks, rows * self.num_classes, 1)
-        # Shape: (batch * blocks, rows * num_classes, columns)
-        dense = torch.baddbmm(offsets, queries, windows).contiguous()
-
-        # Row r's band starts at column r, so a step in rows is also one in columns. (The strides assume this layout.)
-        row_stride = self.num_classes * columns
-        band = dense.as_strided(
-            (batch, self.num_classes, blocks, rows, width),
-            (blocks * rows * row_stride, columns, rows * row_stride, row_stride + 1, 1),
-        )
-        # Classes stay outermost in memory: reductions over them are ten times as fast.
-        band = band.reshape(batch, self.num_classes, blocks * rows, width)[:, :, :length].permute(0, 2, 3, 1)
+        offsets = F.linear(starts, rest, self.weight[:, dim, dim])  # Shape: (batch, length, num_classes)
+        width = self.band_width(starts.size(1))
+        band = band_products(queries.unflatten(2, (self.num_classes, dim)), ends, width, offsets)
+        band = band.permute(0, 2, 3, 1)  # classes stay outermost in memory
         return band if self.width_features is None else band + self.width_features(width).to(band.dtype)

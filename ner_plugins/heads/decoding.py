@@ -36,7 +36,7 @@ class DecodedSpans(SpanColumns):
     score : `torch.Tensor`
         The type's logit minus that of "not an entity".
     probability : `torch.Tensor`
-        The type's softmax probability.
+        The type's softmax probability, or the sigmoid of `score`.
     invalid : `torch.LongTensor`
         Indices of the sentences with scores that are not finite. Shape: (invalid,)
     """
@@ -112,6 +112,7 @@ def decode_spans(
     threshold: Optional[Tensor] = None,
     score: str = "margin",
     chunk_size: int = 256,
+    independent: bool = False,
 ) -> DecodedSpans:
     """
     The entities of a band of scores.
@@ -152,6 +153,8 @@ def decode_spans(
         logit, as published; `probability`. Ties go to the earlier start, then the earlier end.
     chunk_size : `int`, optional (default=`256`)
         Number of candidates that the greedy modes compare at once. It does not change the result.
+    independent : `bool`, optional (default=`False`)
+        Whether a type's probability is the sigmoid of its margin over class 0, not the softmax.
 
     # Returns
 
@@ -166,7 +169,7 @@ def decode_spans(
     for setting, word, words in (("decoding", mode, MODES), ("decoding_score", score, SCORES)):
         if word not in words:
             raise ConfigError(f"{setting} must be one of {', '.join(words)}, got {word!r}")
-    spans, winning = _candidates(logits, valid, threshold)
+    spans, winning = _candidates(logits, valid, threshold, independent)
     batch, length = valid.shape[:2]
     if mode == "flat_optimal":
         return spans.select(_flat_optimal(spans, batch, length))
@@ -175,7 +178,9 @@ def decode_spans(
     return spans.select(_greedy(spans, ranked, (batch, length), mode == "nested", chunk_size))
 
 
-def _candidates(logits: Tensor, valid: Tensor, threshold: Optional[Tensor]) -> tuple[DecodedSpans, Tensor]:
+def _candidates(
+    logits: Tensor, valid: Tensor, threshold: Optional[Tensor], independent: bool
+) -> tuple[DecodedSpans, Tensor]:
     """The candidates, and the logits of their types. Shape of the latter: (candidates,)"""
     sentence, start, offset = _types_win(logits, valid).nonzero(as_tuple=True)  # Shape of each: (candidates,)
     pieces = []
@@ -186,6 +191,8 @@ def _candidates(logits: Tensor, valid: Tensor, threshold: Optional[Tensor]) -> t
             classes = classes.float()
         best, type_id = classes[:, 1:].max(-1)  # Shape of these and the next: (cells,)
         margin, probability = best - classes[:, 0], (best - classes.logsumexp(-1)).exp()
+        if independent:
+            probability = torch.where(probability.isnan(), math.nan, margin.sigmoid())
         # A candidate's margin is only negative if class 0 is infinite.
         pieces.append((type_id, best, margin, probability.masked_fill(margin < 0, math.nan)))
     type_id, best, margin, probability = (torch.cat(column) for column in zip(*pieces, strict=True))

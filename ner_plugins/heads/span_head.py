@@ -72,7 +72,7 @@ class SpanHead(Head):
             *others, last = self.decodings
             raise ConfigError(f'decoding is "{decoding}"; with this head it can be {", ".join(others)} or {last}')
         if loss is not None and loss.needs_band and not self.scores_band:
-            raise ConfigError("the loss shares gold among neighbouring spans, but this head scores tokens, not spans")
+            raise ConfigError("the loss is over spans together, but this head scores tokens, not spans")
         self.max_span_width = checked_width(max_span_width)
         self.span_loss = loss or CrossEntropyLoss(reduction="cells")
         self.negative_sampling = negative_sampling
@@ -148,13 +148,18 @@ class SpanHead(Head):
         return self.span_loss.weighted(scores, targets, span_mask(mask, width), batch, self.negative_sampling)
 
     def divergence(self, first: Any, second: Any, entities: Tensor, mask: Tensor) -> Tensor:
-        """That of the classes of each span of the texts, by the softmax of its logits."""
-        return symmetric_divergence(first, second, span_mask(mask, first.size(2)))
+        """That of the classes of each span of the texts; or of each of its types, where the loss learns them so."""
+        return symmetric_divergence(first, second, span_mask(mask, first.size(2)), self.span_loss.independent_types)
 
     def decode(self, scores: Any, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The spans that `decoding` keeps."""
         return decode_spans(
-            scores, span_mask(mask, scores.size(2)), self.decoding, thresholds, score=self.decoding_score
+            scores,
+            span_mask(mask, scores.size(2)),
+            self.decoding,
+            thresholds,
+            score=self.decoding_score,
+            independent=self.span_loss.independent_types,
         )
 
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:

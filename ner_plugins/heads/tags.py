@@ -112,7 +112,7 @@ class TagsHead(Head):
         if constrain_training and not constrain:
             raise ConfigError("constrain_training needs constrain: leave constrain at true")
         if loss is not None and loss.needs_band:
-            raise ConfigError("the loss shares gold among neighbouring spans, but this head scores tokens, not spans")
+            raise ConfigError("the loss is over spans together, but this head scores tokens, not spans")
 
     def score(self, encoded: Tensor, mask: Tensor) -> Tensor:
         """The emissions. Shape: (batch, tokens, tags)"""

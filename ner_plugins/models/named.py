@@ -1,7 +1,7 @@
-"""The models `crf_tagger`, `span`, `biaffine` and `flat`: a `NerModel` whose head's options are the model's own."""
+"""The short forms of models, from `crf_tagger` to `flat`: a `NerModel` whose head's options are the model's own."""
 
 from functools import partial
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 from allennlp.common import Lazy, Params
 from allennlp.data import Vocabulary
@@ -11,6 +11,7 @@ from allennlp.modules import TextFieldEmbedder
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.biaffine import BiaffineHead
 from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
+from ner_plugins.heads.global_pointer import EfficientGlobalPointerHead, GlobalPointerHead
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.projection import SpanProjection
 from ner_plugins.heads.span_head import BandDecoding, Decoding, DecodingScore, SpanHead
@@ -97,6 +98,46 @@ class BiaffineNer(NerModel):
             decoding_score=decoding_score,
         )
         super().__init__(vocab, text_field_embedder, Lazy(head), **kwargs)
+
+
+@Model.register("global_pointer")
+class GlobalPointerNer(NerModel):
+    """`NerModel` with the head `global_pointer`. Parameters are those of `GlobalPointerHead` and of `NerModel`."""
+
+    fixed_options = frozenset({"head"})
+    head_class: ClassVar[type[GlobalPointerHead]] = GlobalPointerHead
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        text_field_embedder: TextFieldEmbedder,
+        inner_dim: int = 64,
+        rope: bool = True,
+        max_span_width: Optional[int] = None,
+        loss: Optional[CellLoss] = None,
+        negative_sampling: Optional[NegativeSampling] = None,
+        decoding: BandDecoding = "flat_optimal",
+        decoding_score: DecodingScore = "margin",
+        **kwargs: Any,
+    ) -> None:
+        head = partial(
+            self.head_class,
+            inner_dim=inner_dim,
+            rope=rope,
+            max_span_width=max_span_width,
+            loss=loss,
+            negative_sampling=negative_sampling,
+            decoding=decoding,
+            decoding_score=decoding_score,
+        )
+        super().__init__(vocab, text_field_embedder, Lazy(head), **kwargs)
+
+
+@Model.register("efficient_global_pointer")
+class EfficientGlobalPointerNer(GlobalPointerNer):
+    """`NerModel` with the head `efficient_global_pointer`; parameters as of `GlobalPointerNer`."""
+
+    head_class = EfficientGlobalPointerHead
 
 
 @Model.register("span")

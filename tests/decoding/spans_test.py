@@ -26,24 +26,26 @@ def check_equal(found: FoundSpans, expected: DecodedSpans) -> None:
 
 
 def decode(
-    logits: np.ndarray, lengths: list[int], width: int | None, thresholds: np.ndarray, mode: str, score: str, most: int
+    logits: np.ndarray, lengths: list[int], width: int | None, thresholds: np.ndarray, mode: str, score: str, most: int,
+    independent: bool = False,
 ) -> FoundSpans:
     """`logits` as a band, (batch, length, width, classes); in blocks of at most `most` spans."""
     found = []
     for rows in blocks_of(len(lengths), max(lengths), width, most):
         first, last = cells_of(rows, max(lengths), width)
         block = logits[:, first, last - first].transpose(0, 2, 1)
-        found.append(candidates(block, (first, last), np.array(lengths), thresholds))
+        found.append(candidates(block, (first, last), np.array(lengths), thresholds, independent))
     return choose(*joined(found), mode, score, len(lengths))
 
 
 @settings(max_examples=150, deadline=None)
 @given(
     LENGTHS, WIDTHS, st.sampled_from(MODES), st.sampled_from(SCORES), st.integers(0, 999), st.booleans(),
-    st.sampled_from([1, 20, 10**6]),
+    st.sampled_from([1, 20, 10**6]), st.booleans(),
 )  # fmt: skip
 def test_the_spans_of_a_band(
-    lengths: list[int], width: int | None, mode: str, score: str, seed: int, ties: bool, most: int
+    lengths: list[int], width: int | None, mode: str, score: str, seed: int, ties: bool, most: int,
+    independent: bool,
 ) -> None:
     torch.manual_seed(seed)
     length = max(lengths)
@@ -53,20 +55,23 @@ def test_the_spans_of_a_band(
         logits = torch.randn(5, 4)[torch.randint(5, logits.shape[:3])]
     thresholds = torch.tensor([0.0, 0.5, 0.3])
     mask = torch.arange(length) < torch.tensor(lengths).unsqueeze(1)
-    expected = decode_spans(logits, span_mask(mask, band), mode, thresholds, score)
-    check_equal(decode(logits.numpy(), lengths, width, thresholds.numpy(), mode, score, most), expected)
+    expected = decode_spans(logits, span_mask(mask, band), mode, thresholds, score, independent=independent)
+    found = decode(logits.numpy(), lengths, width, thresholds.numpy(), mode, score, most, independent)
+    check_equal(found, expected)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("place", [0, 2])
-def test_scores_that_are_not_numbers(bad: float, place: int) -> None:
+@pytest.mark.parametrize("independent", [False, True])
+def test_scores_that_are_not_numbers(bad: float, place: int, independent: bool) -> None:
     torch.manual_seed(0)
     logits = torch.randn(3, 4, 4, 3)
     logits[1, 1, 1, place] = bad
     logits[2, 3, 3, 0] = bad  # past the end
     mask = torch.ones(3, 4, dtype=torch.bool)
-    expected = decode_spans(logits, span_mask(mask, 4), "nested")
-    check_equal(decode(logits.numpy(), [4, 4, 4], None, np.zeros(2, np.float32), "nested", "margin", 5), expected)
+    expected = decode_spans(logits, span_mask(mask, 4), "nested", independent=independent)
+    found = decode(logits.numpy(), [4, 4, 4], None, np.zeros(2, np.float32), "nested", "margin", 5, independent)
+    check_equal(found, expected)
     assert expected.invalid.tolist() == [1]
 
 

@@ -253,6 +253,18 @@ def columns(decoded: DecodedSpans, *names):
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_probabilities_of_independent_types_are_sigmoids_of_margins(mode):
+    logits, valid = random_band((2, 10, 5, 4), 3)
+    decoded = decode_spans(logits, valid, mode, independent=True)
+    softmax = decode_spans(logits, valid, mode)
+    assert columns(decoded, "start", "end", "type", "score") == columns(softmax, "start", "end", "type", "score")
+    torch.testing.assert_close(decoded.probability, decoded.score.sigmoid())
+    limit = decoded.probability.median()
+    kept = decode_spans(logits, valid, "nested", torch.full((3,), float(limit)), independent=True)
+    assert (kept.probability >= limit).all() and len(kept) > 0
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_scores_and_probabilities(mode):
     logits, valid = random_band((2, 10, 5, 4), 3)
     decoded = decode_spans(logits, valid, mode)

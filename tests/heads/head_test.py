@@ -3,13 +3,22 @@ import torch
 from allennlp.common import Params
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.heads import BiaffineHead, PairsHead, PointerHead, SpanHead, TagsHead
+from ner_plugins.heads import (
+    BiaffineHead,
+    EfficientGlobalPointerHead,
+    GlobalPointerHead,
+    PairsHead,
+    PointerHead,
+    SpanHead,
+    TagsHead,
+)
 from ner_plugins.heads.head import Head
 
 TYPES = ["address", "name"]
 NAMES = {
     "tags": TagsHead, "crf_tagger": TagsHead, "biaffine": BiaffineHead,
     "pairs": PairsHead, "enumeration": PairsHead, "dense": PairsHead, "pointer": PointerHead,
+    "global_pointer": GlobalPointerHead, "efficient_global_pointer": EfficientGlobalPointerHead,
 }  # fmt: skip
 
 
@@ -35,7 +44,11 @@ def test_without_a_type_it_is_a_tagger() -> None:
     assert isinstance(head, TagsHead) and head.tag_set.scheme == "BMES"
 
 
-INNER = [("pointer", PointerHead), ({"type": "enumeration", "width_dim": 4}, PairsHead)]
+INNER = [
+    ("pointer", PointerHead),
+    ("efficient_global_pointer", EfficientGlobalPointerHead),
+    ({"type": "enumeration", "width_dim": 4}, PairsHead),
+]
 
 
 @pytest.mark.parametrize("inner, kind", INNER)

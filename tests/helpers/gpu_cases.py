@@ -27,6 +27,8 @@ SPAN_LOSSES: dict[str, dict[str, Any]] = {
     "focal": {"type": "focal", "reduction": "positives"},
     "dice": {"type": "dice"},
     "boundary_smoothing": {"type": "boundary_smoothing", "distance": 2, "loss": "focal"},
+    "multi_label": {"type": "multi_label"},
+    "smoothed_multi_label": {"type": "boundary_smoothing", "loss": "multi_label"},
     "smoothed_dice": {"type": "boundary_smoothing", "loss": "dice"},
 }
 SAMPLINGS: dict[str, dict[str, Any]] = {
@@ -50,6 +52,8 @@ DECODERS: dict[str, dict[str, Any]] = {
     "biaffine-width-features": {**_BIAFFINE, "scorer": {"type": "biaffine", "width_features": "bucketed"}},
     "pairs": _PAIRS,
     "pairs-nested": {**_PAIRS, "decoding": "nested", "decoding_score": "probability"},
+    "global-pointer": {"type": "global_pointer", "inner_dim": 4, "decoding": "flat_optimal", "rope": False},
+    "efficient-global-pointer": {"type": "efficient_global_pointer", "inner_dim": 6, "decoding": "nested"},
     "pointer": {"type": "pointer"},
     "pointer-hard": {"type": "pointer", "conditioning": "hard", "decoding": "flat_greedy"},
     "pointer-published": {"type": "pointer", "decoding": "published", "max_span_width": 4},

@@ -9,7 +9,7 @@ import torch
 from allennlp.common import Lazy
 
 from ner_plugins.heads.band import span_mask
-from ner_plugins.modules.losses import BoundarySmoothingLoss, CrossEntropyLoss, DiceLoss, FocalLoss
+from ner_plugins.modules.losses import BoundarySmoothingLoss, CrossEntropyLoss, DiceLoss, FocalLoss, MultiLabelLoss
 
 # Each softmax loss with what it is, written out, where the gold class has probability p.
 SOFTMAX = [
@@ -22,6 +22,8 @@ ALL = [
     *[(kind, options) for kind, options, _ in SOFTMAX],
     (DiceLoss, {}),
     (DiceLoss, {"alpha": 0.0, "gamma": 0.1}),
+    (MultiLabelLoss, {}),
+    (BoundarySmoothingLoss, {"loss": Lazy(MultiLabelLoss)}),
     (BoundarySmoothingLoss, {"epsilon": 0.3, "distance": 2}),
     (BoundarySmoothingLoss, {"loss": Lazy(DiceLoss, alpha=0.0)}),
     (BoundarySmoothingLoss, {"loss": Lazy(FocalLoss, gamma=3.0, label_smoothing=0.1)}),

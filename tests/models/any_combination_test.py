@@ -28,6 +28,8 @@ HEADS: dict[str, dict[str, Any]] = {
     "enumeration": {"type": "span", "head": {"type": "enumeration", "width_dim": 4}, "max_span_width": 8},
     "dense": {"type": "span", "head": {"type": "dense", "width_dim": 4}, "decoding": "nested"},
     "biaffine": {"type": "biaffine", "projection": {"dim": 6}, "init": "xavier", "decoding": "nested"},
+    "efficient_global_pointer": {"type": "efficient_global_pointer", "inner_dim": 4, "decoding": "nested"},
+    "global_pointer": {"type": "ner", "head": {"type": "global_pointer", "inner_dim": 4, "max_span_width": 8}},
     "pair_ffn": {"type": "biaffine", "scorer": "pair_ffn", "projection": {"depth": 0}, "loss": "dice"},
 }
 KINDS = ["transformer", "bilstm"]

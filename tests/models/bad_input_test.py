@@ -19,6 +19,7 @@ HEADS = {
     "pointer": ("span.json", {"head": "pointer"}),
     "pointer-hard": ("span.json", {"head": {"type": "pointer", "conditioning": "hard"}}),
     "pointer-published": ("span.json", {"head": "pointer", "decoding": "published"}),
+    "efficient_global_pointer": ("span.json", {"head": "efficient_global_pointer"}),
     "enumeration": ("span.json", {"head": "enumeration"}),
     "dense": ("span.json", {"head": "dense"}),
     "crf": ("crf_tagger.json", {"decoder": "crf"}),

@@ -15,7 +15,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.training.regularisers.r_drop import RDropCallback
 
 CONFIGS = Path(__file__).resolve().parents[2] / "training_config"
-HEADS = ["crf_tagger", "crf_tagger_softmax", "biaffine", "span", "span_pointer"]
+HEADS = ["crf_tagger", "crf_tagger_softmax", "biaffine", "span", "span_pointer", "efficient_global_pointer"]
 BOTH = {"token_dropout": 0.4, "dimension_dropout": 0.3, "dropout": 0.0}
 
 

@@ -29,6 +29,10 @@ def build(model: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 NAMED = [
     ({"type": "crf_tagger", "scheme": "BIOES"}, {"type": "tags", "scheme": "BIOES"}),
     ({"type": "biaffine", "init": "xavier", "max_span_width": 8}, {"init": "xavier", "max_span_width": 8}),
+    *(
+        ({"type": kind, "inner_dim": 6, "rope": False, "decoding": "nested"}, {"inner_dim": 6, "rope": False})
+        for kind in ("global_pointer", "efficient_global_pointer")
+    ),
     ({"type": "span", "head": "enumeration", "decoding": "nested"}, {"type": "pairs", "decoding": "nested"}),
     ({"type": "span", "head": {"type": "pointer"}, "max_span_width": 5}, {"type": "pointer", "max_span_width": 5}),
 ]

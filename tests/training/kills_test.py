@@ -17,6 +17,7 @@ HEADS: dict[str, dict[str, Any]] = {
     "softmax": {"type": "tags", "decoder": "softmax"},
     "biaffine": {"type": "biaffine", "projection": {"dim": 4, "dropout": 0.2}},
     "pairs": {"type": "pairs", "negative_sampling": {"type": "ratio", "probability": 0.5}},
+    "efficient_global_pointer": {"type": "efficient_global_pointer", "inner_dim": 4},
     "pointer": {"type": "pointer"},
 }
 CALLBACKS: dict[str, dict[str, Any]] = {

@@ -62,7 +62,12 @@ def test_it_trains_a_step_from_nothing(config: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "config", params(OWN, "crf_tagger", "crf_tagger_softmax", "nerco", "span", "span_dense", "span_pointer"), ids=str
+    "config",
+    params(
+        OWN, "crf_tagger", "crf_tagger_softmax", "nerco", "span", "span_dense", "span_pointer",
+        "efficient_global_pointer",
+    ),
+    ids=str,
 )
 def test_it_trains_a_step_pretrained(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NER_ENCODER", make_encoder(tmp_path / "encoder"))
@@ -118,7 +123,9 @@ def test_settings_reach_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Params.from_file("training_config/biaffine.jsonnet")["dataset_reader"]["dev_fraction"] == 0.1
 
 
-@pytest.mark.parametrize("name", ["biaffine", "span_pointer", "crf_tagger", "crf_tagger_softmax", "span_bilstm"])
+@pytest.mark.parametrize(
+    "name", ["biaffine", "span_pointer", "crf_tagger", "crf_tagger_softmax", "span_bilstm", "efficient_global_pointer"]
+)
 def test_each_parameter_is_in_one_group(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from allennlp.data import Vocabulary
     from allennlp.models import Model

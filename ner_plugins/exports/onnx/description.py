@@ -15,16 +15,19 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.exports.target import ExportSource
 from ner_plugins.heads.biaffine import BiaffineHead
 from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
+from ner_plugins.heads.global_pointer import EfficientGlobalPointerHead, GlobalPointerHead
 from ner_plugins.heads.pair_scorer import PairSpanScorer
 from ner_plugins.heads.pairs import PairsHead
 from ner_plugins.heads.pointer import PointerHead
 from ner_plugins.heads.tags import TagsHead
-from ner_plugins.tagger.onnx.layout import ARRAYS, SEGMENTER, TOKENIZER, VOCABULARY
+from ner_plugins.tagger.onnx.layout import ARRAYS, INDEPENDENT_SPANS, SEGMENTER, TOKENIZER, VOCABULARY
 from ner_plugins.token_embedders.transformer_embedder import TransformerEmbedder
 from ner_plugins.token_indexers.transformer_indexer import TransformerIndexer
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
 from ner_plugins.tokenizers.ner_subwords import NerSubwordTokenizer
 from ner_plugins.tokenizers.ner_words import NerWordTokenizer
+
+_HEADS = (TagsHead, BiaffineHead, PairsHead, GlobalPointerHead, EfficientGlobalPointerHead, PointerHead)
 
 
 def check_exportable(source: ExportSource) -> None:
@@ -49,8 +52,8 @@ def check_exportable(source: ExportSource) -> None:
     if type(model.text_field_embedder) is not BasicTextFieldEmbedder:
         raise _unknown("text_field_embedder", model.text_field_embedder, "basic")
     head = model.head
-    if type(head) not in (TagsHead, BiaffineHead, PairsHead, PointerHead):
-        raise _unknown("head", head, "tags, biaffine, pairs and pointer")
+    if type(head) not in _HEADS:
+        raise _unknown("head", head, "tags, biaffine, pairs, global_pointer, efficient_global_pointer and pointer")
     if isinstance(head, BiaffineHead) and type(head.scorer) not in (BiaffineSpanScorer, PairSpanScorer):
         raise _unknown("head.scorer", head.scorer, "biaffine and pair_ffn")
 
@@ -137,7 +140,8 @@ def describe_head(source: ExportSource, folder: Path) -> dict[str, Any]:
         arrays["continues"] = head.tag_set.continues().numpy()
         described: dict[str, Any] = {"kind": "tags", "letters": len(head.tag_set.letters)}
     else:
-        kind = "pointer" if isinstance(head, PointerHead) else "spans"
+        of_band = INDEPENDENT_SPANS if head.span_loss.independent_types else "spans"
+        kind = "pointer" if isinstance(head, PointerHead) else of_band
         options = ("max_span_width", "decoding", "decoding_score")
         described = {"kind": kind, **{name: getattr(head, name) for name in options}}
     np.savez(folder / ARRAYS, **arrays)

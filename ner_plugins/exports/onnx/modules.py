@@ -10,6 +10,7 @@ from ner_plugins.exports.onnx.recurrent import RecurrentGraph
 from ner_plugins.heads.activations import ACTIVATIONS, Activation
 from ner_plugins.heads.biaffine import BiaffineHead
 from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
+from ner_plugins.heads.global_pointer import GlobalPointerHead, PointerTerms
 from ner_plugins.heads.pair_scorer import PairSpanScorer
 from ner_plugins.heads.pairs import PairsHead
 from ner_plugins.heads.pointer import PointerHead
@@ -109,7 +110,17 @@ class TokensGraph(nn.Module):
                 of_start, of_end = torch.split(hidden.weight, head.scorer.input_dim, dim=1)
                 return F.linear(starts, of_start, hidden.bias), F.linear(ends, of_end)
             return starts, ends
+        if isinstance(head, GlobalPointerHead):
+            return _of_tokens(head.terms(encoded))
         return head.score(encoded, mask)
+
+
+def _of_tokens(terms: PointerTerms) -> tuple[Tensor, Tensor]:
+    """The terms of a span's score as a vector of its first, and one of its last, token (`PointerGraph`)."""
+    starts, ends = (one.transpose(1, 2).flatten(2) for one in (terms.queries, terms.keys))
+    if terms.of_start is None or terms.of_end is None:
+        return starts, ends
+    return torch.cat((starts, terms.of_start.mT), -1), torch.cat((ends, terms.of_end.mT), -1)
 
 
 class BiaffineGraph(nn.Module):
@@ -200,6 +211,33 @@ class PairsGraph(nn.Module):
         return scores.transpose(1, 2)
 
 
+class PointerGraph(nn.Module):
+    """
+    The score of some spans by products (`GlobalPointerHead`), from the vectors of a block of tokens.
+
+    # Parameters
+
+    head : `GlobalPointerHead`
+    """
+
+    def __init__(self, head: GlobalPointerHead) -> None:
+        super().__init__()
+        self.products, self.dim = head.products, head.inner_dim
+
+    def forward(self, starts: Tensor, ends: Tensor, first: Tensor, last: Tensor) -> Tensor:
+        """`BiaffineGraph.forward`."""
+        sizes = self.products * self.dim
+        batch, rows, _ = starts.shape
+        columns = ends.size(1)
+        queries = starts[..., :sizes].view(batch, rows, self.products, self.dim).transpose(1, 2)
+        keys = ends[..., :sizes].view(batch, columns, self.products, self.dim).permute(0, 2, 3, 1)
+        dense = queries @ keys  # Shape: (batch, products, rows, columns)
+        scores = dense.flatten(2).index_select(2, first * columns + last)  # Shape: (batch, products, cells)
+        if starts.size(2) > sizes:
+            scores = scores + starts[..., sizes:].mT.index_select(2, first) + ends[..., sizes:].mT.index_select(2, last)
+        return F.pad(scores, (0, 0, 1, 0))
+
+
 class WidthTable(nn.Module):
     """The vectors of spans' widths (`WidthFeatures`)."""
 
@@ -222,6 +260,8 @@ def spans_graph(model: NerModel) -> Optional[nn.Module]:
     head = model.head
     if isinstance(head, PairsHead):
         return PairsGraph(head)
+    if isinstance(head, GlobalPointerHead):
+        return PointerGraph(head)
     if not isinstance(head, BiaffineHead):
         return None
     return BiaffineGraph(head.scorer) if isinstance(head.scorer, BiaffineSpanScorer) else PairsGraph(head.scorer)

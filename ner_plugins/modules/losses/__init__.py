@@ -9,6 +9,7 @@ from ner_plugins.modules.losses.boundary import BoundarySmoothingLoss
 from ner_plugins.modules.losses.contrastive import ContrastiveLoss
 from ner_plugins.modules.losses.dice import DiceLoss
 from ner_plugins.modules.losses.focal import FocalLoss
+from ner_plugins.modules.losses.multi_label import MultiLabelLoss
 from ner_plugins.modules.losses.sampling import (
     NegativeSampling,
     PerPositiveNegativeSampling,
@@ -24,6 +25,7 @@ __all__ = [
     "CrossEntropyLoss",
     "DiceLoss",
     "FocalLoss",
+    "MultiLabelLoss",
     "NegativeSampling",
     "PerPositiveNegativeSampling",
     "RatioNegativeSampling",

@@ -50,6 +50,7 @@ class BoundarySmoothingLoss(CellLoss):
             raise ConfigError(f"loss.distance must be >= 1, got {distance}")
         self.epsilon, self.distance = epsilon, distance
         self.inner = loss.construct(reduction=reduction)
+        self.independent_types = self.inner.independent_types
         if self.inner.reduction != reduction:
             raise ConfigError(
                 f"loss.loss.reduction must be that of boundary_smoothing, {reduction!r}, got "

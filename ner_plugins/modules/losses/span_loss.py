@@ -35,6 +35,9 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
     default_implementation = "cross_entropy"
     needs_band: ClassVar[bool] = False
     """Whether the cells must be the spans of a band, shape (batch, length, width)."""
+    independent_types: bool = False
+    """Whether each type is learned by itself: a type's probability is the sigmoid of its margin over class 0, not the
+    softmax."""
 
     def __init__(self, reduction: Reduction = "batch") -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from ner_plugins.decoding.spans import blocks_of, candidates, cells_of, choose, 
 from ner_plugins.decoding.tags import TagDecoder
 from ner_plugins.errors import ArchiveError, ConfigError
 from ner_plugins.tagger.onnx.graphs import Graphs
-from ner_plugins.tagger.onnx.layout import SPANS
+from ner_plugins.tagger.onnx.layout import INDEPENDENT_SPANS, SPANS
 
 _CELLS_AT_ONCE = 1 << 15  # spans that a graph scores together
 
@@ -68,8 +68,9 @@ class ExportedTags(ExportedHead):
 
 class ExportedSpans(ExportedHead):
     """
-    The heads `biaffine` and `pairs`. Their graph of tokens returns vectors of first and of last tokens; another scores
-    spans of them, a block of first tokens at a time, so that memory does not grow with the square of a text's length.
+    The heads that score spans by their two ends: `biaffine`, `pairs` and `global_pointer`. Their graph of tokens
+    returns vectors of first and of last tokens; another scores spans of them, a block of first tokens at a time, so
+    that memory does not grow with the square of a text's length.
     """
 
     def __init__(self, details: Mapping[str, Any], graphs: Graphs) -> None:
@@ -77,6 +78,7 @@ class ExportedSpans(ExportedHead):
         self._max_width: int | None = details["max_span_width"]
         self._mode: str = details["decoding"]
         self._rank_by: str = details["decoding_score"]
+        self._independent = details["kind"] == INDEPENDENT_SPANS
 
     def decode(self, results: Sequence[Floats], lengths: Ints, thresholds: Floats) -> FoundSpans:
         """`ExportedHead.decode`."""
@@ -89,7 +91,7 @@ class ExportedSpans(ExportedHead):
             feeds = {"starts": starts[:, rows.start : rows.stop], "ends": ends[:, rows.start : stop]}
             places = {"first": cells[0] - rows.start, "last": cells[1] - rows.start}
             logits = self._graphs.run(SPANS, {**feeds, **places})[0]
-            found.append(candidates(logits, cells, lengths, thresholds))
+            found.append(candidates(logits, cells, lengths, thresholds, self._independent))
         return choose(*joined(found), self._mode, self._rank_by, batch)
 
 
@@ -118,7 +120,7 @@ def exported_head(details: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     kind = details["kind"]
     if kind == "tags":
         return ExportedTags(details, arrays)
-    if kind == "spans":
+    if kind in ("spans", INDEPENDENT_SPANS):
         return ExportedSpans(details, graphs)
     if kind == "pointer":
         return ExportedPointer(details)

@@ -14,6 +14,8 @@ first and last tokens; from these to scores of spans."""
 TOKENIZER, SEGMENTER = "tokenizer.json", "segmenter.json"
 """The tokenizer of the encoder, and that of `ner_subwords`, which makes the tokens."""
 ARRAYS = "head.npz"
+INDEPENDENT_SPANS = "independent_spans"
+"""The kind of a head over spans with a probability for each type by itself; with a softmax it is `spans`."""
 VOCABULARY = "vocabulary-{}.json"
 """The tokens of an indexer's vocabulary, in order of their ids."""
 

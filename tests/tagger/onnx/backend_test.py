@@ -27,6 +27,7 @@ from ner_plugins.tagger.onnx.layout import ARRAYS, ENCODER, TOKENS
 CASES = [
     ("crf", "long_texts"), ("softmax", "bilstm"), ("crf-factored", "bigru"), ("biaffine", "embedding"),
     ("biaffine-width-features", "bilstm"), ("biaffine-pair-ffn", "embedding"), ("pairs-nested", "embedding"),
+    ("global-pointer", "embedding"), ("efficient-global-pointer", "bilstm"),
     ("pointer", "bilstm"), ("pointer-published", "embedding"),
 ]  # fmt: skip
 TEXTS = st.lists(

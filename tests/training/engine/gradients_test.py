@@ -29,6 +29,14 @@ HEADS: dict[str, dict[str, Any]] = {
         }.items()
     },
     **{
+        f"efficient-global-pointer-{one}": {
+            "type": "efficient_global_pointer",
+            "inner_dim": 4,
+            "loss": {"type": "multi_label", "reduction": one},
+        }
+        for one in REDUCTIONS
+    },
+    **{
         f"smoothed-{one}": {
             "type": "biaffine",
             "projection": {"dim": 4, "dropout": 0.0},

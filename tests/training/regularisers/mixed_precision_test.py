@@ -18,7 +18,7 @@ from ner_plugins.training.engine import updates
 from ner_plugins.training.regularisers.r_drop import RDropCallback
 
 CONFIGS = Path(__file__).resolve().parents[3] / "training_config"
-HEADS = ["crf_tagger", "crf_tagger_softmax", "biaffine", "span", "span_pointer"]
+HEADS = ["crf_tagger", "crf_tagger_softmax", "biaffine", "span", "span_pointer", "efficient_global_pointer"]
 BFLOAT16 = {"use_amp": True, "amp_dtype": "bfloat16"}
 REGULARISERS: dict[str, Any] = {
     **{name: CASES[name][0] for name in ("fgm", "pgd", "awp")},

@@ -11,7 +11,7 @@ import pytest
 import torch
 from recorded_runs import assert_close, recorded, repeated
 from staged_runs import experiment, train
-from torch.distributions import Categorical, kl_divergence
+from torch.distributions import Bernoulli, Categorical, kl_divergence
 from toy_models import GOLD, TEXTS, build
 
 from ner_plugins.errors import ConfigError
@@ -34,6 +34,12 @@ def of_spans(head: Any, first: Any, second: Any, entities: torch.Tensor, mask: t
     return both_ways(first, second, span_mask(mask, first.size(2)))
 
 
+def of_types(head: Any, first: Any, second: Any, entities: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    cells = span_mask(mask, first.size(2))
+    one, two = (Bernoulli(logits=scores[cells][:, 1:]) for scores in (first, second))
+    return (kl_divergence(one, two).sum() + kl_divergence(two, one).sum()) / 2
+
+
 def of_tokens(head: Any, first: Any, second: Any, entities: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return both_ways(first, second, mask)
 
@@ -49,6 +55,7 @@ HEADS: dict[str, Callable[..., torch.Tensor]] = {
     "biaffine": of_spans,
     "span": of_spans,
     "span_pointer": of_pointers,
+    "efficient_global_pointer": of_types,
 }
 
 

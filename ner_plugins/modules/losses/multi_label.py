@@ -1,0 +1,79 @@
+"""The multi-label log-sum-exp loss of GlobalPointer."""
+
+from typing import ClassVar, Optional
+
+import torch
+from torch import Tensor
+
+from ner_plugins.modules.losses.span_loss import CellLoss
+
+_NOTHING = -1e30  # the score of a cell that adds nothing to a sum of exponentials; finite, as are its gradients
+
+
+@CellLoss.register("multi_label")
+class MultiLabelLoss(CellLoss):
+    """
+    The multi-label log-sum-exp loss (Su et al. 2022, "ZLPR: A Novel Loss for Multi-label Classification"),
+    by which GlobalPointer is trained. A `CellLoss` named `multi_label`, for bands of spans only. For each sentence and
+    type, over the scores s of all spans, it is
+
+        log(1 + Σ_negative e^s) + log(1 + Σ_positive e^-s)
+
+    where s is the logit of the type minus that of "not an entity". Of the types it takes the mean, as published; of the
+    sentences, `reduction`. A span is predicted where s > 0. Each type is learned by itself, so a span's probability of
+    a type is `sigmoid(s)`: if no other span of the sentence is in doubt, the loss is the binary cross-entropy of this
+    probability. Of several spans in doubt, it tells which is likelier, but adds up to more than one.
+
+    The sums of exponentials favour the hardest spans, so that the many negatives need no sampling. A gold distribution
+    weights the terms of both sums: `log(1 + Σ (1 - y) e^s) + log(1 + Σ y e^-s)`.
+
+    # Parameters
+
+    reduction : `str`, optional (default=`"batch"`)
+        See `CellLoss`. Published is `batch`.
+    """
+
+    needs_band: ClassVar[bool] = True
+    independent_types = True
+
+    def cell_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a sentence that has this span alone."""
+        margins = _margins(logits)
+        signed = torch.where(_of_types(targets, margins), -margins, margins)  # Shape: (..., types)
+        return _log_one_plus(signed).mean(-1)
+
+    def summed(self, logits: Tensor, targets: Tensor, soft: Optional[Tensor], mask: Tensor) -> Tensor:
+        """The sum over the sentences, which are the first dimension, of the mean over the types."""
+        margins = _margins(logits)  # Shape of this and the next: (batch, ..., types)
+        if soft is None:
+            gold = _of_types(targets, margins)
+            negatives, positives = margins.masked_fill(gold, _NOTHING), (-margins).masked_fill(~gold, _NOTHING)
+        else:
+            shares = soft[..., 1:].to(margins.dtype)
+            negatives, positives = margins + _log(1 - shares), _log(shares) - margins
+        outside = ~mask.unsqueeze(-1)
+        cells = tuple(range(1, margins.dim() - 1))
+        # Shape of each: (batch, types)
+        of_negatives, of_positives = (
+            _log_one_plus(terms.masked_fill(outside, _NOTHING).logsumexp(cells)) for terms in (negatives, positives)
+        )
+        return (of_negatives + of_positives).mean(-1).sum()
+
+
+def _margins(logits: Tensor) -> Tensor:
+    return logits[..., 1:] - logits[..., :1]
+
+
+def _of_types(targets: Tensor, margins: Tensor) -> Tensor:
+    """Where a type is the gold class. Shape: (..., types)"""
+    return targets.unsqueeze(-1) == torch.arange(1, margins.size(-1) + 1, device=targets.device)
+
+
+def _log_one_plus(log: Tensor) -> Tensor:
+    """`log(1 + e^x)`; unlike `softplus`, exact in float64 for any x."""
+    return torch.logaddexp(log, torch.zeros_like(log))
+
+
+def _log(shares: Tensor) -> Tensor:
+    """The logarithm, finite at 0."""
+    return torch.where(shares > 0, shares.clamp(min=torch.finfo(shares.dtype).tiny).log(), _NOTHING)
