@@ -55,13 +55,13 @@ class BiaffineSpanScorer(SpanScorer):
 
     def forward(self, starts: Tensor, ends: Tensor) -> Tensor:
         """`SpanScorer.forward`."""
-        dim = starts.size(2)
+        batch, length, dim = starts.shape
         # W_c = [[U_c, a_c], [b_cᵀ, d_c]]: E_j is multiplied by U_cᵀ S_i + b_c; the rest is a_cᵀ S_i + d_c.
         bilinear, rest = self.weight[:, :dim, :dim], self.weight[:, :dim, dim]
         # Shape: (batch, length, num_classes * dim)
         queries = F.linear(starts, bilinear.transpose(1, 2).flatten(0, 1), self.weight[:, dim, :dim].flatten())
         offsets = F.linear(starts, rest, self.weight[:, dim, dim])  # Shape: (batch, length, num_classes)
-        width = self.band_width(starts.size(1))
-        band = band_products(queries.unflatten(2, (self.num_classes, dim)), ends, width, offsets)
+        width = self.band_width(length)
+        band = band_products(queries.view(batch, length, self.num_classes, dim), ends, width, offsets)
         band = band.permute(0, 2, 3, 1)  # classes stay outermost in memory
         return band if self.width_features is None else band + self.width_features(width).to(band.dtype)

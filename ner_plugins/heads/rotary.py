@@ -27,7 +27,6 @@ def rotate(vectors: Tensor) -> Tensor:
     rates = _BASE ** (torch.arange(0, dim, 2, device=vectors.device, dtype=exact) / -dim)  # Shape: (dim / 2,)
     angles = torch.arange(length, device=vectors.device, dtype=exact).unsqueeze(1) * rates  # Shape: (length, dim / 2)
     cos, sin = angles.cos(), angles.sin()
-    pairs = vectors.to(exact).unflatten(-1, (dim // 2, 2))
-    even, odd = pairs[..., 0], pairs[..., 1]  # Shape of each: (..., length, dim / 2)
+    even, odd = vectors.to(exact)[..., ::2], vectors.to(exact)[..., 1::2]  # Shape of each: (..., length, dim / 2)
     rotated = torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2)
     return rotated.to(vectors.dtype)

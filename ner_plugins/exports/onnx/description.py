@@ -19,6 +19,7 @@ from ner_plugins.heads.global_pointer import EfficientGlobalPointerHead, GlobalP
 from ner_plugins.heads.pair_scorer import PairSpanScorer
 from ner_plugins.heads.pairs import PairsHead
 from ner_plugins.heads.pointer import PointerHead
+from ner_plugins.heads.span_head import SpanHead
 from ner_plugins.heads.tags import TagsHead
 from ner_plugins.tagger.onnx.layout import ARRAYS, INDEPENDENT_SPANS, SEGMENTER, TOKENIZER, VOCABULARY
 from ner_plugins.token_embedders.transformer_embedder import TransformerEmbedder
@@ -140,7 +141,7 @@ def describe_head(source: ExportSource, folder: Path) -> dict[str, Any]:
         arrays["continues"] = head.tag_set.continues().numpy()
         described: dict[str, Any] = {"kind": "tags", "letters": len(head.tag_set.letters)}
     else:
-        of_band = INDEPENDENT_SPANS if head.span_loss.independent_types else "spans"
+        of_band = INDEPENDENT_SPANS if isinstance(head, SpanHead) and head.span_loss.independent_types else "spans"
         kind = "pointer" if isinstance(head, PointerHead) else of_band
         options = ("max_span_width", "decoding", "decoding_score")
         described = {"kind": kind, **{name: getattr(head, name) for name in options}}
