@@ -1,4 +1,4 @@
-"""Reading archives: safe extraction, and the mark that components are being loaded rather than trained."""
+"""Reading archives: safe extraction, data instead of code, and the mark that components are loaded, not trained."""
 
 import os
 import re
@@ -7,17 +7,24 @@ import tarfile
 import tempfile
 import zlib
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Iterator, Union
 
+from ner_plugins.archives.config import ArchivedParams, parsed_overrides
 from ner_plugins.archives.parts import check_parts
+from ner_plugins.archives.trust import check_file, is_untrusted, strings_in, untrusted
 from ner_plugins.compat.replace import replace
 from ner_plugins.errors import ArchiveError, ConfigError, NerError
 from ner_plugins.files.export_manifest import MANIFEST, ExportManifest
 
 MAX_MEMBERS = 10_000
 MAX_BYTES = 64 * 2**30
+MAX_DEPTH = 8
+"""Of archives whose model is that of another archive."""
 _PREFIX = "ner-archive-"
+# The archives that are being loaded, outermost first.
+_around: ContextVar[tuple[str, ...]] = ContextVar("ner_plugins_archives", default=())
 
 
 def announce_loading_model() -> None:
@@ -73,37 +80,90 @@ def _announcing(original: Any) -> Any:
     return load
 
 
-def name_archive_in_errors() -> None:
-    """AllenNLP 2.10.1 names the folder that it extracted an archive to in errors; name the user's archive instead."""
-    from allennlp.common.checks import ConfigurationError
+def load_as_data() -> None:
+    """
+    AllenNLP 2.10.1 runs what an archive's configuration names (see `archives.trust`), evaluates it as Jsonnet, and
+    names the folder that it extracted the archive to in errors, many of them tracebacks.
+
+    Here a configuration is data, and an error is one message with the user's archive in it.
+    """
     from allennlp.models import archival
 
-    def naming_archive(original: Any) -> Any:
-        def load_archive(archive_file: Any, *args: Any, **kwargs: Any) -> Any:
+    def guarded(original: Any) -> Any:
+        def load_archive(
+            archive_file: Any, cuda_device: int = -1, overrides: Any = "", weights_file: Any = None
+        ) -> Any:
             from ner_plugins.compat.plugins import load_model_parts
 
             load_model_parts()
-            if not str(archive_file).strip():  # as with "$UNSET"; AllenNLP would take the current folder
-                raise ConfigError("the name of the archive is empty: name a model.tar.gz")
-            if Path(str(archive_file), MANIFEST).is_file():
-                export = ExportManifest.read(str(archive_file))
-                raise ArchiveError(
-                    f"{archive_file}: not an archive but a model exported with --to {export.target}; its README.md "
-                    f"says how to use it. Name the archive that it was exported from, {export.archive}"
-                )
-            try:
-                return original(archive_file, *args, **kwargs)
-            except UnicodeDecodeError as error:
-                raise ArchiveError(f"{archive_file}: damaged: a text file in it is not UTF-8 ({error})") from error
-            except (NerError, ConfigurationError, OSError, RuntimeError) as error:
-                message, folders = str(error), re.compile(rf"{re.escape(tempfile.gettempdir())}/{_PREFIX}\w+")
-                if not folders.search(message):
-                    raise
-                raise ArchiveError(folders.sub(str(archive_file).replace("\\", "/"), message)) from error
+            _check_name(archive_file)
+            check_file(archive_file)  # of an archive in an archive
+            named = strings_in(parsed_overrides(overrides))
+            if not is_untrusted():
+                named |= {str(archive_file), str(weights_file)}
+            with _not_within_itself(archive_file), untrusted(named), telling_of(archive_file):
+                return original(archive_file, cuda_device, overrides, weights_file)
 
         return load_archive
 
-    replace(archival, "load_archive", naming_archive)
+    replace(archival, "load_archive", guarded)
+    archival.Params = ArchivedParams
+
+
+def _check_name(archive_file: Any) -> None:
+    if not str(archive_file).strip():  # as with "$UNSET"; AllenNLP would take the current folder
+        raise ConfigError("the name of the archive is empty: name a model.tar.gz")
+    if Path(str(archive_file), MANIFEST).is_file():
+        export = ExportManifest.read(str(archive_file))
+        raise ArchiveError(
+            f"{archive_file}: not an archive but a model exported with --to {export.target}; its README.md "
+            f"says how to use it. Name the archive that it was exported from, {export.archive}"
+        )
+
+
+@contextmanager
+def _not_within_itself(archive_file: Any) -> Iterator[None]:
+    """Refuse an archive whose model is of an archive (`from_archive`) that leads back to it."""
+    path = os.path.realpath(str(archive_file))
+    around = _around.get()
+    if path in around or len(around) >= MAX_DEPTH:
+        raise ArchiveError(f"{archive_file}: its model is that of another archive, and so on without an end")
+    token = _around.set((*around, path))
+    try:
+        yield
+    finally:
+        _around.reset(token)
+
+
+@contextmanager
+def telling_of(archive_file: Any) -> Iterator[None]:
+    """
+    A context that loads an archive, or builds something of its configuration. What it raises names `archive_file`, and
+    is an `ArchiveError` unless it is an error of the user's own options.
+    """
+    from allennlp.common.checks import ConfigurationError
+
+    name = str(archive_file).replace("\\", "/")
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ArchiveError(f"{name}: damaged: a text file in it is not UTF-8 ({error})") from error
+    except (NerError, ConfigurationError, OSError, RuntimeError) as error:
+        message, folders = str(error), re.compile(rf"{re.escape(tempfile.gettempdir())}/{_PREFIX}\w+")
+        if folders.search(message):
+            raise ArchiveError(folders.sub(name, message)) from error
+        if isinstance(error, RuntimeError) and not re.search("state.dict|GPU|CUDA|accelerator", message):
+            raise ArchiveError(f"{name}: cannot be loaded: {_reason(error)}") from error
+        raise
+    except Exception as error:
+        if isinstance(error, (TypeError, ValueError, AssertionError, AttributeError)) and hasattr(error, "config_key"):
+            raise  # the command line says what the option has to be
+        raise ArchiveError(f"{name}: its configuration or vocabulary cannot be used: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error's message, with its kind."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:300]}".rstrip(": ")
 
 
 def extract_safely() -> None:

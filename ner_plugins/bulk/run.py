@@ -61,6 +61,8 @@ class BulkOptions:
         Of a Ray cluster; `None` for this machine.
     debug : `bool`, optional (default=`False`)
         Whether to show Ray's messages.
+    trust_archive : `bool`, optional (default=`False`)
+        See `Tagger.from_path`.
 
     # Raises
 
@@ -84,6 +86,7 @@ class BulkOptions:
     cpu: bool = False
     address: Optional[str] = None
     debug: bool = False
+    trust_archive: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("actors", self.actors), ("threads", self.threads)):
@@ -233,7 +236,7 @@ class _Running:
             "archive": self.archive, "packages": tuple(options.packages), "device": 0 if gpu else -1,
             "overrides": options.overrides,
             "weights_file": options.weights_file and os.path.abspath(options.weights_file),
-            "thresholds": options.thresholds, "types": options.types,
+            "thresholds": options.thresholds, "types": options.types, "trust_archive": options.trust_archive,
         }  # fmt: skip
         size = total_bytes(self.chunks)
         return Plan(

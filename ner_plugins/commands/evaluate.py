@@ -8,11 +8,16 @@ from typing import Any, Iterator, MutableMapping, Optional
 from allennlp.commands import evaluate as stock
 from allennlp.models.archival import Archive, load_archive
 
+from ner_plugins.archives.config import parsed_overrides
+from ner_plugins.archives.reading import telling_of
+from ner_plugins.archives.trust import strings_in, untrusted
 from ner_plugins.commands.devices import choose_device, has_ner_model, offer_default_device
 from ner_plugins.commands.loading import mention_max_instances
 from ner_plugins.commands.output_names import output_name
-from ner_plugins.errors import ConfigError
+from ner_plugins.commands.trust_option import offer_trust
+from ner_plugins.errors import ArchiveError, ConfigError
 from ner_plugins.metrics.report import format_table
+from ner_plugins.options import written
 
 
 class EvaluateCommand(stock.Evaluate):
@@ -26,7 +31,7 @@ class EvaluateCommand(stock.Evaluate):
             if action.dest in ("output_file", "predictions_output_file"):
                 action.type = output_name
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        subparser.set_defaults(func=evaluate_from_args)
+        offer_trust(subparser, evaluate_from_args)
         return subparser
 
 
@@ -34,7 +39,10 @@ def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate, print the tables, and return the metrics that are written to `--output-file` as JSON."""
     archive = load_archive(args.archive_file, weights_file=args.weights_file, overrides=args.overrides)
     args.cuda_device = choose_device(archive, args.cuda_device)
-    with _already_loaded(archive):
+    _check_sections(archive, args.archive_file)
+    # The evaluator and the data loader are built of the archive's configuration, too.
+    named = strings_in(parsed_overrides(args.overrides))
+    with _already_loaded(archive), untrusted(named), telling_of(args.archive_file):
         if not has_ner_model(archive):
             metrics: dict[str, Any] = stock.evaluate_from_args(args)
             return metrics
@@ -42,6 +50,16 @@ def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
         _set_batch_size(archive, args)
         mention_max_instances(archive, "-o")
         return _evaluate_each(args)
+
+
+def _check_sections(archive: Archive, name: str) -> None:
+    """Check the parts of the configuration that only evaluation reads."""
+    config = archive.config.params
+    if "data_loader" not in config and "validation_data_loader" not in config:
+        raise ArchiveError(f"{name}: its configuration has no data_loader")
+    for key in ("data_loader", "validation_data_loader", "evaluation"):
+        if not isinstance(config.get(key, {}), dict):
+            raise ArchiveError(f"{name}: {key} of its configuration is {written(config[key])}, but has to be an object")
 
 
 def _evaluate_each(args: argparse.Namespace) -> dict[str, Any]:
@@ -89,7 +107,8 @@ def _set_batch_size(archive: Archive, args: argparse.Namespace) -> None:
             else:  # a sampler by tokens: one by sentences instead, which also sorts by length
                 loader["batch_sampler"] = {"type": "bucket", "batch_size": args.batch_size}
     # The stock command would set it on the loader, which takes either a sampler or a size.
-    if "batch_sampler" in archive.config.params.get("validation_data_loader", archive.config.params["data_loader"]):
+    loaders = archive.config.params
+    if "batch_sampler" in loaders.get("validation_data_loader", loaders.get("data_loader")):
         args.batch_size = None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.commands.output_names import output_name
+from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
 
 DESCRIPTION = "Tag millions of lines with Ray, on this machine or a cluster; a stopped run goes on where it was."
@@ -44,7 +45,7 @@ class NerBulkCommand(Subcommand):
             "-o", "--overrides", default="", help="JSON that overrides the archive's configuration"
         )
         subparser.add_argument("--debug", action="store_true", help="show Ray's messages and the traceback of an error")
-        subparser.set_defaults(func=bulk_from_args)
+        offer_trust(subparser, bulk_from_args)
         return subparser
 
 
@@ -63,7 +64,7 @@ def bulk_from_args(args: argparse.Namespace) -> None:
         input_format=args.input_format, text_column=args.text_column, keep=args.keep, thresholds=args.thresholds,
         types=args.types, overrides=args.overrides, weights_file=args.weights_file,
         packages=getattr(args, "include_package", None) or (), actors=args.actors, threads=args.threads, cpu=args.cpu,
-        address=args.address, debug=args.debug,
+        address=args.address, debug=args.debug, trust_archive=args.trust_archive,
     )  # fmt: skip
     result = run_bulk(options)
     new = result.rows - result.before

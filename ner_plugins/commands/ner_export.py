@@ -6,6 +6,7 @@ from typing import Any
 from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.commands.output_names import output_name
+from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.exports.registry import TARGETS
 
 DESCRIPTION = "Export an archive's model to a folder for another runtime."
@@ -38,7 +39,7 @@ class NerExportCommand(Subcommand):
         )
         subparser.add_argument("--overrides", default="", help="JSON that overrides the archive's configuration")
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        subparser.set_defaults(func=export_from_args)
+        offer_trust(subparser, export_from_args)
         return subparser
 
 

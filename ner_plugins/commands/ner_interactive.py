@@ -8,6 +8,7 @@ from typing import Any, Iterator, Optional
 
 from allennlp.commands.subcommand import Subcommand
 
+from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
 
 DESCRIPTION = "Type sentences and see their tokens with tags, the entities in brackets, and each entity's probability."
@@ -41,7 +42,7 @@ class NerInteractiveCommand(Subcommand):
             "-o", "--overrides", default="", help="JSON that overrides the archive's configuration"
         )
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        subparser.set_defaults(func=interact_from_args)
+        offer_trust(subparser, interact_from_args)
         return subparser
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.commands.output_names import output_name
+from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
 
 PAGE, FIGURES, TABLE = "report.html", "report.json", "confusion.csv"
@@ -47,7 +48,7 @@ class NerReportCommand(Subcommand):
         subparser.add_argument("--weights-file", help="weights to use instead of the archive's")
         subparser.add_argument("--overrides", default="", help="JSON that overrides the archive's configuration")
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        subparser.set_defaults(func=report_from_args)
+        offer_trust(subparser, report_from_args)
         return subparser
 
 

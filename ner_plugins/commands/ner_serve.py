@@ -9,6 +9,7 @@ from typing import Any
 
 from allennlp.commands.subcommand import Subcommand
 
+from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class NerServeCommand(Subcommand):
             default = getattr(Limits, option.replace("-", "_"))
             limits.add_argument(f"--{option}", type=kind, default=default, help=f"{text} (default: {default})")
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        subparser.set_defaults(func=serve_from_args)
+        offer_trust(subparser, serve_from_args)
         return subparser
 
 
@@ -77,8 +78,9 @@ def serve_from_args(args: argparse.Namespace) -> None:
         if error.name and error.name.startswith("ner_plugins"):
             raise
         raise ConfigError(f"ner-serve needs {error.name}: pip install 'ner_plugins[serve]'") from None
+    options = {"device": args.cuda_device, "trust_archive": args.trust_archive}
     state = State(
-        list(places), lambda name: Tagger.from_path(places[name], device=args.cuda_device), limits,
+        list(places), lambda name: Tagger.from_path(places[name], **options), limits,
         token_of_environment(), args.cors_origin, args.access_log,
     )  # fmt: skip
     # oneDNN keeps what it has compiled for each of the last 1,024 shapes of a batch. For texts of many lengths that is

@@ -10,6 +10,7 @@ from typing import Any, Iterator, Mapping, Optional
 from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.commands.output_names import output_name
+from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.atomic import atomic_path
 
@@ -38,7 +39,7 @@ class NerThresholdCommand(Subcommand):
             "--cuda-device", type=int, help="id of the GPU to use, -1 for the CPU (default: the first GPU, if any)"
         )
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        subparser.set_defaults(func=threshold_from_args)
+        offer_trust(subparser, threshold_from_args)
         return subparser
 
 

@@ -15,6 +15,7 @@ from allennlp.predictors import Predictor
 
 from ner_plugins.commands.devices import choose_device, has_ner_model, offer_default_device
 from ner_plugins.commands.output_names import output_name
+from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.output_files import STDOUT, open_output
 from ner_plugins.predictors.line_prediction import LinePrediction, guess_input_format
@@ -46,7 +47,7 @@ class PredictCommand(Predict):
         ours.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="for an unreadable line")
         ours.add_argument("--format", choices=sorted(OUTPUT_FORMATS), default="entities", help="layout of the output")
         ours.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        subparser.set_defaults(func=predict_from_args)
+        offer_trust(subparser, predict_from_args)
         return subparser
 
 

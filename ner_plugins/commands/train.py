@@ -17,6 +17,7 @@ from allennlp.common.util import SigTermReceived
 
 from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.recovery import accept_other_epochs
+from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.files.run_record import RECORD
 from ner_plugins.metrics.report import format_table
@@ -42,7 +43,7 @@ class TrainCommand(Train):
                     "report sizes, and estimates of time and memory; nothing is written"
                 )
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        subparser.set_defaults(func=train_from_args)
+        offer_trust(subparser, train_from_args)
         return subparser
 
 

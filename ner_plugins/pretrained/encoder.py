@@ -146,7 +146,7 @@ def build_encoder(config: Any) -> Any:
 
     # `from_config` would build in the half precision that some folders declare. Renamed in transformers 4.56.
     setattr(config, "dtype" if hasattr(config, "dtype") else "torch_dtype", torch.float32)
-    return AutoModel.from_config(config, **without_pooler(config)).float()
+    return AutoModel.from_config(config, trust_remote_code=False, **without_pooler(config)).float()
 
 
 def without_pooler(config: Any) -> dict[str, bool]:

@@ -76,7 +76,9 @@ def load_config(model_name: str, serialization_dir: Optional[Union[str, "os.Path
 
     folder = _required_assets(model_name, serialization_dir)
     try:
-        return AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        config._attn_implementation = None  # the library's default, never a kernel that the archive names
+        return config
     except (OSError, ValueError, KeyError) as error:
         raise ArchiveError(
             f"{folder}: this transformers cannot read the archive's encoder configuration ({first_line(error)}). "

@@ -8,6 +8,7 @@ from allennlp.data import Batch, DatasetReader, Instance
 from allennlp.models.archival import load_archive
 from allennlp.nn.util import get_text_field_mask, move_to_device
 
+from ner_plugins.archives.trust import trusting
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
@@ -54,6 +55,7 @@ class ArchiveBackend(Backend):
         device: Optional[int] = None,
         overrides: Union[str, Mapping[str, Any]] = "",
         weights_file: Optional[str] = None,
+        trust_archive: bool = False,
     ) -> "ArchiveBackend":
         """
         Load an archive.
@@ -68,6 +70,9 @@ class ArchiveBackend(Backend):
             Changes of the archive's configuration.
         weights_file : `Optional[str]`, optional (default=`None`)
             Weights to use instead of the archive's.
+        trust_archive : `bool`, optional (default=`False`)
+            Whether the archive's configuration may name any code, instead of registered classes alone
+            (`ner_plugins.archives.trust`).
 
         # Raises
 
@@ -77,11 +82,12 @@ class ArchiveBackend(Backend):
         name = os.fspath(path)
         name = os.path.abspath(name) if os.path.exists(name) else name
         overrides = overrides if isinstance(overrides, str) else dict(overrides)
-        archive = load_archive(name, overrides=overrides, weights_file=weights_file)
+        with trusting(trust_archive):
+            archive = load_archive(name, overrides=overrides, weights_file=weights_file)
         if isinstance(archive.model, NerModel):
             move_model(archive.model, device)
         backend = cls(archive.model, archive.validation_dataset_reader)
-        backend._place = (name, device, overrides, weights_file)
+        backend._place = (name, device, overrides, weights_file, trust_archive)
         return backend
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:

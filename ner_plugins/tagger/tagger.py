@@ -87,6 +87,7 @@ class Tagger:
         device: Optional[int] = None,
         overrides: Union[str, Mapping[str, Any]] = "",
         weights_file: Optional[str] = None,
+        trust_archive: bool = False,
         **options: Any,
     ) -> "Tagger":
         """
@@ -96,7 +97,7 @@ class Tagger:
 
         path : `str`
             An archive, the folder of a run, a URL, or the folder of an exported model.
-        device, overrides, weights_file
+        device, overrides, weights_file, trust_archive
             Of an archive; see `ArchiveBackend.load`.
         **options
             Those of the constructor.
@@ -122,7 +123,7 @@ class Tagger:
                 f"{os.fspath(path)} is not the folder of an exported model, and reading an archive needs {error.name}, "
                 "which is not installed: export it with `allennlp ner-export --to onnx`, where it is"
             ) from error
-        return cls(ArchiveBackend.load(path, device, overrides, weights_file), **options)
+        return cls(ArchiveBackend.load(path, device, overrides, weights_file, trust_archive), **options)
 
     @property
     def budget(self) -> int:
