@@ -67,6 +67,10 @@ class Remark(DataError):
     """Something suspicious about a file that does not stop the reading; it is logged, and given to listeners."""
 
 
+class LeftOut(Remark):
+    """Parts of a file that were not read, by a rule of its format."""
+
+
 def _restore_data_error(
     problem: str, path: Optional[str], line: Optional[int], expected: Optional[str], remedy: Optional[str]
 ) -> DataError:

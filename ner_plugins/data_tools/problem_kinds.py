@@ -44,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "empty-text": Kind("warning", "a text that is empty or white space only"),
     "cut-word": Kind("note", "an entity that begins or ends inside a Latin word or a number"),
     "nested": Kind("note", "an entity inside another one"),
+    "left-out": Kind("note", "parts of a file that are not read, by a rule: relations, cancelled annotations"),
     "rare-type": Kind("note", "a type that a frequent surface almost never has"),
     "repeated-text": Kind("note", "a text that occurred earlier in its split"),
     "long-text": Kind("note", "a text longer than most encoders can read at once"),

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import NamedTuple, Optional
 
+from ner_plugins.dataset_readers.recognition import FileStart
 from ner_plugins.errors import shown
 from ner_plugins.files.encodings import conversion, likely_encoding, marked_encoding
 from ner_plugins.tag_schemes import is_tag
@@ -59,22 +60,13 @@ def _whole_lines(head: bytes) -> bytes:
 
 
 def _json_cause(text: str) -> Optional[Cause]:
-    if text.startswith("["):
-        inside = text[1:].lstrip()
-        if inside[:1] in ("{", "["):
-            return Cause("it is a JSON array", "Write one JSON object per line: jq -c '.[]' FILE > NEW")
-    if not text.startswith("{"):
+    if text.startswith("[") and text[1:].lstrip()[:1] == "[":
+        return Cause("it is a JSON array of arrays", "Write an array of objects, or one object on each line")
+    keys = FileStart("", text.encode("utf-8", "surrogatepass")).json_keys
+    if not keys:
         return None
-    first = text.partition("\n")[0]
-    try:
-        value = json.loads(first)
-    except (ValueError, RecursionError):
-        if first.strip() == "{" or '"' in text:
-            return Cause("its JSON is not one object on each line", "Write one per line: jq -c . FILE > NEW")
-        return None
-    listed = shown(list(value))
     remedy = 'Rename them: "text" and "label" (reader cluener), or "text" and "entities" (reader datasets_ner)'
-    return Cause(f'JSON lines with the keys {listed}, none of which is "text", "tokens" or "entities"', remedy)
+    return Cause(f'JSON with the keys {shown(keys)}, none of which is "text", "tokens" or "entities"', remedy)
 
 
 def _separated_cause(text: str) -> Optional[Cause]:

@@ -4,12 +4,13 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Optional
+from typing import Any, Optional
+
+from ner_plugins.dataset_readers.json.values import first_keys, values_in
 
 START_SIZE = 64 << 10
 
 _MAX_ZEROS = 8  # more zero bytes than this: a binary file
-_JSON_KEY = re.compile(r'"(\w+)"\s*:')
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,34 @@ class FileStart:
         return [line.rstrip("\r") for line in lines if line and not line.isspace()]
 
     @cached_property
+    def json_records(self) -> list[dict[str, Any]]:
+        """The complete JSON objects among its lines, or among the elements of its array; not the malformed ones."""
+        records: list[dict[str, Any]] = []
+        for text in values_in("\n".join(self.lines)) if self._is_json else ():
+            try:
+                value = json.loads(text)
+            except (ValueError, RecursionError):  # cut off or malformed; reading the file reports that
+                continue
+            if isinstance(value, dict):
+                records.append(value)
+        return records
+
+    @cached_property
     def json_keys(self) -> Optional[list[str]]:
-        """The keys of the JSON object on the first line; `None` if that line does not begin with a brace."""
-        first = self.lines[0] if self.lines else ""
-        if not first.lstrip().startswith("{"):
+        """The keys of the first JSON object; `None` if the file begins neither with it nor with an array of objects."""
+        if not self._is_json:
             return None
+        text = "\n".join(self.lines)
         try:
-            return list(json.loads(first))
-        except (ValueError, RecursionError):  # cut off or malformed; reading the file reports that
-            return _JSON_KEY.findall(first)
+            value = json.loads(next(iter(values_in(text)), ""))
+        except (ValueError, RecursionError):
+            value = None
+        return list(value) if isinstance(value, dict) else first_keys(text)
+
+    @cached_property
+    def _is_json(self) -> bool:
+        start = self.lines[0].lstrip() if self.lines else ""
+        return start.startswith("{") or re.match(r"\[\s*\{", "\n".join([start, *self.lines[1:2]])) is not None
 
 
 @dataclass(frozen=True)

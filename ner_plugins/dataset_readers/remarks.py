@@ -3,15 +3,17 @@
 import difflib
 import json
 import re
+from collections import Counter
 from typing import Any, Collection, Optional, Sequence
 
-from ner_plugins.errors import NerError, Remark, shown
+from ner_plugins.errors import LeftOut, NerError, Remark, shown
 from ner_plugins.tag_schemes import detect_scheme
 
 _MIN_ILLEGAL = 20  # entities; fewer are probably mistakes in the file
 _SAMPLE = 1000  # sentences from which the likely scheme is detected
 _NUMBERED = re.compile("(\ufffd\ufffd|.)[0-9]{1,2}", re.DOTALL)
 _MIN_DIFFERENT = 10  # tokens
+_ADJECTIVES = ("cancelled",)
 
 
 class TagTally:
@@ -56,6 +58,46 @@ class TagTally:
         return Remark(found, path=self._path, remedy=remedy)
 
 
+class LeftOutTally:
+    """
+    Counts what a reader does not read of a file, by a rule of its format.
+
+    # Parameters
+
+    path : `str`
+        The file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._counts: Counter[str] = Counter()
+        self._remedies: dict[str, None] = {}  # in order
+
+    def add(self, what: str, count: int = 1, remedy: Optional[str] = None) -> None:
+        """Count `what`, a noun in the singular, with what to do if it should be read."""
+        if count:
+            self._counts[what] += count
+            if remedy:
+                self._remedies[remedy] = None
+
+    def remark(self) -> Optional[LeftOut]:
+        """A remark that lists the counts, if there are any."""
+        if not self._counts:
+            return None
+        listed = ", ".join(f"{count:,} {_plural(what, count)}" for what, count in self._counts.items())
+        return LeftOut(f"left out: {listed}", path=self._path, remedy=". ".join(self._remedies) or None)
+
+
+def _plural(what: str, count: int) -> str:
+    """The plural of a noun, of which the first word may be followed by others: `task without annotation`."""
+    if count == 1:
+        return what
+    noun, space, rest = what.partition(" ")
+    if noun in _ADJECTIVES:
+        return f"{noun} {_plural(rest, count)}"
+    return (noun[:-1] + "ies" if noun.endswith("y") else noun + "s") + space + rest
+
+
 def numbered_characters(tokens: Collection[str], path: str) -> Optional[Remark]:
     """A remark if every different token of a file is a character and its place in a word, as in Weibo."""
     if len(tokens) < _MIN_DIFFERENT or not all(map(_NUMBERED.fullmatch, tokens)):
@@ -87,15 +129,28 @@ def unread_keys(line: str, known: Sequence[str], labels: Sequence[str], path: st
         close = difflib.get_close_matches(key.lower(), labels, n=1, cutoff=0.75)
         if key in known or not (close or _may_be_labels(value)):
             continue
-        if key == "label":
-            remedy = "The reader cluener reads it"
-        elif key in ("entities", "ner_tags", "tags"):
-            remedy = "The reader datasets_ner reads it"
+        reader = reader_of(key, value)
+        if reader:
+            remedy = f"The reader {reader} reads it"
         else:
             remedy = f"Did you mean {close[0]!r}?" if close else "Rename it if it holds the labels"
         found = f"the key {shown(key)} is not read, and there is no {' or '.join(map(repr, labels))}"
         return Remark(found, path=path, line=number, remedy=remedy)
     return None
+
+
+def reader_of(key: str, value: Any) -> Optional[str]:
+    """The reader whose files have such a value under such a key, if it is one of labels."""
+    first = value[0] if isinstance(value, list) and value else None
+    if isinstance(first, dict):
+        for mark, reader in (("start_offset", "doccano"), ("start_idx", "cmeee"), ("labels", "label_studio")):
+            if mark in first:
+                return reader
+    if key in ("label", "labels", "entities") and isinstance(first, list) and len(first) == 3:
+        return "doccano"
+    if key == "label" and isinstance(value, dict):
+        return "cluener"
+    return "datasets_ner" if key in ("entities", "ner_tags", "tags") and isinstance(value, list) else None
 
 
 def _may_be_labels(value: Any) -> bool:

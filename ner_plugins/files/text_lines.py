@@ -53,6 +53,11 @@ def read_lines(
     return numbered_lines(read_blocks(stream, name, encoding_errors, on_bad))
 
 
+def without_mark(line: str) -> str:
+    """A line without a byte order mark at its start, as where files were joined."""
+    return line[1:] if line.startswith("\ufeff") else line
+
+
 def open_lines(
     path: str, encoding_errors: str = "strict", on_bad: Optional[Callable[[DataError], None]] = None
 ) -> Iterator[tuple[int, str]]:

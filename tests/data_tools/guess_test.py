@@ -45,8 +45,25 @@ def test_archives(tmp_path: Path) -> None:
 
 
 NOTATIONS = {
-    "cluener": ['{"text": "青禾", "label": {}}', '{"id": 3, "text": "青禾"}', '{"text": "' + "青" * START_SIZE],
-    "datasets_ner": ['{"tokens": ["青"], "ner_tags": ["O"]}', '{"text": "a", "entities": []}', '{"tokens": ["青"'],
+    "cluener": [
+        '{"text": "青禾", "label": {}}', '{"id": 3, "text": "青禾"}', '{"text": "' + "青" * START_SIZE,
+        '[{"text": "青禾", "label": {}}]', '[\n  {\n    "text": "青禾"\n  }\n]', '{\n  "text": "青禾"\n}',
+        '[{"text": "青',
+    ],
+    "datasets_ner": [
+        '{"tokens": ["青"], "ner_tags": ["O"]}', '{"text": "a", "entities": []}', '{"tokens": ["青"',
+        '[{"text": "a", "entities": [{"start": 0, "end": 1, "type": "X"}]}]',
+    ],
+    "doccano": [
+        '{"text": "a", "label": [[0, 1, "X"]]}', '{"text": "a", "label": []}', '{"text": "a", "labels": [[0, 1, "X"]]}',
+        '{"text": "a", "entities": [{"start_offset": 0, "end_offset": 1, "label": "X"}], "relations": []}',
+    ],
+    "cmeee": ['[{"text": "a", "entities": []}, {"text": "a", "entities": [{"start_idx": 0, "end_idx": 0}]}]'],
+    "label_studio": [
+        '[{"id": 1, "data": {"text": "a"}, "annotations": []}]', '{"data": {"text": "a"}, "annotations": []}',
+        '[{"id": 1, "text": "a", "ner": [{"start": 0, "end": 1, "text": "a", "labels": ["X"]}]}]',
+        "-DOCSTART- -X- O\nAnna -X- _ B-PER\n. -X- _ O\n\n",
+    ],
     "kmou": ["## 1\n## 한별이 왔다.\n## <한별:PER>이 왔다.\n한별\t한별\tNNP\tB-PER"],
     "klp": ["; 한별이 왔다.\n$<한별:PS>이 왔다.\n1\t한별\tNNP\tB_PS"],
     "ccks_address": ["1\x01云杉路8号\n2\x01青禾路"],
@@ -123,7 +140,7 @@ def test_names_that_several_readers_share(tmp_path: Path) -> None:
 def test_nothing_fits(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("Just some words.\n")
     for path in (tmp_path / "notes.txt", tmp_path):
-        with pytest.raises(NerError, match=r"no reader fits.*--reader .*cluener, conll2003_ner, conll_ner") as caught:
+        with pytest.raises(NerError, match=r"no reader fits.*--reader .*cluener, cmeee, conll2003_ner") as caught:
             guess_reader(str(path))
         assert str(caught.value).startswith(str(path))
 

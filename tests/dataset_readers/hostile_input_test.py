@@ -34,6 +34,8 @@ FRAGMENTS = [
     *("<한:PER>", "<a:X", "$", "; ", "## 1", "## ", "_", "NNP", "#", "# x", "-DOCSTART-", "-X-", "0", "-1", '"'),
     *('{"text": "ab"', ', "label": {', '"x": {"a": [[0, 0]]}', "}}", '{"tokens": ["a", "b"], "ner_tags": ['),
     *("1e999", '"O"', "]}", "null", "true", "[" * 40, "9" * 5000),
+    *('[{"text": "ab", "label": [[0, 1, "X"]', ']}, ', '{"data": {"text": "ab"}, "annotations": [{"result": ['),
+    *('{"type": "labels", "value": {"start": 0, "end": 1, "labels": ["X"', "]}}", '"entities": [{"start_idx": 0, '),
 ]
 BYTES = st.one_of(
     st.binary(max_size=200),
@@ -70,6 +72,10 @@ def some_options(name, chance):
         "annotation": ["brackets", "tags"],
         "document_level": [True],
         "tag_names": [["O", "B-X", "I-X"]],
+        "offsets": ["utf16", "characters"],
+        "ends": ["exclusive"],
+        "unannotated": ["empty", "unlabelled"],
+        "use_predictions": [True],
     }
     layout = {
         "scheme": ["BIO", "BMES"],
@@ -308,6 +314,10 @@ SLOW = {
     "backslashes": "\\\\" * 200_000,
     "nested JSON": "[" * 200_000,
     "nested JSON objects": '{"text":' * 100_000,
+    "array of arrays": "[" + "[]," * 100_000,
+    "array of strings": '["' + '","' * 200_000,
+    "escapes": '{"text": "' + '\\"' * 200_000,
+    "many tasks": "[" + '{"data":{"text":"a"},"annotations":[]},' * 10_000 + "]",
     "many entities": '{"text": "' + "ab" * 5000 + '", "entities": [' + _JSON_ENTITIES + "]}",
     "many tokens": '{"tokens": [' + ", ".join(['"a"'] * 100_000) + "]}",
     "one long sentence": "我 I-X\n在 O\n北 E-Y\n" * 10_000,

@@ -12,7 +12,7 @@ from ner_plugins.data_tools.corpora import Corpus
 from ner_plugins.data_tools.statistics.digests import PlacedDigests
 from ner_plugins.dataset_readers.columns.conll import ConllReader
 from ner_plugins.entities import Sentence
-from ner_plugins.errors import DataError, Remark
+from ner_plugins.errors import DataError, LeftOut, Remark
 from ner_plugins.files.data_paths import SPLITS
 
 # `rare-type`: a surface with at least this many occurrences has a type in less than this share of them.
@@ -137,7 +137,10 @@ def _readable(corpus: Corpus, findings: Findings) -> Iterator[Sentence]:
     def listener(error: DataError) -> None:
         nonlocal skipped
         is_skipped, skipped = reader.counts["skipped"] > skipped, reader.counts["skipped"]
-        kind = "wrong-reader" if isinstance(error, Remark) else "unreadable" if is_skipped else "illegal-tags"
+        if isinstance(error, Remark):
+            kind = "left-out" if isinstance(error, LeftOut) else "wrong-reader"
+        else:
+            kind = "unreadable" if is_skipped else "illegal-tags"
         findings.add(kind, *_place_and_message(error, corpus))
 
     reader.listener = listener

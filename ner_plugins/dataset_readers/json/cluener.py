@@ -4,10 +4,11 @@ from typing import Any, Callable, ClassVar, Iterable, Iterator, Optional, Union
 
 from allennlp.data import DatasetReader
 
-from ner_plugins.dataset_readers.json.lines import json_object, kind
-from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.json.json_reader import JsonReader
+from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, text_of
+from ner_plugins.dataset_readers.json.spans import UTF16_REMEDY, Offsets, has_astral, utf16_places
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
-from ner_plugins.dataset_readers.remarks import unread_keys
+from ner_plugins.dataset_readers.remarks import reader_of, unread_keys
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError, shown
 from ner_plugins.files.data_paths import SplitFiles
@@ -17,7 +18,7 @@ _KEYS = ("text", "label", "id")
 
 
 @DatasetReader.register("cluener")
-class CluenerReader(NerDatasetReader):
+class CluenerReader(JsonReader):
     """
     Reads lines like
 
@@ -26,7 +27,7 @@ class CluenerReader(NerDatasetReader):
     Offsets count characters from 0, and the end is the last character. If `label` is missing or null, the text is
     unlabelled; `id`, a number or a string, is optional. Blank lines are skipped. Every offset is checked against its
     surface, and duplicate entities are dropped. A folder has `train.json`, `dev.json` and `test.json`, compressed or
-    not. For the parameters see `NerDatasetReader`.
+    not. For the parameters see `JsonReader`.
     """
 
     split_files: ClassVar[SplitFiles] = {
@@ -43,26 +44,27 @@ class CluenerReader(NerDatasetReader):
     def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         remarked = False
         for number, line in lines:
-            if line and not line.isspace():
-                try:
-                    record: Union[Sentence, DataError] = parse_record(line, path, number)
-                except DataError as error:
-                    record = error
-                if not remarked and isinstance(record, Sentence) and record.entities is None:
-                    remarked = True  # one remark is enough: the other lines will be alike
-                    self._remark(unread_keys(line, _KEYS, ("label",), path, number))
-                yield record
+            try:
+                record: Union[Sentence, DataError] = parse_record(line, path, number, self.offsets)
+            except DataError as error:
+                record = error
+            if not remarked and isinstance(record, Sentence) and record.entities is None:
+                remarked = True  # one remark is enough: the other lines will be alike
+                self._remark(unread_keys(line, _KEYS, ("label",), path, number))
+            yield record
 
 
-def parse_record(line: str, path: str, number: int) -> Sentence:
+def parse_record(line: str, path: str, number: int, offsets: Optional[Offsets] = None) -> Sentence:
     """
-    Parse a line as a sentence.
+    Parse a record as a sentence.
 
     # Parameters
 
     line : `str`
     path, number : `str`, `int`
         The file and the line.
+    offsets : `Optional[str]`, optional (default=`None`)
+        See `JsonReader`.
 
     # Raises
 
@@ -73,24 +75,21 @@ def parse_record(line: str, path: str, number: int) -> Sentence:
         return DataError(problem, path=path, line=number, expected=expected, remedy=remedy)
 
     value = json_object(line, bad)
-    if "text" not in value:
-        raise bad(f'no "text" among the keys {shown(list(value))}', 'the key "text"')
-    text, label, id_ = value["text"], value.get("label"), value.get("id")
-    if not isinstance(text, str):
-        raise bad(f'"text" is a JSON {kind(text)}', "a string")
-    if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, (int, str))):
-        raise bad(f'"id" is a JSON {kind(id_)}', "a whole number or a string")
+    text, label, id_ = text_of(value, bad), value.get("label"), id_of(value, bad)
     source = f"{path}:{number}"
     if label is None:
         return Sentence(text, None, id_, source)
-    entities = (_entity(text, type_, surface, span, bad) for type_, surface, span in _labels(label, bad))
+    places = utf16_places(text) if offsets == "utf16" and has_astral(text) else None
+    entities = (_entity(text, type_, surface, span, bad, places) for type_, surface, span in _labels(label, bad))
     return Sentence(text, tuple(dict.fromkeys(entities)), id_, source)
 
 
 def _labels(label: Any, bad: Callable[..., DataError]) -> Iterator[tuple[str, str, Any]]:
     """Each (type, surface, offsets) of a `label` value."""
     if not isinstance(label, dict):
-        raise bad(f'"label" is a JSON {kind(label)}', _LABEL)
+        other = reader_of("label", label)
+        remedy = f"The reader {other} reads it" if other else "Correct the line"
+        raise bad(f'"label" is a JSON {kind(label)}', _LABEL, remedy)
     for type_, surfaces in label.items():
         if not isinstance(surfaces, dict):
             raise bad(f'"label" has under {shown(type_)} a JSON {kind(surfaces)}', _LABEL)
@@ -101,26 +100,46 @@ def _labels(label: Any, bad: Callable[..., DataError]) -> Iterator[tuple[str, st
                 yield type_, surface, span
 
 
-def _entity(text: str, type_: str, surface: str, span: Any, bad: Callable[..., DataError]) -> Entity:
-    """The entity at an inclusive [start, end], checked against the text."""
+def _entity(
+    text: str,
+    type_: str,
+    surface: str,
+    span: Any,
+    bad: Callable[..., DataError],
+    places: Optional[dict[int, int]] = None,
+) -> Entity:
+    """The entity at an inclusive [start, end], which `places` translates, checked against the text."""
+    where = f"{shown(surface)} ({shown(type_)})"
     # Not isinstance, which accepts JSON's true.
     if not isinstance(span, list) or len(span) != 2 or not all(type(offset) is int for offset in span):
-        where = f"{shown(surface)} ({shown(type_)})"
         raise bad(f"{where} has the offsets {shown(span)}", "[START, END], two whole numbers")
     start, end = span
+    if places is not None and end >= start >= 0:
+        start, end = places.get(start, len(text)), places.get(end + 1, len(text) + 1) - 1
     if 0 <= start <= end < len(text) and text[start : end + 1] == surface:
         return Entity(start, end + 1, type_)
-    where = f"{shown(surface)} ({shown(type_)})"
     if start < 0 or end < start:
-        raise bad(f"{where} has the offsets [{start}, {end}]", "0 <= START <= END, the last character included")
+        raise bad(f"{where} has the offsets {span}", "0 <= START <= END, the last character included")
     at = text.find(surface)
-    if text[start:end] == surface:
+    if places is None and _is_utf16(text, surface, start, end):
+        remedy = UTF16_REMEDY
+    elif text[start:end] == surface:
         remedy = "The ends seem to be exclusive, but CLUENER's are inclusive: subtract 1 from each"
+    elif places is not None:
+        remedy = "Offsets count UTF-16 units, as the option offsets says"
     else:
         remedy = f"It occurs at [{at}, {at + len(surface) - 1}]" if at >= 0 else "The text does not contain it"
     if end >= len(text):
-        raise bad(f"{where} ends at {end}, past the text", f"an end of at most {len(text) - 1}", remedy)
-    raise bad(f"the text at [{start}, {end}] is {shown(text[start : end + 1])}", where, remedy)
+        raise bad(f"{where} ends at {span[1]}, past the text", f"an end of at most {len(text) - 1}", remedy)
+    raise bad(f"the text at {span} is {shown(text[start : end + 1])}", where, remedy)
+
+
+def _is_utf16(text: str, surface: str, start: int, end: int) -> bool:
+    """Whether the surface is at these offsets if they count UTF-16 units."""
+    if not has_astral(text):
+        return False
+    places = utf16_places(text)
+    return text[places.get(start, len(text)) : places.get(end + 1)] == surface
 
 
 def label_of(text: str, entities: Iterable[Entity]) -> dict[str, dict[str, list[list[int]]]]:

@@ -1,18 +1,19 @@
-"""Rows of Hugging Face `datasets`, as JSON lines."""
+"""Rows of Hugging Face `datasets`, as JSON."""
 
+import functools
 import logging
 from typing import Any, BinaryIO, Callable, ClassVar, Iterator, Mapping, Optional, Sequence, Union, cast
 
 from allennlp.data import DatasetReader
 
+from ner_plugins.dataset_readers.json.json_reader import JsonReader
 from ner_plugins.dataset_readers.json.rows import Row, parse_row
-from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.json.values import values_in
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.dataset_readers.remarks import TagTally, unread_keys
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError, NerError, shown
 from ner_plugins.files.opening import Rewound, readable
-from ner_plugins.files.text_lines import read_lines
 from ner_plugins.tag_schemes import (
     IllegalRule,
     IllegalTagError,
@@ -32,7 +33,7 @@ _HEAD = 1 << 18  # bytes from which the options that are not set are detected
 
 
 @DatasetReader.register("datasets_ner")
-class DatasetsRowsReader(NerDatasetReader):
+class DatasetsRowsReader(JsonReader):
     """
     Reads JSON lines as `Dataset.to_json` of Hugging Face `datasets` writes them, with entities or with tags:
 
@@ -58,7 +59,7 @@ class DatasetsRowsReader(NerDatasetReader):
     illegal_tags : `str`, optional (default=`"repair"`)
         `repair`, `drop` (both are counted) or `strict` (an error). See `tags_to_spans`.
     kwargs : `Any`
-        See `NerDatasetReader`.
+        See `JsonReader`.
     """
 
     split_files: ClassVar[Mapping[str, Sequence[str]]] = {
@@ -97,19 +98,23 @@ class DatasetsRowsReader(NerDatasetReader):
         with readable(path):
             head = stream.read(_HEAD)
         join, scheme = self._join_and_scheme(head, path)
+        parse = functools.partial(self._parse_rows, join=join, scheme=scheme)
+        return self._parse_json(cast(BinaryIO, Rewound(head, stream)), path, on_bad, parse)
+
+    def _parse_rows(
+        self, lines: Iterator[tuple[int, str]], path: str, join: str, scheme: str
+    ) -> Iterator[Union[Sentence, DataError]]:
         tally, remarked = TagTally(path), False
-        lines = read_lines(cast(BinaryIO, Rewound(head, stream)), path, self.encoding_errors, on_bad)
         for number, line in lines:
-            if line and not line.isspace():
-                try:
-                    row = parse_row(line, path, number, join, self.tag_names)
-                    record: Union[Sentence, DataError] = self._sentence(row, scheme, path, number, tally)
-                except DataError as error:
-                    record = error
-                if not remarked and isinstance(record, Sentence) and record.entities is None:
-                    remarked = True  # one remark is enough: the other lines will be alike
-                    self._remark(unread_keys(line, _KEYS, _LABELS, path, number))
-                yield record
+            try:
+                row = parse_row(line, path, number, join, self.tag_names, self.offsets)
+                record: Union[Sentence, DataError] = self._sentence(row, scheme, path, number, tally)
+            except DataError as error:
+                record = error
+            if not remarked and isinstance(record, Sentence) and record.entities is None:
+                remarked = True  # one remark is enough: the other lines will be alike
+                self._remark(unread_keys(line, _KEYS, _LABELS, path, number))
+            yield record
         self._remark(tally.remark(scheme))
 
     def _join_and_scheme(self, head: bytes, path: str) -> tuple[str, str]:
@@ -117,8 +122,8 @@ class DatasetsRowsReader(NerDatasetReader):
         if self.join is not None and self.scheme is not None:
             return self.join, self.scheme
         rows: list[Row] = []
-        # The last line may be incomplete. Bad lines are reported when they are read.
-        for line in head.decode("utf-8-sig", "replace").split("\n"):
+        # The last record may be incomplete. Bad ones are reported when they are read.
+        for line in values_in(head.decode("utf-8-sig", "replace")):
             try:
                 rows.append(parse_row(line, path, 0, "", self.tag_names))
             except DataError:

@@ -1,16 +1,16 @@
-"""Parsing lines of JSON: one object per line, and errors that show what was found."""
+"""Parsing records of JSON: an object each, and errors that show what was found."""
 
 import json
-from typing import Any, Callable
+from typing import Any, Callable, Optional, Union
 
-from ner_plugins.errors import DataError
+from ner_plugins.errors import DataError, shown
 
 
 def json_object(
     line: str, bad: Callable[..., DataError], expected: str = 'an object with the key "text"'
 ) -> dict[str, Any]:
     """
-    Parse a line as a JSON object.
+    Parse a line, or an element of an array, as a JSON object.
 
     # Parameters
 
@@ -27,13 +27,32 @@ def json_object(
         if error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated string") or in_escape:
             remedy = "The file may be truncated: fetch it again, or remove the line"
             raise bad("the line ends in the middle of a JSON value", "a JSON object", remedy) from None
-        found = f"no valid JSON at character {error.pos} ({line[error.pos : error.pos + 20]!r}): {error.msg}"
+        place = f"character {error.pos}" if error.lineno == 1 else f"line {error.lineno} of the record"
+        found = f"no valid JSON at {place} ({line[error.pos : error.pos + 20]!r}): {error.msg}"
         raise bad(found, "one JSON object on each line") from None
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 100,000 brackets
         raise bad(f"JSON that cannot be read: {error}", "a JSON object") from None
     if not isinstance(value, dict):
         raise bad(f"a JSON {kind(value)}", expected)
     return value
+
+
+def text_of(value: dict[str, Any], bad: Callable[..., DataError]) -> str:
+    """The value of the key `text`; `DataError` if it is missing or no string."""
+    if "text" not in value:
+        raise bad(f'no "text" among the keys {shown(list(value))}', 'the key "text"')
+    text = value["text"]
+    if not isinstance(text, str):
+        raise bad(f'"text" is a JSON {kind(text)}', "a string")
+    return text
+
+
+def id_of(value: dict[str, Any], bad: Callable[..., DataError]) -> Optional[Union[int, str]]:
+    """The value of the key `id`, if there is one; `DataError` if it is neither a whole number nor a string."""
+    id_: Any = value.get("id")
+    if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, (int, str))):
+        raise bad(f'"id" is a JSON {kind(id_)}', "a whole number or a string")
+    return id_  # type: ignore[no-any-return]
 
 
 def kind(value: Any) -> str:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Sequence, Union
 
-from ner_plugins.dataset_readers.json.lines import json_object, kind
+from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind
+from ner_plugins.dataset_readers.json.spans import Offsets, RawEntity, SpanChecker
 from ner_plugins.entities import Entity
 from ner_plugins.errors import DataError, shown
 
@@ -38,9 +39,16 @@ class Row:
     offsets: Sequence[tuple[int, int]]
 
 
-def parse_row(line: str, path: str, number: int, join: str, tag_names: Optional[Sequence[str]] = None) -> Row:
+def parse_row(
+    line: str,
+    path: str,
+    number: int,
+    join: str,
+    tag_names: Optional[Sequence[str]] = None,
+    offsets: Optional[Offsets] = None,
+) -> Row:
     """
-    Parse a line as a row.
+    Parse a record as a row.
 
     # Parameters
 
@@ -51,6 +59,8 @@ def parse_row(line: str, path: str, number: int, join: str, tag_names: Optional[
         The text between two tokens, for a row without text.
     tag_names : `Optional[Sequence[str]]`
         The tags for the numbers 0, 1, …
+    offsets : `Optional[str]`, optional (default=`None`)
+        What those of `entities` count: see `JsonReader`.
 
     # Raises
 
@@ -61,23 +71,21 @@ def parse_row(line: str, path: str, number: int, join: str, tag_names: Optional[
         return DataError(problem, path=path, line=number, expected=expected, remedy=remedy)
 
     value = json_object(line, bad, 'an object with the key "text" or "tokens"')
-    text, id_ = value.get("text"), value.get("id")
+    text, id_ = value.get("text"), id_of(value, bad)
     tokens = _strings(value.get("tokens"), "tokens", bad)
     if text is None and tokens is None:
         raise bad(f'no "text" and no "tokens" among the keys {shown(list(value))}', 'the key "text" or "tokens"')
     if text is not None and not isinstance(text, str):
         raise bad(f'"text" is a JSON {kind(text)}', "a string")
-    if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, (int, str))):
-        raise bad(f'"id" is a JSON {kind(id_)}', "a whole number or a string")
-    offsets: list[tuple[int, int]] = []
+    token_offsets: list[tuple[int, int]] = []
     if tokens is not None:
         text = join.join(tokens) if text is None else text
-        offsets = _offsets(text, tokens, bad)
+        token_offsets = _offsets(text, tokens, bad)
     assert text is not None
-    entities = _entities(value.get("entities"), text, bad)
+    entities = _entities(value.get("entities"), SpanChecker(text, bad, _ENTITY, offsets), bad)
     key = "ner_tags" if value.get("ner_tags") is not None else "tags"
     tags = _tags(value.get(key), key, tokens, tag_names, bad)
-    return Row(text, id_, entities, tokens, tags, offsets)
+    return Row(text, id_, entities, tokens, tags, token_offsets)
 
 
 def _strings(value: Any, key: str, bad: _Bad) -> Optional[list[str]]:
@@ -135,35 +143,19 @@ def _tags(
     return tags
 
 
-def _entities(value: Any, text: str, bad: _Bad) -> Optional[tuple[Entity, ...]]:
+def _entities(value: Any, checker: SpanChecker, bad: _Bad) -> Optional[tuple[Entity, ...]]:
     if value is None:
         return None
     if not isinstance(value, list):
         raise bad(f'"entities" is a JSON {kind(value)}', f"an array of {_ENTITY}")
-    return tuple(dict.fromkeys(_entity(index, item, text, bad) for index, item in enumerate(value)))
+    return tuple(dict.fromkeys(_entity(index, item, checker, bad) for index, item in enumerate(value)))
 
 
-def _entity(index: int, value: Any, text: str, bad: _Bad) -> Entity:
+def _entity(index: int, value: Any, checker: SpanChecker, bad: _Bad) -> Entity:
     """One entity, checked against the text."""
     if not isinstance(value, dict):
         raise bad(f"entity {index} is a JSON {kind(value)}", _ENTITY)
-    start, end = value.get("start"), value.get("end")
     type_ = value.get("type", value.get("label"))
-    if type(start) is not int or type(end) is not int:
-        raise bad(f"entity {index} has the offsets {shown([start, end])}", f"{_ENTITY}, two whole numbers")
-    if not isinstance(type_, str) or not type_:
-        raise bad(f"entity {index} has the type {shown(type_)}", f"{_ENTITY}, a string that is not empty")
-    if not 0 <= start < end:
-        expected = "0 <= START < END; END is the first character after the entity"
-        raise bad(f"entity {index} ({shown(type_)}) has the offsets {shown([start, end])}", expected)
-    if end > len(text):
-        raise bad(f"entity {index} ({shown(type_)}) ends at {shown(end)}, past the text", f"at most {len(text)}")
-    surface = value.get("text")
-    if isinstance(surface, str) and text[start:end] != surface:
-        found = f"entity {index} ({shown(type_)}): the text at [{start}, {end}] is {shown(text[start:end])}"
-        at = text.find(surface)
-        remedy = f"It occurs at [{at}, {at + len(surface)}]" if at >= 0 else "The text does not contain it"
-        if text[start : end + 1] == surface:
-            remedy = "The ends seem to be inclusive, but must be the character after the entity: add 1 to each"
-        raise bad(found, shown(surface), remedy)
-    return Entity(start, end, type_)
+    return checker.entity(
+        RawEntity(index, value.get("start"), value.get("end"), type_, value.get("text"), value.get("score"))
+    )

@@ -1,0 +1,68 @@
+"""The base of the readers of JSON: lines of objects, or an array of them."""
+
+from typing import Any, BinaryIO, Callable, Iterator, Optional, Union, cast
+
+from ner_plugins.dataset_readers.json.spans import Offsets
+from ner_plugins.dataset_readers.json.values import ValueCutter, is_values, text_blocks
+from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+from ner_plugins.dataset_readers.parsing import guarded
+from ner_plugins.entities import Sentence
+from ner_plugins.errors import DataError
+from ner_plugins.files.opening import Rewound, readable
+from ner_plugins.files.text_lines import read_lines, without_mark
+
+_HEAD = 1 << 16  # bytes
+
+
+class JsonReader(NerDatasetReader):
+    """
+    Base of the readers of JSON. A subclass has `_parse` as any reader; each of its "lines" is the text of a record, and
+    none is blank. Records are the lines of the file or, if it begins with `[`, the elements of its array, which may be
+    pretty-printed. Files are read as streams either way.
+
+    # Parameters
+
+    offsets : `Optional[str]`, optional (default=`None`)
+        What the offsets count: `characters` (code points) or `utf16` (units of UTF-16, as JavaScript counts, where most
+        emoji are two). `None` for characters; where the other unit fits, the message says so.
+    kwargs : `Any`
+        See `NerDatasetReader`.
+    """
+
+    def __init__(self, offsets: Optional[Offsets] = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.offsets = offsets
+
+    def _parse_file(
+        self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
+    ) -> Iterator[Union[Sentence, DataError]]:
+        return self._parse_json(stream, path, on_bad, self._parse)
+
+    def _parse_json(
+        self,
+        stream: BinaryIO,
+        path: str,
+        on_bad: Optional[Callable[[DataError], None]],
+        parse: Callable[[Iterator[tuple[int, str]], str], Iterator[Union[Sentence, DataError]]],
+    ) -> Iterator[Union[Sentence, DataError]]:
+        """The records of one file, parsed by `parse`, which is called like `_parse`."""
+        with readable(path):
+            head = stream.read(_HEAD)
+        whole = cast(BinaryIO, Rewound(head, stream))
+        if not is_values(head.decode("utf-8", "replace")):
+            lines = read_lines(whole, path, self.encoding_errors, on_bad)
+            yield from guarded(parse, json_lines(lines), path)
+            return
+        cutter = ValueCutter(path)
+        values = cutter.values(text_blocks(whole, path, self.encoding_errors, on_bad))
+        yield from guarded(parse, values, path)
+        if unclosed := cutter.unclosed():
+            yield unclosed
+
+
+def json_lines(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, without the byte order marks of files that were joined."""
+    for number, line in lines:
+        line = without_mark(line)
+        if line and not line.isspace():
+            yield number, line
