@@ -27,6 +27,7 @@ COMMANDS = {
     "lattices": ["train", "train"],
     "training": ["train", "train", "train", "ner-runs"],
     "reports": ["ner-report", "ner-threshold"],
+    "experiments": ["ner-compare", "ner-compare"],
     "prediction": ["predict", "ner-interactive", "ner-export", "ner-export"],
     "bulk": ["ner-bulk"],
 }
@@ -76,7 +77,7 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             assert done.returncode == 0, done.stdout + done.stderr
             if arguments[0] == "predict" and "--silent" not in arguments:
                 prediction = json.loads(done.stdout)
-    assert len(run) == 16
+    assert len(run) == 18
     assert json.loads((short / "output.jsonl").read_text(encoding="utf-8"))["text"] == "刘晓燕去了北京"
     assert list((short / "mine/bulk").glob("part-*.parquet"))
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")

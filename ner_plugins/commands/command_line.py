@@ -19,6 +19,7 @@ def register_commands() -> None:
 
     from ner_plugins.commands.evaluate import EvaluateCommand
     from ner_plugins.commands.ner_bulk import NerBulkCommand
+    from ner_plugins.commands.ner_compare import NerCompareCommand
     from ner_plugins.commands.ner_data import NerDataCommand
     from ner_plugins.commands.ner_export import NerExportCommand
     from ner_plugins.commands.ner_interactive import NerInteractiveCommand
@@ -35,6 +36,7 @@ def register_commands() -> None:
     commands |= {"ner-data": NerDataCommand, "ner-report": NerReportCommand, "ner-threshold": NerThresholdCommand}
     commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand, "ner-bulk": NerBulkCommand}
     commands |= {"ner-serve": NerServeCommand, "ner-export": NerExportCommand}
+    commands |= {"ner-compare": NerCompareCommand}
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

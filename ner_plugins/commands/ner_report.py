@@ -65,7 +65,7 @@ def report_from_args(args: argparse.Namespace) -> None:
     from ner_plugins.metrics.report import format_table
     from ner_plugins.reports.collect import run_model
 
-    _check_folder(Path(args.output), args.force)
+    check_folder(Path(args.output), args.force)
     if args.examples < 0:
         raise ConfigError(f"--examples is {args.examples}; it must be >= 0")
     files = args.input_file.split(",")
@@ -116,8 +116,14 @@ def write_report(run: Any, about: dict[str, Any], folder: Path, examples: int) -
             stream.write(content)
 
 
-def _check_folder(folder: Path, force: bool) -> None:
-    """Check the output folder before the model runs."""
+def check_folder(folder: Path, force: bool) -> None:
+    """
+    Check an output folder before a model runs.
+
+    # Raises
+
+    `ConfigError` if it is a file, is not empty and there is no `force`, or cannot be written.
+    """
     if str(folder).lstrip().startswith("{"):
         raise ConfigError(f"-o {folder}: -o is the folder for the report; use --overrides to change the config")
     if folder.exists() and not folder.is_dir():

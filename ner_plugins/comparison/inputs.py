@@ -1,0 +1,94 @@
+"""What `ner-compare` is given, folders of runs and files of predictions, as models with their runs."""
+
+from pathlib import Path
+from typing import Mapping, Optional, Sequence, Union
+
+from ner_plugins.comparison.prediction_files import PredictionFile, read_gold, read_predictions
+from ner_plugins.comparison.predictions import LabelledData, Predict, predictions_of
+from ner_plugins.comparison.runs import TrainedRun, grouped, read_trained_run
+from ner_plugins.comparison.span_counts import PredictedSentence
+from ner_plugins.errors import ConfigError
+
+Input = Union[TrainedRun, PredictionFile]
+
+
+def read_models(runs: Sequence[str], groups: Sequence[Sequence[str]] = ()) -> dict[str, list[Input]]:
+    """
+    The models and their runs: first those of `groups`, then the others as `grouped` finds them, then files of
+    predictions, each a model of its own.
+
+    # Parameters
+
+    runs : `Sequence[str]`
+        Folders of runs, or their `model.tar.gz`, or files of predictions.
+    groups : `Sequence[Sequence[str]]`, optional (default=`()`)
+        For each model, its name and its runs. They are left out of `runs`.
+
+    # Raises
+
+    `ConfigError` if there is no such run, or if two models have one name.
+    """
+    models: dict[str, list[Input]] = {}
+    for name, *members in groups:
+        models.setdefault(name, []).extend(_read(dict.fromkeys(members)))
+    taken = {run.place for members in models.values() for run in members}
+    others = [run for run in _read(dict.fromkeys(runs)) if run.place not in taken]
+    found: list[tuple[str, Sequence[Input]]] = list(
+        grouped([run for run in others if isinstance(run, TrainedRun)]).items()
+    )
+    found += [(run.model, [run]) for run in others if isinstance(run, PredictionFile)]
+    for name, inputs in found:
+        if name in models:
+            raise ConfigError(f"two models are called {name}, one of them {inputs[0].name}: name them with --group")
+        models[name] = list(inputs)
+    return models
+
+
+def read_all_predictions(
+    models: Mapping[str, Sequence[Input]], data: str, reader: Optional[str], predict: Predict
+) -> dict[str, dict[str, Sequence[PredictedSentence]]]:
+    """
+    The predictions of each model's runs, by their names.
+
+    # Parameters
+
+    models : `Mapping[str, Sequence[Input]]`
+    data : `str`
+        The data path of the sentences.
+    reader : `Optional[str]`
+        For files of predictions without any run beside them, whose archives have readers; `None` to guess.
+    predict : `Predict`
+        See `predictions_of`.
+
+    # Raises
+
+    `ConfigError` if there are no sentences.
+    """
+    labelled = LabelledData.at(data)
+    found: dict[str, dict[str, Sequence[PredictedSentence]]] = {name: {} for name in models}
+    gold: Optional[Sequence[PredictedSentence]] = None
+    for name, members in models.items():
+        for run in members:
+            if isinstance(run, TrainedRun):
+                gold = found[name][run.name] = predictions_of(run.folder, labelled, predict)
+    for name, members in models.items():
+        for run in members:
+            if isinstance(run, PredictionFile):
+                gold = read_gold(data, reader) if gold is None else gold
+                found[name][run.name] = read_predictions(run, gold)
+    if not gold:
+        raise ConfigError(f"--data {data}: there are no sentences")
+    return found
+
+
+def _read(names: "Mapping[str, None]") -> list[Input]:
+    found: list[Input] = []
+    for name in names:
+        path = Path(name).parent if Path(name).name == "model.tar.gz" else Path(name)
+        if path.is_dir():
+            found.append(read_trained_run(path))
+        elif path.is_file():
+            found.append(PredictionFile(path))
+        else:
+            raise ConfigError(f"{name}: there is no such folder or file")
+    return found
