@@ -110,6 +110,12 @@ $(TRAINER)/.ready: $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --target $(TRAINER) accelerate==1.15.0 psutil==7.2.2
 	@touch $@
 
+# The encoder of spaCy 3, a peer in benchmarks/prediction.py.
+SPACY := .venv-spacy
+$(SPACY)/.ready: $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --target $(SPACY) spacy-curated-transformers==0.3.1 curated-transformers==0.1.1 curated-tokenizers==0.9.2
+	@touch $@
+
 bench: $(READY) $(PEER)/.ready $(READERS)/.ready $(TRAINER)/.ready
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/indexing.py

@@ -1,23 +1,23 @@
 """
-Sentences per second of prediction: `Tagger` against the `pipeline` of Transformers, with the same encoder and weights.
+Sentences per second of prediction: `Tagger` with torch, ONNX and ONNX int8, against the `pipeline` of Transformers with
+the same encoder and weights, and against spaCy with an encoder of the same shape where spacy-curated-transformers is
+installed.
 
-The archive's model has to be a tagger over an encoder, like `training_config/crf_tagger_softmax.jsonnet`; its encoder
-and its linear layer become an `AutoModelForTokenClassification`. The sides take turns in one process, on the same
+The archives' models have to be taggers over an encoder, like `training_config/crf_tagger_softmax.jsonnet`; the encoder
+and the linear layer become an `AutoModelForTokenClassification`. The sides take turns in one process, on the same
 sentences in the same order. "One at a time" answers each sentence before it gets the next.
 
-    python benchmarks/prediction.py ARCHIVE [--sentences 400] [--repeats 3] [--threads 1 2] [--write]
+    python benchmarks/prediction.py ARCHIVE [ARCHIVE ...] --names NAME [NAME ...] [--sentences 400] [--repeats 3]
+        [--threads 1 2] [--write]
 """
 
 import argparse
-import gc
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
+import spacy_side
+from prediction_sides import ONE, exports_of, measure, sides_of
 from results import machine, replace_section, spread, table, versions
 
 import ner_plugins  # noqa: F401  (before allennlp)
@@ -25,9 +25,9 @@ import ner_plugins  # noqa: F401  (before allennlp)
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared/data"
 CORPORA = {"CLUENER test": ("cluener", "cluener2020/test.json"), "MSRA test": ("msra", "msra_bio/msra_test_bio.gz")}
-GOAL = 1.5
-
-Side = Callable[[list[str]], Any]
+DEV = "cluener2020/dev.json"
+EXPORTS = ["float32", "int8"]
+GOALS = {"Tagger": 1.5, "ONNX int8": 3.0, f"ONNX int8{ONE}": 3.0}
 
 
 def texts_of(reader: str, path: str, number: int) -> list[str]:
@@ -40,105 +40,77 @@ def texts_of(reader: str, path: str, number: int) -> list[str]:
     return found[::step][:number]
 
 
-def pipeline_of(model: Any, folder: str) -> Any:
-    """The pipeline with the weights of a tagger, which it reads from `folder` like any model of Transformers."""
-    from transformers import AutoModelForTokenClassification, pipeline
-
-    [embedder] = model.text_field_embedder._token_embedders.values()
-    config = embedder.encoder.config
-    config.num_labels = len(model.head.tag_set)
-    config.id2label = dict(enumerate(model.head.tag_set.tags))
-    config.label2id = {tag: place for place, tag in config.id2label.items()}
-    whole = AutoModelForTokenClassification.from_config(config).float()
-    base = getattr(whole, whole.base_model_prefix)
-    missing, unexpected = base.load_state_dict(embedder.encoder.state_dict(), strict=False)
-    if missing or unexpected:
-        raise SystemExit(f"the encoder's weights do not fit: {missing} {unexpected}")
-    whole.classifier.load_state_dict(model.head.tag_projection.state_dict())
-    whole.save_pretrained(folder)
-    return lambda tokenizer: pipeline(
-        "token-classification", model=folder, tokenizer=tokenizer, aggregation_strategy="simple", device=-1
-    )
-
-
-def sides_of(archive: str, folder: str) -> dict[str, Side]:
-    """What is measured: functions of a list of texts."""
-    from ner_plugins.tagger import Tagger
-
-    tagger = Tagger.from_path(archive, device=-1)
-    backend: Any = tagger.backend
-    [indexer] = backend.reader.token_indexers.values()
-    pipe = pipeline_of(backend.model, folder)(indexer.tokenizer)
-
-    def cased(texts: list[str]) -> list[str]:  # the indexer does so too
-        return [text.lower() for text in texts] if indexer.lowercase else texts
-
-    return {
-        "pipeline, batch 1": lambda texts: pipe(cased(texts), batch_size=1),
-        "pipeline, batch 32": lambda texts: pipe(cased(texts), batch_size=32),
-        "Tagger": tagger,
-        "pipeline, one at a time": lambda texts: [pipe(text) for text in cased(texts)],
-        "Tagger, one at a time": lambda texts: list(tagger.with_options(window=1).tag(texts)),
-    }
-
-
-def measure(sides: dict[str, Side], texts: list[str], repeats: int) -> dict[str, list[float]]:
-    """Sentences per second of each side, in turns, after an uncounted run of each."""
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    for side in sides.values():
-        side(texts[:40])
-    for _ in range(repeats):
-        for name, side in sides.items():
-            gc.collect()
-            began = time.perf_counter()
-            side(texts)
-            rates[name].append(len(texts) / (time.perf_counter() - began))
-    return rates
+def ratios_of(rates: dict[str, list[float]]) -> dict[str, float]:
+    """Each side's median over that of the pipeline: at its better batch, or one at a time."""
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    best = max(medians["pipeline, batch 1"], medians["pipeline, batch 32"])
+    base = {True: medians[f"pipeline{ONE}"], False: best}
+    return {name: value / base[name.endswith(ONE)] for name, value in medians.items()}
 
 
 def rows_of(rates: dict[str, list[float]]) -> list[list[str]]:
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    best = max(medians["pipeline, batch 1"], medians["pipeline, batch 32"])
-    base = {"Tagger": best, "Tagger, one at a time": medians["pipeline, one at a time"]}
+    ratios = ratios_of(rates)
     return [
         [
-            name, f"{medians[name]:.1f}", f"{min(values):.1f}", f"{max(values):.1f}",
-            f"**{medians[name] / base[name]:.2f}**" if name in base else "",
+            name, f"{statistics.median(values):.1f} ({min(values):.1f}–{max(values):.1f})",
+            f"**{ratios[name]:.2f}**" if name in GOALS else f"{ratios[name]:.2f}",
         ]
         for name, values in rates.items()
     ]  # fmt: skip
 
 
+def measure_archive(archive: str, name: str, args: argparse.Namespace) -> list[list[str]]:
+    """The rows of an archive: corpora, threads and sides."""
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        dev = Path(folder) / "dev.json"  # int8 has to be measured on something: exported.py does so on all
+        labelled = Path(args.data, DEV).read_text(encoding="utf-8").splitlines()[:50]
+        dev.write_text("\n".join(labelled), encoding="utf-8")
+        exports_of(archive, Path(folder), str(dev), True)
+        for threads in args.threads:
+            sides = sides_of(archive, Path(folder), threads, EXPORTS)
+            for corpus, (reader, path) in CORPORA.items():
+                rates = measure(sides, texts_of(reader, f"{args.data}/{path}", args.sentences), args.repeats)
+                for side, values in rates.items():
+                    print(f"{name}, {corpus}, {threads} threads, {side}: {spread(values, 'sentences/s')}", flush=True)
+                lines += [[name, corpus, str(threads), *row] for row in rows_of(rates)]
+    return lines
+
+
+def section_of(args: argparse.Namespace, lines: list[list[str]]) -> str:
+    peers = ["spacy", "spacy-curated-transformers"] if spacy_side.available() else []
+    goals = ", ".join(f"{side} {goal}" for side, goal in GOALS.items())
+    return (
+        f"`python benchmarks/prediction.py ARCHIVE … --sentences {args.sentences} --repeats {args.repeats}`: archives "
+        f"of `crf_tagger_softmax`; the sides take turns.\nspaCy has an encoder of the same shape with random weights, "
+        f"and characters as tokens.\n{machine()};\n"
+        f"{versions('torch', 'transformers', 'onnxruntime', 'allennlp', *peers)}."
+        f"\n\n"
+        + table("encoder | sentences | threads | side | sentences/s, median (range) | times the pipeline", lines)
+        + f"\nThe pipeline's better batch counts, or the pipeline one at a time. Goals: {goals}.\n"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archive")
+    parser.add_argument("archives", nargs="+", metavar="ARCHIVE")
+    parser.add_argument("--names", nargs="+", required=True, metavar="NAME", help="the archives' encoders, in order")
     parser.add_argument("--sentences", type=int, default=400, help="of each corpus")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--data", default=str(SHARED), help="folder of the corpora")
+    parser.add_argument("--title", default="Prediction", help="of the section")
     parser.add_argument("--write", action="store_true", help="replace the section of benchmarks/RESULTS.md")
     args = parser.parse_args()
+    if len(args.names) != len(args.archives):
+        parser.error(f"--names has {len(args.names)} names for {len(args.archives)} archives; give one for each")
     lines = []
-    with tempfile.TemporaryDirectory() as folder:
-        sides = sides_of(args.archive, folder)
-        for corpus, (reader, path) in CORPORA.items():
-            texts = texts_of(reader, f"{args.data}/{path}", args.sentences)
-            for threads in args.threads:
-                torch.set_num_threads(threads)
-                rates = measure(sides, texts, args.repeats)
-                for name, values in rates.items():
-                    print(f"{corpus}, {threads} threads, {name}: {spread(values, 'sentences/s')}", flush=True)
-                lines += [[corpus, str(threads), *row] for row in rows_of(rates)]
-    head = "sentences | threads | side | sentences/s | min | max | times the pipeline's best"
-    text = (
-        f"`python benchmarks/prediction.py ARCHIVE --sentences {args.sentences} --repeats {args.repeats}` (in turns): "
-        f"an archive of `crf_tagger_softmax` over bge-small-zh-v1.5.\n{machine()};\n"
-        f"{versions('torch', 'transformers', 'allennlp')}. Goal: {GOAL} times the best batch of the pipeline.\n\n"
-        + table(head, lines)
-    )
+    for archive, name in zip(args.archives, args.names, strict=True):
+        lines += measure_archive(archive, name, args)
+    text = section_of(args, lines)
     print(text)
     if args.write:
-        replace_section(ROOT / "benchmarks/RESULTS.md", "Prediction", text)
+        replace_section(ROOT / "benchmarks/RESULTS.md", args.title, text)
 
 
 if __name__ == "__main__":
