@@ -7,8 +7,8 @@ The archives' models have to be taggers over an encoder, like `training_config/c
 and the linear layer become an `AutoModelForTokenClassification`. The sides take turns in one process, on the same
 sentences in the same order. "One at a time" answers each sentence before it gets the next.
 
-    python benchmarks/prediction.py ARCHIVE [ARCHIVE ...] --names NAME [NAME ...] [--sentences 400] [--repeats 3]
-        [--threads 1 2] [--write]
+    python benchmarks/prediction.py ARCHIVE [ARCHIVE ...] --names NAME [NAME ...] [--sentences 400 ...]
+        [--repeats 3] [--threads 1 2] [--write]
 """
 
 import argparse
@@ -59,7 +59,7 @@ def rows_of(rates: dict[str, list[float]]) -> list[list[str]]:
     ]  # fmt: skip
 
 
-def measure_archive(archive: str, name: str, args: argparse.Namespace) -> list[list[str]]:
+def measure_archive(archive: str, name: str, sentences: int, args: argparse.Namespace) -> list[list[str]]:
     """The rows of an archive: corpora, threads and sides."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +70,7 @@ def measure_archive(archive: str, name: str, args: argparse.Namespace) -> list[l
         for threads in args.threads:
             sides = sides_of(archive, Path(folder), threads, EXPORTS)
             for corpus, (reader, path) in CORPORA.items():
-                rates = measure(sides, texts_of(reader, f"{args.data}/{path}", args.sentences), args.repeats)
+                rates = measure(sides, texts_of(reader, f"{args.data}/{path}", sentences), args.repeats)
                 for side, values in rates.items():
                     print(f"{name}, {corpus}, {threads} threads, {side}: {spread(values, 'sentences/s')}", flush=True)
                 lines += [[name, corpus, str(threads), *row] for row in rows_of(rates)]
@@ -79,9 +79,10 @@ def measure_archive(archive: str, name: str, args: argparse.Namespace) -> list[l
 
 def section_of(args: argparse.Namespace, lines: list[list[str]]) -> str:
     peers = ["spacy", "spacy-curated-transformers"] if spacy_side.available() else []
+    sentences = " ".join(map(str, args.sentences))
     goals = ", ".join(f"{side} {goal}" for side, goal in GOALS.items())
     return (
-        f"`python benchmarks/prediction.py ARCHIVE … --sentences {args.sentences} --repeats {args.repeats}`: archives "
+        f"`python benchmarks/prediction.py ARCHIVE … --sentences {sentences} --repeats {args.repeats}`: archives "
         f"of `crf_tagger_softmax`; the sides take turns.\nspaCy has an encoder of the same shape with random weights, "
         f"and characters as tokens.\n{machine()};\n"
         f"{versions('torch', 'transformers', 'onnxruntime', 'allennlp', *peers)}."
@@ -95,18 +96,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archives", nargs="+", metavar="ARCHIVE")
     parser.add_argument("--names", nargs="+", required=True, metavar="NAME", help="the archives' encoders, in order")
-    parser.add_argument("--sentences", type=int, default=400, help="of each corpus")
+    parser.add_argument("--sentences", type=int, nargs="+", default=[400], help="of each corpus; one number for each")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--data", default=str(SHARED), help="folder of the corpora")
     parser.add_argument("--title", default="Prediction", help="of the section")
     parser.add_argument("--write", action="store_true", help="replace the section of benchmarks/RESULTS.md")
     args = parser.parse_args()
-    if len(args.names) != len(args.archives):
-        parser.error(f"--names has {len(args.names)} names for {len(args.archives)} archives; give one for each")
+    for option, given in (("--names", args.names), ("--sentences", args.sentences)):
+        if len(given) != len(args.archives):
+            parser.error(f"{option} has {len(given)} values for {len(args.archives)} archives; give one for each")
     lines = []
-    for archive, name in zip(args.archives, args.names, strict=True):
-        lines += measure_archive(archive, name, args)
+    for archive, name, sentences in zip(args.archives, args.names, args.sentences, strict=True):
+        lines += measure_archive(archive, name, sentences, args)
     text = section_of(args, lines)
     print(text)
     if args.write:

@@ -53,9 +53,9 @@ def sides_of(archive: str, folder: Path, threads: int, exported: list[str]) -> d
     [indexer] = backend.reader.token_indexers.values()
     sides = pipeline_sides(backend.model, indexer, str(folder / "pipeline"))
     if spacy_side.available():
-        sides["spaCy, batch 32"] = spacy_side.spacy_side(
-            encoder_of(backend.model).config, Path(indexer.tokenizer.name_or_path) / "vocab.txt"
-        )
+        pieces = indexer.tokenizer.get_vocab()
+        ranked = sorted(pieces, key=pieces.__getitem__)
+        sides["spaCy, batch 32"] = spacy_side.spacy_side(encoder_of(backend.model).config, ranked, folder)
     taggers = {"Tagger": tagger}
     taggers |= {f"ONNX {name}": Tagger(OnnxBackend(folder / name, threads)) for name in exported}
     for name, one in taggers.items():

@@ -20,19 +20,26 @@ def available() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("spacy", PACKAGE))
 
 
-def spacy_side(config: Any, vocabulary: Path, batch_size: int = 32) -> Callable[[list[str]], Any]:
+def spacy_side(config: Any, pieces: list[str], folder: Path, batch_size: int = 32) -> Callable[[list[str]], Any]:
     """
     The side, a function of a list of texts.
 
     # Parameters
 
     config : `transformers.BertConfig`
-    vocabulary : `Path`
-        Its `vocab.txt`.
+    pieces : `list[str]`
+        Its word pieces, in order.
+    folder : `Path`
+        For a file of them.
     batch_size : `int`, optional (default=`32`)
     """
     import spacy
     from spacy.training import Example
+
+    vocabulary = folder / "vocab.txt"
+    # The encoder never ends on a character it does not know if a piece is nothing but white space, which it strips.
+    named = [piece if piece.strip() else f"[blank{place}]" for place, piece in enumerate(pieces)]
+    vocabulary.write_text("".join(f"{piece}\n" for piece in named), encoding="utf-8")
 
     nlp = spacy.blank("zh", config={"nlp.tokenizer.segmenter": "char"})
     nlp.add_pipe("curated_transformer", config={"model": _encoder(config)})
