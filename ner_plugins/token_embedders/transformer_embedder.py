@@ -278,9 +278,10 @@ class TransformerEmbedder(TokenEmbedder):
 
     def _dropout(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
         """The context for the encoder's dropout."""
-        recomputed = getattr(self.encoder, "is_gradient_checkpointing", False)
-        cheap = device.type == "cpu" and self.encoder.training and not recomputed
-        return CheapDropout() if cheap else contextlib.nullcontext()
+        if device.type != "cpu" or not self.encoder.training:
+            return contextlib.nullcontext()
+        recomputed = getattr(self.encoder, "is_gradient_checkpointing", False)  # searches all modules
+        return contextlib.nullcontext() if recomputed else CheapDropout()
 
     def _set_window(self, max_length: Optional[int], overlap: Optional[int], tokenizer: Any) -> None:
         prefix, suffix = special_ids(tokenizer)
