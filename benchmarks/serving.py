@@ -1,16 +1,19 @@
 """
 `allennlp ner-serve` under load: capacity, latency at 80 % of it, memory, overload, and its end.
 
-The load comes from a process of its own (`benchmarks/serving_load.py`), in an open loop: requests leave at random times
-that were drawn before, whether or not earlier ones are answered, and a latency counts from the time drawn. So a server
-that stands still is seen. Capacity is measured in a closed loop of 64 clients.
+The load comes from a process of its own (`benchmarks/serving_load.py`), in an open loop: requests leave at times
+set before, whether or not earlier ones are answered, and a latency counts from that time. So a server that stands still
+is seen. Load comes at equal distances, as load generators with a constant rate send it, and at random ones (a Poisson
+process). Random arrivals queue up before any server; for comparison, such a queue is simulated with answers that all
+take the same time. Capacity is measured in a closed loop of 64 clients.
 
-    python benchmarks/serving.py ARCHIVE [--minutes 3] [--requests 100000] [--write]
+    python benchmarks/serving.py ARCHIVE_OR_EXPORT [--minutes 3] [--requests 100000] [--write]
 """
 
 import argparse
 import json
 import os
+import random
 import re
 import signal
 import statistics
@@ -112,6 +115,17 @@ def at_its_end(server: Server, rate: float) -> dict[str, Any]:
     return load.result()
 
 
+def queue_alone(load: float, requests: int = 200_000) -> float:
+    """p99 / p50 of a queue with random arrivals in which every answer takes the same time (M/D/1), simulated."""
+    draw, free, now, waits = random.Random(0), 0.0, 0.0, []
+    for _ in range(requests):
+        now += draw.expovariate(load)  # the unit is the time of an answer
+        free = max(free, now) + 1.0
+        waits.append(free - now)
+    p50, _, p99, _ = quantiles(waits)
+    return p99 / p50
+
+
 def growth(samples: list[float]) -> tuple[float, float, float]:
     """Means of the second and of the last tenth of samples, and the relative change."""
     tenth = max(1, len(samples) // 10)
@@ -127,17 +141,18 @@ def quantiles(seconds: list[float]) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archive")
+    parser.add_argument("archive", metavar="ARCHIVE_OR_EXPORT")
     parser.add_argument("--minutes", type=float, default=3.0, help="of the steady load")
     parser.add_argument("--requests", type=int, default=100_000, help="while memory is watched")
     parser.add_argument("--what", default="a model", help="a description of the archive for the results")
+    parser.add_argument("--title", default="Serving", help="of the section")
     parser.add_argument("--write", action="store_true", help="replace the section of benchmarks/RESULTS.md")
     args = parser.parse_args()
     server = Server(os.path.abspath(args.archive))
     run(server, clients=64, seconds=10)  # warm
     capacity = statistics.median(run(server, clients=64, seconds=15)["rate"] for _ in range(3))
-    steady = run(server, rate=LOAD * capacity, seconds=60 * args.minutes, seed=1)
-    tails = quantiles(steady["seconds"])
+    load = {"rate": LOAD * capacity, "seconds": 60 * args.minutes}
+    steady = {name: run(server, **load, seed=1, even=even) for name, even in (("equal", 1), ("random", 0))}
     run(server, clients=64, seconds=10, mixed=1)  # the caches of longer texts
     mixed = statistics.median(run(server, clients=64, seconds=10, mixed=1)["rate"] for _ in range(2))
     samples, watched = memory_over(server, LOAD * mixed, args.requests)
@@ -145,38 +160,46 @@ def main() -> None:
     overload = run(server, rate=3 * capacity, seconds=20, seed=3)
     after = run(server, clients=1, seconds=2)
     ended = at_its_end(server, LOAD * capacity)
-    text = report(args, capacity, steady, tails, mixed, (early, late, change), watched, overload, after, ended)
+    text = report(args, capacity, steady, mixed, (early, late, change), watched, overload, after, ended)
     print(text)
     if args.write:
-        replace_section(ROOT / "benchmarks/RESULTS.md", "Serving", text)
+        replace_section(ROOT / "benchmarks/RESULTS.md", args.title, text)
 
 
 def report(
-    args: argparse.Namespace, capacity: float, steady: dict[str, Any], tails: list[float], mixed: float,
+    args: argparse.Namespace, capacity: float, steady: dict[str, dict[str, Any]], mixed: float,
     memory: tuple[float, float, float], watched: dict[str, Any], overload: dict[str, Any], after: dict[str, Any],
     ended: dict[str, Any],
 ) -> str:  # fmt: skip
     """The section of the results."""
-    p50, p95, p99, highest = tails
     early, late, change = memory
     slowest = quantiles(overload["seconds"])[3] / 1000
     rows = [
         ["capacity, 64 clients, one sentence each", f"{capacity:.0f} requests/s; mixed lengths {mixed:.0f}"],
-        [f"80 % of it for {args.minutes:g} minutes", f"{_counts(steady)}; p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 "
-         f"{p99:.1f} ms, highest {highest:.1f} ms"],
-        [f"p99 / p50 (goal {GOAL_TAIL:g})", f"**{p99 / p50:.2f}**"],
+        *(_latencies(name, found, args.minutes) for name, found in steady.items()),
+        ["p99 / p50 of a queue of equal answers at random distances, simulated", f"{queue_alone(LOAD):.2f}"],
         [f"memory over {watched['sent']:,} requests of 5 to 400 characters (goal ± 2 %)", f"{early:.0f} MB, then "
          f"{late:.0f} MB: **{100 * change:+.2f} %**; {_counts(watched)}"],
         ["three times the capacity for 20 s", f"{_counts(overload)}; the last answer after {slowest:.2f} s; then "
          f"{_counts(after)}"],
         ["SIGTERM at 80 %", f"{_counts(ended)}; **{ended['lost']} lost**, {ended['unreached']} came after the end"],
     ]  # fmt: skip
-    command = f"python benchmarks/serving.py ARCHIVE --minutes {args.minutes:g} --requests {args.requests}"
+    command = f"python benchmarks/serving.py ARCHIVE_OR_EXPORT --minutes {args.minutes:g} --requests {args.requests}"
     return (
         f"`{command}`: {args.what}, one process,\n`OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', '')}`; the load "
-        f"in an open loop from a process of its own.\n{machine()}; {versions('torch', 'fastapi', 'uvicorn')}.\n\n"
+        f"in an open loop from a process of its own.\n{machine()};\n"
+        f"{versions('torch', 'onnxruntime', 'fastapi', 'uvicorn')}.\n\n"
         + table("what | measured", rows)
     )
+
+
+def _latencies(name: str, found: dict[str, Any], minutes: float) -> list[str]:
+    p50, p95, p99, highest = quantiles(found["seconds"])
+    return [
+        f"80 % of it for {minutes:g} minutes, {name} distances (goal: p99 / p50 {GOAL_TAIL:g})",
+        f"{_counts(found)}; p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, highest {highest:.1f} ms; p99 / p50 "
+        f"**{p99 / p50:.2f}**",
+    ]
 
 
 def _counts(found: dict[str, Any]) -> str:

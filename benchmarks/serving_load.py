@@ -94,11 +94,11 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[str, bool]:
     return head.split(" ", 2)[1], "connection: close" not in head
 
 
-async def open_loop(client: Client, rate: float, seconds: float, seed: int) -> int:
-    """Requests at the times of a Poisson process; waits for the last answers."""
+async def open_loop(client: Client, rate: float, seconds: float, seed: int, even: bool) -> int:
+    """Requests at equal distances, or at the times of a Poisson process; waits for the last answers."""
     draw, tasks, sent = random.Random(seed), set(), 0
     began = due = time.perf_counter()
-    while (due := due + draw.expovariate(rate)) < began + seconds:
+    while (due := due + (1 / rate if even else draw.expovariate(rate))) < began + seconds:
         if (left := due - time.perf_counter()) > 0:
             await asyncio.sleep(left)
         task = asyncio.ensure_future(client.request(due))
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="requests per second, in an open loop")
     parser.add_argument("--clients", type=int, default=1, help="of a closed loop")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--even", type=int, default=0, help="in an open loop: 1 for equal distances, 0 for random ones")
     parser.add_argument("--mixed", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -140,7 +141,7 @@ def main() -> None:
     run = (
         closed_loop(client, args.clients, args.seconds)
         if args.rate is None
-        else open_loop(client, args.rate, args.seconds, args.seed)
+        else open_loop(client, args.rate, args.seconds, args.seed, bool(args.even))
     )
     sent = asyncio.run(run)
     rate = client.statuses["200"] / (time.perf_counter() - began)
