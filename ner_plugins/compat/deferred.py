@@ -3,7 +3,7 @@ Libraries that AllenNLP 2.10.1 and Transformers import early but seldom need, im
 
 Together they take more than half of the start-up time: scikit-learn and scipy.stats for three metrics and a collator,
 every auto class of Transformers for one `isinstance`, BERT's code for a table of activations, NLTK for one class, and
-torch's compiler, with SymPy, only for the optimizer to switch it off. An encoder of Transformers brings scikit-learn
+torch's compiler, with SymPy, only for the optimizer to switch it off, and spaCy for one of its tokenizers. An encoder of Transformers brings scikit-learn
 for one way of generating text, torch's distributed tensors, and the compiler for flexible attention; cached-path brings
 the clients of three clouds, and tensorboardX those of two.
 """
@@ -15,7 +15,7 @@ import importlib.machinery
 import importlib.util
 import sys
 from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence
 
 
@@ -154,8 +154,14 @@ def prepare_for_compiler() -> None:
 class _StandIn(ModuleType):
     """A module with deferred names; for any other name it makes way for the real module."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
+        if "." not in name:  # Transformers looks for libraries, of which some have a stand-in at that time
+            self.__spec__ = importlib.util.find_spec(name)
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__version__":
             raise AttributeError(name)
         return Deferred(self.__name__, name).resolve()
 
@@ -181,6 +187,12 @@ def _client(scheme: str, name: str) -> _Import:
 
     return _Import(module, name, type(name, (), {"scheme": scheme, "__new__": make}))
 
+
+# `spacy.tokens.Token` is read in annotations.
+_SPACY = [
+    _Import("spacy", "tokens", SimpleNamespace(Token=Deferred("spacy.tokens", "Token"))),
+    *_of("spacy.cli.download", "download"), *_of("spacy.language", "Language"), *_of("spacy.tokens", "Doc", "Token"),
+]  # fmt: skip
 
 _LOSSES = (
     "loss_deformable_detr", "loss_for_object_detection", "loss_grounding_dino", "loss_lw_detr", "loss_rf_detr",
@@ -215,6 +227,12 @@ _IMPORTS = {
     "transformers.masking_utils": [
         *_FLEX, *_of("torch._dynamo._trace_wrapped_higher_order_op", "TransformGetItemToIndex"),
     ],
+    "allennlp": _SPACY,
+    "allennlp.common.util": _SPACY,
+    "allennlp.data.fields.text_field": _SPACY,
+    "allennlp.data.token_indexers.spacy_indexer": _SPACY,
+    "allennlp.data.tokenizers.sentence_splitter": _SPACY,
+    "allennlp.data.tokenizers.spacy_tokenizer": _SPACY,
     "allennlp.data.data_loaders.data_collator": [
         _Import(
             "transformers.data.data_collator",
@@ -248,7 +266,7 @@ def offered(consumer: str) -> Iterator[None]:
     Libraries that are imported already are used as they are, and so are those of Transformers in a process without
     AllenNLP.
     """
-    if not consumer.startswith("allennlp.") and "allennlp" not in sys.modules:
+    if consumer.partition(".")[0] != "allennlp" and "allennlp" not in sys.modules:
         yield
         return
     if not any(isinstance(finder, _SubmoduleFinder) for finder in sys.meta_path):
@@ -258,7 +276,6 @@ def offered(consumer: str) -> Iterator[None]:
     for provider, name, target in _IMPORTS[consumer]:
         if provider not in sys.modules:
             sys.modules[provider] = _offered[provider] = _StandIn(provider)
-            sys.modules[provider].__path__ = []
             mine.append(provider)
         if name not in vars(sys.modules[provider]):
             setattr(sys.modules[provider], name, target)

@@ -7,6 +7,7 @@ A real library is preferred wherever it can be imported. A stand-in satisfies `i
 
 import importlib
 import importlib.machinery
+import importlib.util
 import sys
 from types import ModuleType
 from typing import Any
@@ -57,7 +58,16 @@ def supply_fairscale() -> None:
 
 
 def supply_spacy() -> None:
-    """AllenNLP 2.10.1 imports spaCy; the versions it allows (< 3.4) have no build for Python 3.11 or numpy 2."""
+    """
+    AllenNLP 2.10.1 imports spaCy; the versions it allows (< 3.4) have no build for Python 3.11 or numpy 2. Where there
+    is spaCy, `deferred` imports it when it is used.
+    """
+    if importlib.util.find_spec("spacy") is None:
+        replace_broken_spacy()
+
+
+def replace_broken_spacy() -> None:
+    """allennlp-models 2.10.1 imports spaCy at once: so does this function, and a broken one gets a stand-in."""
     names = ["cli", "cli.download", "language", "symbols", "tokens"]
     _supply("spacy", [f"spacy.{name}" for name in names])
 

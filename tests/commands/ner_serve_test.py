@@ -18,14 +18,17 @@ from types import SimpleNamespace
 
 import documents
 import pytest
+from export_sources import SENTENCES, source_of
+from exported_models import export_model
 from fitted_archive import fitted_archive, run_here
 from forked import Forked
-from served_models import Letters, Served, served, wait_until
+from served_models import Letters, Served, served, serving, wait_until
 
 from ner_plugins.commands.ner_serve import NerServeCommand
 from ner_plugins.errors import ConfigError
 from ner_plugins.serving import Limits
 from ner_plugins.tagger import Tagger
+from ner_plugins.tagger.archive import ArchiveBackend
 
 GUIDE = documents.read("serving")
 TEXTS = ["刘晓燕去了北京", "", "他家住在青州市解放路128号，离玉泉山公园不远。"]
@@ -143,6 +146,38 @@ def test_the_guides_first_command(monkeypatch: pytest.MonkeyPatch) -> None:
     run_here(NerServeCommand(), name, *arguments, "--port", "0")
     assert started[0].state.names == ["mine"] and started[0].state.limits == Limits()
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "16"  # so that memory stays flat
+
+
+def test_an_export_is_served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for package in ("onnxruntime", "onnxscript"):
+        pytest.importorskip(package, reason=f"needs {package}")
+    from ner_plugins.serving._web.server import NerServer
+
+    source = source_of(tmp_path, {"scheme": "BIOES"}, steps=60)
+    folder = export_model(source.model, source.reader, tmp_path / "export")
+    started: list[NerServer] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(NerServer, "serve_on", lambda self, listener: started.append(self))
+        run_here(NerServeCommand(), "ner-serve", f"small={folder}", "--port", "0")
+    texts = [*SENTENCES, "", SENTENCES[0] * 40]  # the last is longer than the encoder
+    of_archive = Tagger(ArchiveBackend(source.model, source.reader))
+    expected = [tagged.to_json() for tagged in of_archive(texts)]
+    scores = sorted(entity["score"] for result in expected for entity in result["entities"])
+    assert len(scores) > 9
+    with serving(started[0].state) as server:
+        assert server.request("/ready")[:2] == (200, {"status": "ready"})
+        assert [one["name"] for one in server.request("/models")[1]["models"]] == ["small"]
+        status, answer, _ = server.request("/predict", {"text": texts})
+        assert (status, answer["model"]) == (200, "small")
+        assert_close(answer["results"], expected)
+        middle = scores[len(scores) // 2]
+        lines = "".join(json.dumps({"text": text, "id": place}) + "\n" for place, text in enumerate(texts)).encode()
+        status, text, _ = server.request(f"/predict/stream?thresholds={middle - 1e-3}", lines)
+        found = [json.loads(line) for line in text.splitlines()]
+        assert status == 200 and [one.pop("id") for one in found] == list(range(len(texts)))
+        likely = of_archive.with_options(thresholds=middle - 1e-3)
+        assert_close(found, [tagged.to_json() for tagged in likely(texts)])
+        assert server.request("/predict", {"text": "张三", "model": "large"})[0] == 404
 
 
 def test_the_guides_code_and_curl(tmp_path: Path) -> None:

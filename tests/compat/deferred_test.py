@@ -27,7 +27,7 @@ from allennlp.common.util import import_module_and_submodules
 import_module_and_submodules('ner_plugins')
 
 print("start", imported('sklearn', 'scipy.stats', 'nltk', 'seqeval', 'matplotlib', 'allennlp_models',
-                        'transformers.models.auto.modeling_auto', 'transformers.models.bert.modeling_bert'))
+                        'transformers.models.auto.modeling_auto', 'transformers.models.bert.modeling_bert', 'spacy'))
 
 import allennlp.common.file_utils
 before = imported("google.cloud", "boto3")
@@ -77,6 +77,31 @@ else:
 after = torch.compile(model, backend="eager")(ids).last_hidden_state
 assert torch.allclose(hidden, after, atol=1e-6)
 print("encoder", heavy)
+
+# Last, since spaCy imports much of the above.
+import importlib.util, tempfile
+before = imported("spacy")
+if importlib.util.find_spec("spacy"):
+    from allennlp.data.fields import TextField
+    from allennlp.data.token_indexers import SpacyTokenIndexer
+    from allennlp.data.tokenizers import SpacyTokenizer
+    from allennlp.data.tokenizers.sentence_splitter import SpacySentenceSplitter
+    with tempfile.TemporaryDirectory() as folder:
+        allennlp.common.util.spacy.blank("en").to_disk(folder)
+        assert [token.text for token in SpacyTokenizer(folder).tokenize("It's here.")] == ["It", "'s", "here", "."]
+        assert SpacySentenceSplitter(folder, rule_based=True).split_sentences("One. Two.") == ["One.", "Two."]
+        real = SpacyTokenizer(folder, keep_spacy_tokens=True, split_on_spaces=True).tokenize("It's here.")
+    from spacy.tokens import Token
+    assert [type(token) for token in real] == [Token, Token] and real[0].text == "It's"
+    indexer = SpacyTokenIndexer(hidden_dim=96)
+    assert TextField(real, {"tokens": indexer}).tokens == real
+    assert len(indexer.tokens_to_indices(real, None)["tokens"]) == 2
+    try:
+        indexer.tokens_to_indices(["It's"], None)
+        print("a word passes as a token of spaCy")
+    except ValueError:
+        pass
+print("spacy", before)
 """
 
 
@@ -87,7 +112,7 @@ def done() -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=surroundings)
 
 
-@pytest.mark.parametrize("part", ["parser", "crf", "start", "clouds", "optimizer", "encoder"])
+@pytest.mark.parametrize("part", ["parser", "crf", "start", "clouds", "optimizer", "encoder", "spacy"])
 def test_nothing_heavy_is_imported_before_it_is_used_and_then_it_works(
     part: str, done: subprocess.CompletedProcess
 ) -> None:

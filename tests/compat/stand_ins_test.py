@@ -19,6 +19,7 @@ def missing(monkeypatch: pytest.MonkeyPatch):
             raise ImportError(library)
 
         monkeypatch.setattr(stand_ins.importlib, "import_module", refuse)
+        monkeypatch.setattr(stand_ins.importlib.util, "find_spec", lambda library: None)
 
     yield make
     for name in set(sys.modules) - set(before):

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from fitted_archive import fitted_archive, run_here
+from forked import run_ranks
 
 from ner_plugins.commands.ner_export import NerExportCommand
 from ner_plugins.errors import ArchiveError, ConfigError
@@ -171,7 +173,10 @@ def test_a_model_that_was_exported_to_onnx(spacy: Any, source: ExportSource, tag
     assert [in_ents(doc) for doc in again.pipe(TEXTS[:9])] == [of(tagger, text) for text in TEXTS[:9]]
 
 
-def test_the_command_writes_the_pipeline_with_a_card(spacy: Any, archive: Path, tagger: Tagger, tmp_path: Path) -> None:
+def test_the_command_writes_the_pipeline_with_a_card_whose_code_runs(
+    spacy: Any, archive: Path, tagger: Tagger, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     overrides = '{"model.thresholds": 0.4}'
     arguments = (archive, "-o", tmp_path / "out", "--to", "spacy", "--language", "ko", "--overrides", overrides)
     run_here(NerExportCommand(), "ner-export", *arguments)
@@ -181,6 +186,14 @@ def test_the_command_writes_the_pipeline_with_a_card(spacy: Any, archive: Path, 
     assert [in_ents(nlp(text)) for text in TEXTS[:5]] == [of(expected, text) for text in TEXTS[:5]]
     card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
     assert "\nlanguage: ko\nlibrary_name: spacy\n" in card and 'spacy.load("out")' in card
+    [program] = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    exec(program.replace("刘晓燕去了北京", TEXTS[0]), {})
+    *entities, spans = capsys.readouterr().out.splitlines()
+    found = expected([TEXTS[0]])[0].entities
+    assert entities == [f"{entity.start} {entity.end} {entity.type} {entity.text}" for entity in found] != []
+    assert spans.startswith(f"[({found[0].text}, 0.")
 
 
 def test_spans_in_processes(spacy: Any, exported: Path, tagger: Tagger) -> None:
@@ -188,6 +201,34 @@ def test_spans_in_processes(spacy: Any, exported: Path, tagger: Tagger) -> None:
     again = pickle.loads(pickle.dumps(component))
     doc = again(spacy.blank("zh")(TEXTS[0]))
     assert in_ents(doc) == of(tagger, TEXTS[0])
+
+
+# Before the model is loaded, and after the parent has used it.
+IN_PROCESSES = """
+import json, multiprocessing, sys
+import spacy
+multiprocessing.set_start_method("fork", force=True)  # the default of Linux before Python 3.14
+_, folder, texts = sys.argv[1:]
+texts = json.loads(texts)
+nlp = spacy.load(folder)
+for turn in range(2):
+    docs = nlp.pipe(texts, n_process=2, batch_size=5)
+    print(json.dumps([[[span.start_char, span.end_char, span.label_] for span in doc.ents] for doc in docs]))
+    nlp(texts[0])
+doc = list(nlp.pipe(texts[:9], n_process=2, batch_size=5))[0]
+print(json.dumps([doc.spans["ner"].attrs[name] for name in ("offsets", "scores")]))
+"""
+
+
+@pytest.mark.exhaustive
+def test_texts_are_shared_by_processes(exported: Path, tagger: Tagger, tmp_path: Path) -> None:
+    [done] = run_ranks(IN_PROCESSES, tmp_path, str(exported), json.dumps(TEXTS), ranks=1)
+    assert done.returncode == 0, done.stderr
+    *turns, (offsets, scores) = map(json.loads, done.stdout.splitlines())
+    assert turns == [[list(map(list, of(tagger, text))) for text in TEXTS]] * 2
+    entities = tagger([TEXTS[0]])[0].entities
+    assert offsets == [[entity.start, entity.end] for entity in entities]
+    assert scores == pytest.approx([entity.score for entity in entities], abs=1e-5)
 
 
 def test_without_a_model_the_remedy_is_told(spacy: Any, tmp_path: Path) -> None:

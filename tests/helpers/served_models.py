@@ -99,23 +99,32 @@ def served(
     **options: Any,
 ) -> Iterator[Served]:
     """A server of backends, which is told to stop at the end; `notice` is the server's."""
-    from ner_plugins.serving._web import server as module
-    from ner_plugins.serving._web.server import NerServer, listening_socket
     from ner_plugins.serving._web.state import State
 
     taggers = {name: Tagger(backend) for name, backend in zip(names, backends, strict=False)}
     state = State(list(taggers), taggers.__getitem__, limits or Limits(), **options)
+    with serving(state, notice) as server:
+        try:
+            yield server
+        finally:
+            for backend in backends:
+                getattr(backend, "open", threading.Event()).set()
+
+
+@contextmanager
+def serving(state: Any, notice: float = 0.0) -> Iterator[Served]:
+    """A server of that state, ready, which is told to stop at the end."""
+    from ner_plugins.serving._web import server as module
+    from ner_plugins.serving._web.server import NerServer, listening_socket
+
     with listening_socket("127.0.0.1", 0) as listener, mock.patch.object(module, "NOTICE", notice):
         server = NerServer(state)
         thread = threading.Thread(target=server.serve_on, args=(listener,))
         thread.start()
-        one = Served(server, listener.getsockname()[1])
         try:
             wait_until(lambda: state.service.ready)
-            yield one
+            yield Served(server, listener.getsockname()[1])
         finally:
-            for backend in backends:
-                getattr(backend, "open", threading.Event()).set()
             server.stop()
             thread.join(20)
             assert not thread.is_alive()
