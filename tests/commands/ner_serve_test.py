@@ -153,7 +153,7 @@ def test_an_export_is_served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         pytest.importorskip(package, reason=f"needs {package}")
     from ner_plugins.serving._web.server import NerServer
 
-    source = source_of(tmp_path, {"scheme": "BIOES"}, steps=60)
+    source = source_of(tmp_path, {"scheme": "BIOES"}, steps=40)
     folder = export_model(source.model, source.reader, tmp_path / "export")
     started: list[NerServer] = []
     with monkeypatch.context() as patch:
