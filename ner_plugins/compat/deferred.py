@@ -3,9 +3,9 @@ Libraries that AllenNLP 2.10.1 and Transformers import early but seldom need, im
 
 Together they take more than half of the start-up time: scikit-learn and scipy.stats for three metrics and a collator,
 every auto class of Transformers for one `isinstance`, BERT's code for a table of activations, NLTK for one class, and
-torch's compiler, with SymPy, only for the optimizer to switch it off, and spaCy for one of its tokenizers. An encoder of Transformers brings scikit-learn
-for one way of generating text, torch's distributed tensors, and the compiler for flexible attention; cached-path brings
-the clients of three clouds, and tensorboardX those of two.
+torch's compiler, with SymPy, only for the optimizer to switch it off, and spaCy for one of its tokenizers. An encoder
+of Transformers brings scikit-learn for one way of generating text, torch's distributed tensors, and the compiler for
+flexible attention; cached-path brings the clients of three clouds, and tensorboardX those of two.
 """
 
 import functools
