@@ -156,7 +156,7 @@ class _StandIn(ModuleType):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.__path__: list[str] = []
+        self.__path__ = []
         if "." not in name:  # Transformers looks for libraries, of which some have a stand-in at that time
             self.__spec__ = importlib.util.find_spec(name)
 
