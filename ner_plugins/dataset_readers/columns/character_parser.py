@@ -4,6 +4,7 @@ import re
 from typing import Any, Iterable, Iterator, Optional
 
 from ner_plugins.dataset_readers.columns.layout import ColumnLayout
+from ner_plugins.dataset_readers.columns.notation import USUAL
 from ner_plugins.dataset_readers.columns.parser import ColumnParser, Record
 from ner_plugins.dataset_readers.parsing import gc_paused
 from ner_plugins.entities import Entity, Sentence
@@ -43,7 +44,8 @@ class CharacterParser(ColumnParser):
     def fits(layout: ColumnLayout) -> bool:
         """Whether it can parse files of this layout."""
         columns = (layout.columns, layout.token_column, layout.tag_columns, layout.join)
-        return columns in ((2, 0, (1,), ""), (2, 0, (-1,), "")) and len(layout.separator or "") == 1
+        usual = layout.notation == USUAL and len(layout.separator or "") == 1
+        return usual and columns in ((2, 0, (1,), ""), (2, 0, (-1,), ""))
 
     def records_of_blocks(self, blocks: Iterable[tuple[int, str]]) -> Iterator[Optional[Record]]:
         """As `records`, from blocks of lines, each with the number of its first line: see `read_blocks`."""

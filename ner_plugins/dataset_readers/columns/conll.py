@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, BinaryIO, Callable, ClassVar, Iterable, Iterator, Optional, Union
@@ -10,6 +11,7 @@ from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.columns.character_parser import CharacterParser
 from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START, ColumnLayout, complete_layout
+from ner_plugins.dataset_readers.columns.notation import detect_notation
 from ner_plugins.dataset_readers.columns.parser import ColumnParser, merge_documents
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
@@ -18,7 +20,7 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import SplitFiles
 from ner_plugins.files.opening import Rewound, readable
 from ner_plugins.files.text_lines import read_blocks
-from ner_plugins.tag_schemes import IllegalRule, is_tag, tag_scheme
+from ner_plugins.tag_schemes import IllegalRule, tag_scheme
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,9 @@ class ConllReader(NerDatasetReader):
         钓 O
 
     with any number of columns. Options that are not set are detected from the first 128 KiB of each file, and logged.
-    Only a blank line ends a sentence. A line that begins with `-DOCSTART-` is no token.
+    Only a blank line ends a sentence. A line that begins with `-DOCSTART-` is no token. Tags may have the letter
+    behind, `PER_B`, and `-` may stand for `O`, as in the Korean corpus of Naver and Changwon University; this is always
+    detected.
 
     # Parameters
 
@@ -150,9 +154,12 @@ def tagged_rows(file_start: FileStart) -> list[list[str]]:
     if file_start.json_keys is not None:
         return []
     rows = [line.split() for line in file_start.lines if not line.startswith(("#", DOCUMENT_START))]
-    tagged = [row for row in rows if is_tag(row[-1])]
-    full = [row for row in tagged if len(row) > 1]  # a token of white space leaves the tag alone
-    return [] if len(tagged) < 0.8 * len(rows) or 2 * len(full) < len(rows) else full
+    notation = detect_notation(Counter(row[-1] for row in rows), 0.8)
+    if notation is None:
+        return []
+    # A token of white space leaves the tag alone.
+    full = [row for row in rows if len(row) > 1 and notation.is_tag(row[-1])]
+    return full if 2 * len(full) >= len(rows) else []
 
 
 def _whole_sentences(head: bytes) -> list[str]:

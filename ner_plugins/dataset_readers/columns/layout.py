@@ -7,13 +7,16 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Iterator, Optional, Sequence
 
+from ner_plugins.dataset_readers.columns.notation import USUAL, TagNotation, detect_notation
 from ner_plugins.dataset_readers.parsing import line_groups
 from ner_plugins.errors import DataError, NerError, shown
-from ner_plugins.tag_schemes import Detection, detect_scheme, first_misfit, is_tag
+from ner_plugins.tag_schemes import Detection, detect_scheme, first_misfit
 
 logger = logging.getLogger(__name__)
 
 DOCUMENT_START = "-DOCSTART-"
+
+_SHARE = 1 / 1.05  # of the cells of a tag column that have to be tags
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,10 @@ class ColumnLayout:
     comment : `Optional[str]`
         A line before a sentence that begins with this, and has no tag in the tag column, is a comment. `""`: there are
         no comments.
+    notation : `TagNotation`
+        How tags are written; always detected.
     detected : `tuple[str, ...]`
-        The names of the parameters that were detected from the file.
+        The names of the other parameters that were detected from the file.
     """
 
     columns: Optional[int] = None
@@ -49,6 +54,7 @@ class ColumnLayout:
     scheme: Optional[str] = None
     join: Optional[str] = None
     comment: Optional[str] = None
+    notation: TagNotation = USUAL
     detected: tuple[str, ...] = field(default=())
 
     def cells(self, line: str) -> list[str]:
@@ -157,11 +163,13 @@ def _separator(lines: Sequence[str]) -> str:
 
 
 def _with_tags(layout: ColumnLayout, sentences: Sequence[Sequence[str]], path: str) -> ColumnLayout:
-    """Fill in the tag columns: the last one that holds tags."""
+    """Fill in the tag columns, by default the last one that holds tags, and how tags are written."""
     assert layout.columns is not None
+    rows = [row for group in sentences for row in _rows(layout, group)]
     if layout.tag_columns is None:
-        rows = [row for group in sentences for row in _rows(layout, group)]
-        candidates = [column for column in range(layout.columns) if _holds_tags(layout, column, rows)]
+        notations = {column: _notation(layout, column, rows) for column in range(layout.columns)}
+        candidates = [column for column, notation in notations.items() if notation == USUAL]
+        candidates = candidates or [column for column, notation in notations.items() if notation is not None]
         if not candidates and layout.columns > 1:
             shown = sentences[0][0][:60]
             remedy = "Set tag_columns, or check that it is a column file (set tag_columns to [] for an unlabelled one)"
@@ -171,21 +179,24 @@ def _with_tags(layout: ColumnLayout, sentences: Sequence[Sequence[str]], path: s
             message = "%s: columns %s all look like tags; the last is read (set tag_columns for others)"
             logger.warning(message, path, listed)
         layout = replace(layout, tag_columns=tuple(candidates[-1:]))
-    return layout
+    cells = Counter(row[column] for row in rows for column in layout.tag_columns or ())
+    notation = detect_notation(cells, _SHARE) or USUAL
+    if notation != USUAL:
+        logger.info("%s: tags are written as %s", path, notation)
+    return replace(layout, notation=notation)
 
 
 def has_tags(layout: ColumnLayout, line: str) -> bool:
     """Whether a line, which may be a comment, has tags in the tag columns."""
     cells = layout.cells(line)
-    return len(cells) == layout.columns and all(is_tag(cells[column]) for column in layout.tag_columns or ())
+    tags = layout.tag_columns or ()
+    return len(cells) == layout.columns and all(layout.notation.is_tag(cells[column]) for column in tags)
 
 
-def _holds_tags(layout: ColumnLayout, column: int, rows: Sequence[Sequence[str]]) -> bool:
-    """Whether (nearly) all cells of a column are tags. A column of O alone counts only if it is the last one."""
+def _notation(layout: ColumnLayout, column: int, rows: Sequence[Sequence[str]]) -> Optional[TagNotation]:
+    """The notation of a column if (nearly) all of it is tags. A column of O alone counts only if it is the last one."""
     values = Counter(row[column] for row in rows)
-    total = values.total()
-    tags = sum(count for value, count in values.items() if is_tag(value))
-    return 0 < total <= tags * 1.05 and (len(values) > 1 or column + 1 == layout.columns)
+    return detect_notation(values, _SHARE) if len(values) > 1 or column + 1 == layout.columns else None
 
 
 def _token_column(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> int:
@@ -219,7 +230,8 @@ def _scheme(
 ) -> Detection:
     layers = [[row[column] for row in group] for column in layout.tag_columns or () for group in rows]
     # Cells that are no tags are reported with their line when the file is read.
-    readable = [tags for tags in layers if all(map(is_tag, tags))]
+    notation = layout.notation
+    readable = [list(map(notation.normal, tags)) for tags in layers if all(map(notation.is_tag, tags))]
     try:
         return detect_scheme(readable)
     except NerError as error:
@@ -234,9 +246,9 @@ def _misfit(layout: ColumnLayout, head: Sequence[str]) -> tuple[int, str]:
         for number, line in enumerate(head, 1)
         if len(cells := layout.cells(line)) == layout.columns
         for column in layout.tag_columns or ()
-        if is_tag(cells[column])
+        if layout.notation.is_tag(cells[column])
     ]
-    at = first_misfit(tag for _, tag in tagged)
+    at = first_misfit(layout.notation.normal(tag) for _, tag in tagged)
     assert at is not None  # since there is no scheme
     return tagged[at][0], shown(tagged[at][1])
 

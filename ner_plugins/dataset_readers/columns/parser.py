@@ -154,7 +154,7 @@ class ColumnParser(dict[str, str]):
         token = self._token(cells[layout.token_column or 0])
         if not token:
             raise ValueError(f"no token in {shown(line)}")
-        tags = [cells[column] for column in layout.tag_columns or ()]
+        tags = [layout.notation.normal(cells[column]) for column in layout.tag_columns or ()]
         for tag in tags:
             self._widen_scheme(split_tag(tag)[0])
         for cache, tag in zip(self._tags, tags, strict=True):
