@@ -44,6 +44,9 @@ class PredictCommand(Predict):
             choices=("json", "text"),
             help="JSON lines or plain text lines (default: JSON where the name ends in .json or .jsonl, else text)",
         )
+        ours.add_argument(
+            "--encoding", help="of the input, such as gb18030 (default: UTF-8, or UTF-16 with a byte order mark)"
+        )
         ours.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="for an unreadable line")
         ours.add_argument("--format", choices=sorted(OUTPUT_FORMATS), default="entities", help="layout of the output")
         ours.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -86,6 +89,7 @@ def _predict_lines(args: argparse.Namespace, predictor: NerPredictor) -> None:
         batch_size=args.batch_size,
         on_error=args.on_error,
         to_line=OUTPUT_FORMATS[args.format](predictor.tagger.backend.tokens),
+        encoding=args.encoding,
     )
     names = dict.fromkeys([] if args.silent else [STDOUT])
     if args.output_file:

@@ -86,7 +86,7 @@ def open_corpora(paths: Sequence[str], reader_spec: ReaderSpec = None, **overrid
 def _corpora_at(path: str, spec: ReaderSpec, overrides: dict[str, Any]) -> Iterator[Corpus]:
     place = DataPath.parse(path)
     if spec is None:
-        spec = _guessed_name(path)
+        spec = _guessed_name(path, overrides.get("encoding"))
     reader = make_reader(spec, path, **overrides)
     base = str(replace(place, split=None))
     name = os.path.basename(os.path.abspath(place.path)) + (f"!{place.member}" if place.member else "")
@@ -145,7 +145,7 @@ def make_reader(spec: ReaderSpec, path: str, **overrides: Any) -> NerDatasetRead
     `ConfigError` if `spec` names no `NerDatasetReader`, or an option that it does not have; `NerError` if no reader can
     be guessed.
     """
-    options = _options(_guessed_name(path) if spec is None else spec)
+    options = _options(_guessed_name(path, overrides.get("encoding")) if spec is None else spec)
     name = options.get("type")
     if not isinstance(name, str) or "." not in name:  # a dotted name is a class of the user
         check_name("--reader", name, ner_readers())
@@ -159,8 +159,8 @@ def make_reader(spec: ReaderSpec, path: str, **overrides: Any) -> NerDatasetRead
     return reader
 
 
-def _guessed_name(path: str) -> str:
-    guess = guess_reader(path)
+def _guessed_name(path: str, encoding: Optional[str]) -> str:
+    guess = guess_reader(path, encoding)
     logger.info("%s: read as %s (%s)", path, guess.name, guess.reason)
     return guess.name
 

@@ -73,9 +73,9 @@ def _answer(name: str, class_: type[NerDatasetReader], file_start: FileStart) ->
         return None
 
 
-def guess_reader(path: str) -> Guess:
+def guess_reader(path: str, encoding: Optional[str] = None) -> Guess:
     """
-    The reader for a data path.
+    The reader for a data path, whose text files have an encoding (see `NerDatasetReader`).
 
     Every reader is asked whether it recognises the content (`NerDatasetReader.sniff`), and the highest certainty wins.
     Of several readers with the same answer, the one is taken whose own file names (`split_files`) fit, then the one
@@ -90,10 +90,10 @@ def guess_reader(path: str) -> Guess:
     names = names_in(place)
     readers = ner_readers()
     if names is None:
-        file_start = _file_start(place)
+        file_start = _file_start(place, encoding=encoding)
         answers = recognisers(file_start, readers)
         if not answers:
-            cause = unrecognised(file_start.data)
+            cause = unrecognised(file_start.data, encoding)
             raise _nothing_fits(path, cause.problem, readers, cause.remedy)
         beside = {name: _splits_beside(place, readers[name]) for name in answers}
         return _choose(path, {name: splits for name, splits in beside.items() if splits}, answers, readers)
@@ -106,7 +106,7 @@ def guess_reader(path: str) -> Guess:
         if first is None:
             continue
         if first not in answers_to:
-            answers_to[first] = recognisers(_file_start(place, first), readers)
+            answers_to[first] = recognisers(_file_start(place, first, encoding), readers)
         if name in answers_to[first]:
             notation = answers_to[first][name].notation
             fitting.setdefault(notation, {})[name] = list(splits)
@@ -179,7 +179,7 @@ def _nothing_fits(path: str, what: str, readers: Readers, remedy: Optional[str] 
     return DataError(f"no reader fits: {what}", path=path, remedy=remedy or options)
 
 
-def _file_start(place: DataPath, name: Optional[str] = None) -> FileStart:
+def _file_start(place: DataPath, name: Optional[str] = None, encoding: Optional[str] = None) -> FileStart:
     """The beginning of a single file, or of the file `name` of a folder or archive."""
     if os.path.exists(place.path) and not os.path.isfile(place.path) and not os.path.isdir(place.path):
         raise NerError(f"{place.path}: the reader for a pipe cannot be guessed. Name it with --reader")
@@ -188,5 +188,5 @@ def _file_start(place: DataPath, name: Optional[str] = None) -> FileStart:
     with closing(open_streams(place, lambda names, split: [name] if name else [])) as streams:  # type: ignore[type-var]
         for label, stream in streams:
             with readable(label):
-                return FileStart(file, stream.read(START_SIZE))
-    return FileStart(file, b"")
+                return FileStart(file, stream.read(START_SIZE), encoding)
+    return FileStart(file, b"", encoding)

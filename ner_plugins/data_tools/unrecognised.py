@@ -6,7 +6,8 @@ from typing import NamedTuple, Optional
 
 from ner_plugins.dataset_readers.recognition import FileStart
 from ner_plugins.errors import shown
-from ner_plugins.files.encodings import conversion, likely_encoding, marked_encoding
+from ner_plugins.files.encodings import conversion, likely_encoding, marked_encoding, with_option
+from ner_plugins.files.recoding import decode_start
 from ner_plugins.tag_schemes import is_tag
 
 _START = 30  # characters of the text in messages
@@ -27,24 +28,29 @@ class Cause(NamedTuple):
     remedy: Optional[str] = None
 
 
-def unrecognised(head: bytes) -> Cause:
-    """The likeliest cause, from the first bytes of a file that no reader recognises."""
+def unrecognised(head: bytes, encoding: Optional[str] = None) -> Cause:
+    """The likeliest cause, from the first bytes of a file that no reader recognises (and its encoding, if named)."""
+    if encoding or marked_encoding(head):
+        head = decode_start(head, encoding).encode("utf-8", "replace")
     if not head.strip(b"\xef\xbb\xbf \t\r\n"):
         what = "has nothing but white space" if head.strip(b"\xef\xbb\xbf") else "is empty"
         return Cause(f"the file {what}", "Check that it is the right one, and complete")
-    encoding = marked_encoding(head) or ("UTF-16" if _looks_like_utf_16(head) else likely_encoding(_whole_lines(head)))
-    if encoding:
-        return Cause("it is not UTF-8", conversion(encoding))
+    found = _unmarked_utf16(head) or likely_encoding(_whole_lines(head))
+    if found:
+        return Cause("it is not UTF-8", with_option(conversion(found), "name it with --encoding {}"))
     if b"\r" in head[:-1] and b"\n" not in head:
         return Cause("its lines end with CR alone", "Convert it: tr '\\r' '\\n' < FILE > NEW")
     text = head.decode("utf-8-sig", "replace").lstrip()
     return _json_cause(text) or _separated_cause(text) or _text_cause(text)
 
 
-def _looks_like_utf_16(head: bytes) -> bool:
-    """Whether much of every other byte is zero."""
-    zeros = max(head[0::2].count(0), head[1::2].count(0))
-    return zeros > 8 and 4 * zeros > len(head) and head.count(0) == zeros
+def _unmarked_utf16(head: bytes) -> Optional[str]:
+    """`UTF-16LE` or `UTF-16BE` if much of every other byte is zero."""
+    low, high = head[1::2].count(0), head[0::2].count(0)
+    zeros = max(low, high)
+    if zeros > 8 and 4 * zeros > len(head) and head.count(0) == zeros:
+        return "UTF-16LE" if low > high else "UTF-16BE"
+    return None
 
 
 def _whole_lines(head: bytes) -> bytes:

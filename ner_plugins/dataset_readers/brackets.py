@@ -10,6 +10,7 @@ from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
+from ner_plugins.files.text_lines import without_mark
 
 _ENTITY = re.compile(r"<[^<>\n]+:[^\s<>:/]+>")
 
@@ -43,6 +44,7 @@ class BracketsReader(NerDatasetReader):
 
     def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
         for number, line in lines:
+            line = without_mark(line)
             if line and not line.isspace():
                 try:
                     text, entities = from_brackets(line)

@@ -25,6 +25,7 @@ from ner_plugins.fields.lattice_field import LatticeField
 from ner_plugins.fields.tokens_field import TokensField
 from ner_plugins.files.data_paths import DataPath, SplitFiles, choose_by_name
 from ner_plugins.files.opening import open_streams
+from ner_plugins.files.recoding import TextSource, check_encoding
 from ner_plugins.files.text_lines import EncodingErrors, read_lines
 from ner_plugins.lexicon.lexicon import Lexicon
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
@@ -71,6 +72,8 @@ class NerDatasetReader(DatasetReader):
         `raise` stops at the first record that cannot be read; `skip` leaves such records out, logs and counts them.
     encoding_errors : `str`, optional (default=`"strict"`)
         `strict`, `replace` or `surrogateescape`: see `read_lines`.
+    encoding : `Optional[str]`, optional (default=`None`)
+        Of text files, by Python's name (`gb18030`). `None`: UTF-8, or UTF-16 or UTF-32 with a byte order mark.
     boundary : `str`, optional (default=`"expand"`)
         `expand`, `shrink` or `drop`: see `align_entities`. The raw gold stays as it is.
     dev_fraction : `Optional[float]`, optional (default=`None`)
@@ -111,12 +114,14 @@ class NerDatasetReader(DatasetReader):
         dev_fraction: Optional[float] = None,
         dev_seed: int = 0,
         lexicon: Optional[Lexicon] = None,
+        encoding: Optional[str] = None,
         **kwargs: Any,
     ) -> None:
         most = kwargs.get("max_instances")
         if most is not None and most < 1:
             raise ConfigError(f"dataset_reader.max_instances is {most}, but must be 1 or more, or null")
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        check_encoding("dataset_reader.encoding", encoding)
         if dev_fraction is not None and not 0.0 < dev_fraction < 1.0:
             raise ConfigError(f"dataset_reader.dev_fraction is {dev_fraction}, but must be between 0 and 1")
         if isinstance(entity_types, str) or (entity_types is not None and not entity_types):
@@ -127,6 +132,7 @@ class NerDatasetReader(DatasetReader):
         self.rename_types = dict(rename_types or {})
         self.on_error = on_error
         self.encoding_errors = encoding_errors
+        self.encoding = encoding
         self.boundary = boundary
         self.dev_fraction = dev_fraction
         self.dev_seed = dev_seed
@@ -252,12 +258,20 @@ class NerDatasetReader(DatasetReader):
         """The parsed records of each file; a record with an undecodable line is an error."""
         undecodable: list[DataError] = []
         on_bad = undecodable.append if self.on_error == "skip" else None
-        for name, stream in open_streams(place, self.choose_files, files_have_splits=drawn):
-            for record in self._parse_file(stream, name, on_bad):
+        for name, raw in open_streams(place, self.choose_files, files_have_splits=drawn):
+            for record in self._parse_text(raw, name, on_bad):
                 yield undecodable[0] if undecodable else record
                 undecodable.clear()
             yield from undecodable[:1]  # bad lines after the last record
             undecodable.clear()
+
+    def _parse_text(
+        self, raw: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
+    ) -> Iterator[Union[Sentence, DataError]]:
+        """`_parse_file` of a stream that is recoded to UTF-8."""
+        option = 'set the option encoding to "{}"'
+        source = TextSource(raw, path, self.encoding, self.encoding_errors, option)
+        return source.read(lambda on_bad: self._parse_file(source.stream, path, on_bad), on_bad)
 
     def _report_skipped(self, error: DataError, skipped: int) -> None:
         self._count_problem("skipped", error)

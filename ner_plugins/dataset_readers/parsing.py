@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Callable, Iterable, Iterator, Optional, TypeVar
 
 from ner_plugins.errors import DataError
+from ner_plugins.files.text_lines import without_mark
 
 T = TypeVar("T")
 Lines = Iterator[tuple[int, str]]
@@ -48,6 +49,7 @@ def line_groups(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[st
     first = 0
     group: list[str] = []
     for number, line in lines:
+        line = without_mark(line)  # where files were joined
         if line and not line.isspace():
             if not group:
                 first = number

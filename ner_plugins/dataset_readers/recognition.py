@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Optional
 
 from ner_plugins.dataset_readers.json.values import first_keys, values_in
+from ner_plugins.files.recoding import decode_start
 
 START_SIZE = 64 << 10
 
@@ -24,17 +25,21 @@ class FileStart:
         The file's name, without its folder.
     data : `bytes`
         Its first `START_SIZE` bytes, decompressed; all of a shorter file.
+    encoding : `Optional[str]`, optional (default=`None`)
+        See `NerDatasetReader`.
     """
 
     name: str
     data: bytes
+    encoding: Optional[str] = None
 
     @cached_property
     def lines(self) -> list[str]:
         """Its lines, without blank ones and without a last one that is cut off. Empty for a binary file."""
-        if self.data.count(0) > _MAX_ZEROS:
+        text = decode_start(self.data, self.encoding)
+        if text.count("\0") > _MAX_ZEROS:
             return []
-        lines = self.data.decode("utf-8-sig", "replace").split("\n")
+        lines = text.split("\n")
         if len(self.data) >= START_SIZE and len(lines) > 1:
             lines.pop()
         return [line.rstrip("\r") for line in lines if line and not line.isspace()]

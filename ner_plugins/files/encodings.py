@@ -1,8 +1,11 @@
 """Guessing the encoding of bytes that are not UTF-8."""
 
+import codecs
+import re
 from typing import Optional
 
 _SAMPLE = 64  # lines
+_CONVERSION = re.compile(r"iconv -f (\S+) ")
 _SHARE = 0.9  # of the characters that are not ASCII
 # The mark of UTF-32 begins with that of UTF-16.
 _BOMS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -11,6 +14,20 @@ _BOMS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF
 def conversion(encoding: str) -> str:
     """The command that converts a file to UTF-8."""
     return f"It looks like {encoding}: iconv -f {encoding} -t UTF-8 FILE > NEW"
+
+
+def with_option(remedy: Optional[str], option: str) -> Optional[str]:
+    """
+    A remedy that names `conversion`, with the option that makes it needless.
+
+    # Parameters
+
+    remedy : `Optional[str]`
+    option : `str`
+        With `{}` for the name of the encoding.
+    """
+    found = _CONVERSION.search(remedy or "")
+    return f"{remedy}, or {option.format(found[1].lower())}" if found else remedy
 
 
 def marked_encoding(data: bytes) -> Optional[str]:
@@ -44,7 +61,8 @@ def likely_encoding(data: bytes) -> Optional[str]:
     sample = b"\n".join(bad[:_SAMPLE])
     for encoding, first, last in (("CP949", "\uac00", "\ud7a3"), ("GB18030", "\u3000", "\u9fff")):
         try:
-            letters = [c for c in sample.decode(encoding) if c >= "\x80" and not "\uff00" <= c <= "\uffef"]
+            text = codecs.getincrementaldecoder(encoding)().decode(sample)  # the last character may be cut off
+            letters = [c for c in text if c >= "\x80" and not "\uff00" <= c <= "\uffef"]
         except UnicodeDecodeError:
             continue
         if letters and sum(first <= character <= last for character in letters) >= _SHARE * len(letters):

@@ -1,22 +1,18 @@
-"""Text files as streams of numbered lines: UTF-8, and errors that name the byte."""
+"""Text files as streams of numbered lines, and errors that name the byte."""
 
 import io
-from typing import Callable, Iterable, Iterator, Literal, Optional, Protocol, get_args
+from typing import Callable, Iterable, Iterator, Literal, Optional, get_args
 
 from ner_plugins.errors import DataError
 from ner_plugins.files.data_paths import DataPath
 from ner_plugins.files.encodings import conversion, likely_encoding
 from ner_plugins.files.opening import BLOCK_SIZE, open_streams, readable
+from ner_plugins.files.recoding import Readable as Readable
+from ner_plugins.files.recoding import TextSource
 
 EncodingErrors = Literal["strict", "replace", "surrogateescape"]
 ENCODING_ERRORS: tuple[EncodingErrors, ...] = get_args(EncodingErrors)
-
-class Readable(Protocol):
-    """What `read_lines` needs of a stream."""
-
-    def read(self, size: int, /) -> bytes:
-        """The next `size` bytes, or fewer at the end."""
-        ...
+CORRECT = 'Correct the file, or set encoding_errors to "replace" or "surrogateescape"'
 
 
 def read_lines(
@@ -24,10 +20,11 @@ def read_lines(
     name: str,
     encoding_errors: str = "strict",
     on_bad: Optional[Callable[[DataError], None]] = None,
+    encoding: Optional[str] = None,
 ) -> Iterator[tuple[int, str]]:
     """
-    Lines of UTF-8 text. Only LF ends a line; a CR before it and a byte order mark at the start are dropped. A file
-    with CRs but no LF is an error.
+    Lines of text: UTF-8, or UTF-16 or UTF-32 with a byte order mark, or another encoding that is named. Only LF ends a
+    line; a CR before it and a byte order mark at the start are dropped. A file with CRs but no LF is an error.
 
     # Parameters
 
@@ -40,6 +37,8 @@ def read_lines(
         byte b as U+DC00 + b.
     on_bad : `Optional[Callable[[DataError], None]]`
         With `strict`: called with the error instead of raising it, just before the line is yielded with U+FFFD.
+    encoding : `Optional[str]`, optional (default=`None`)
+        Python's name of another encoding, such as `gb18030`.
 
     # Returns
 
@@ -50,7 +49,7 @@ def read_lines(
 
     `DataError` that names line and byte.
     """
-    return numbered_lines(read_blocks(stream, name, encoding_errors, on_bad))
+    return numbered_lines(read_blocks(stream, name, encoding_errors, on_bad, encoding))
 
 
 def without_mark(line: str) -> str:
@@ -59,11 +58,14 @@ def without_mark(line: str) -> str:
 
 
 def open_lines(
-    path: str, encoding_errors: str = "strict", on_bad: Optional[Callable[[DataError], None]] = None
+    path: str,
+    encoding_errors: str = "strict",
+    on_bad: Optional[Callable[[DataError], None]] = None,
+    encoding: Optional[str] = None,
 ) -> Iterator[tuple[int, str]]:
     """The lines of one file, `PATH[!MEMBER]`: see `read_lines`, and `open_streams` for the errors."""
     for name, stream in open_streams(DataPath.parse(path)):
-        yield from read_lines(stream, name, encoding_errors, on_bad)
+        yield from read_lines(stream, name, encoding_errors, on_bad, encoding)
 
 
 def numbered_lines(blocks: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -79,12 +81,20 @@ def read_blocks(
     name: str,
     encoding_errors: str = "strict",
     on_bad: Optional[Callable[[DataError], None]] = None,
+    encoding: Optional[str] = None,
 ) -> Iterator[tuple[int, str]]:
     """
     The lines of `read_lines`, many at a time: the number of the first one, and all of them, each with an LF at its end
     (the last line of the file gets one if it has none). With `on_bad`, the lines of a block with a bad one come one by
     one.
     """
+    source = TextSource(stream, name, encoding, encoding_errors)
+    return source.read(lambda on_bad: _utf8_blocks(source.stream, name, encoding_errors, on_bad), on_bad)
+
+
+def _utf8_blocks(
+    stream: Readable, name: str, encoding_errors: str, on_bad: Optional[Callable[[DataError], None]]
+) -> Iterator[tuple[int, str]]:
     number, position = 1, 0
     for block in _line_blocks(stream, name):
         offset = position
@@ -94,8 +104,6 @@ def read_blocks(
             raise DataError("lines that end with CR alone", path=name, expected="LF or CR LF", remedy=remedy)
         if offset == 0 and block.startswith(b"\xef\xbb\xbf"):
             block, offset = block[3:], 3
-        elif offset == 0 and encoding_errors == "strict" and block.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise DataError("UTF-16 text", path=name, expected="UTF-8", remedy=conversion("UTF-16"))
         try:
             text = block.decode("utf-8", encoding_errors)
         except UnicodeDecodeError:
@@ -135,7 +143,6 @@ def _bad_block(
 ) -> Iterator[tuple[int, str]]:
     """The lines of a block with bytes that are not UTF-8; it begins after line `before`, at byte `offset`."""
     encoding = likely_encoding(block)
-    remedy = 'Correct the file, or set encoding_errors to "replace" or "surrogateescape"'
     for number, line in enumerate(io.BytesIO(block), before + 1):
         try:
             text = line.decode("utf-8")
@@ -146,7 +153,7 @@ def _bad_block(
                 path=name,
                 line=number,
                 expected="UTF-8 text",
-                remedy=conversion(encoding) if encoding else remedy,
+                remedy=conversion(encoding) if encoding else CORRECT,
             )
             if on_bad is None:
                 raise problem from None

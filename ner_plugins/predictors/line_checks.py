@@ -8,6 +8,7 @@ from typing import Iterator
 
 from ner_plugins.errors import DataError
 from ner_plugins.files.data_paths import DataPath
+from ner_plugins.files.encodings import with_option
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,8 @@ def _looks_like_json(line: str) -> bool:
 
 def not_utf8(error: DataError) -> DataError:
     """The error of an undecodable line with a remedy for `predict`, which lacks the options of readers."""
-    remedy = error.remedy if error.remedy and "iconv" in error.remedy else "Convert it to UTF-8"
+    remedy = with_option(error.remedy, "name it with --encoding {}")
+    if remedy is None or "iconv" not in remedy:
+        remedy = "Convert it to UTF-8, or name its encoding with --encoding"
     remedy += "; to skip such lines add --on-error skip"
     return DataError(error.problem, path=error.path, line=error.line, expected=error.expected, remedy=remedy)

@@ -7,7 +7,8 @@ import sys
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, Optional, cast
 
 from ner_plugins.errors import ConfigError, DataError
-from ner_plugins.files.text_lines import open_lines, read_lines
+from ner_plugins.files.recoding import check_encoding
+from ner_plugins.files.text_lines import open_lines, read_lines, without_mark
 from ner_plugins.predictors.line_checks import check_is_file, not_utf8, with_warnings
 from ner_plugins.predictors.ner_predictor import NerPredictor, text_of
 
@@ -40,6 +41,8 @@ class LinePrediction:
         `raise` stops at a line that cannot be read; `skip` logs it and continues.
     to_line : `Callable`
         Formats a prediction as a line of output.
+    encoding : `Optional[str]`, optional (default=`None`)
+        Of the file: see `read_lines`.
     """
 
     def __init__(
@@ -50,7 +53,10 @@ class LinePrediction:
         batch_size: Optional[int],
         on_error: str,
         to_line: Callable[[Mapping[str, Any]], str],
+        encoding: Optional[str] = None,
     ) -> None:
+        check_encoding("--encoding", encoding)
+        self._encoding = encoding
         if batch_size is not None and batch_size < 1:
             raise ConfigError(f"--batch-size is {batch_size}; it must be at least 1")
         self._predictor = predictor
@@ -94,14 +100,16 @@ class LinePrediction:
     def _records(self, path: str) -> Iterator[dict[str, Any]]:
         undecodable: list[DataError] = []
         if path == "-":
-            lines = read_lines(cast(BinaryIO, _Arriving()), "standard input", on_bad=undecodable.append)
+            arriving = cast(BinaryIO, _Arriving())
+            lines = read_lines(arriving, "standard input", on_bad=undecodable.append, encoding=self._encoding)
         else:
             check_is_file(path)
-            lines = open_lines(path, on_bad=undecodable.append)
+            lines = open_lines(path, on_bad=undecodable.append, encoding=self._encoding)
         if self._parse is _parse_text:
             lines = with_warnings(lines, path)
         for number, line in lines:
             self.lines += 1
+            line = without_mark(line)  # where files were joined
             try:
                 if undecodable:
                     raise not_utf8(undecodable.pop())

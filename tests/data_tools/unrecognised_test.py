@@ -16,11 +16,12 @@ RECORD = {"text": "青禾", "label": {}}
 CAUSES = {
     "empty": (b"", "the file is empty. Check"),
     "blank": (b" \n", "the file has nothing but white space. Check"),
-    "utf16": ("青 B-ORG\n".encode("utf-16"), "it is not UTF-8. It looks like UTF-16: iconv"),
-    "utf32": ("青 B-ORG\n".encode("utf-32"), "it is not UTF-8. It looks like UTF-32: iconv"),
+    "utf16": ("青禾的雨\n".encode("utf-16"), "it seems to be plain text without labels; it starts with '青禾的雨"),
+    "utf32": ("青禾的雨\n".encode("utf-32"), "it seems to be plain text without labels; it starts with '青禾的雨"),
+    "utf16be": ("plain B-ORG and words\n".encode("utf-16-be"), "or name it with --encoding utf-16be"),
     "longline": (("我" * 50_000).encode(), "it seems to be plain text without labels; it starts with '我我"),
-    "utf16le": ("plain B-ORG and words\n".encode("utf-16-le"), "it is not UTF-8. It looks like UTF-16: iconv"),
-    "gb18030": ("青禾银行的林晓彤来了\n".encode("gb18030"), "it is not UTF-8. It looks like GB18030: iconv"),
+    "utf16le": ("plain B-ORG and words\n".encode("utf-16-le"), "it is not UTF-8. It looks like UTF-16LE: iconv"),
+    "gb18030": ("青禾银行的林晓彤来了\n".encode("gb18030"), "or name it with --encoding gb18030"),
     "arrays": (json.dumps([[RECORD]]).encode(), "it is a JSON array of arrays. Write an array of objects, or one"),
     "array": (b'[{"sentence": "a", "spans": []}]', "JSON with the keys ['sentence', 'spans'], none of which"),
     "pretty": (json.dumps({"sentence": {"text": "a"}}, indent=2).encode(), "JSON with the keys ['sentence'], none"),
@@ -38,7 +39,7 @@ def test_causes(tmp_path: Path, name: str) -> None:
     (tmp_path / "data").write_bytes(data)
     with pytest.raises(NerError, match=re.escape(message)) as caught:
         guess_reader(str(tmp_path / "data"))
-    assert ("--reader NAME" in str(caught.value)) == (name in ("text", "longline", "binary"))
+    assert ("--reader NAME" in str(caught.value)) == (name in ("text", "longline", "binary", "utf16", "utf32"))
 
 
 def test_line_ends_of_cr_alone() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ner_plugins.errors import DataError
 from ner_plugins.files import text_lines
-from ner_plugins.files.text_lines import read_lines
+from ner_plugins.files.text_lines import read_lines, without_mark
 
 
 def lines(data: bytes, **options):
@@ -95,8 +95,12 @@ def test_lines_before_the_bad_one_are_read():
 
 
 def test_utf_16_is_recognised():
-    with pytest.raises(DataError, match=r"UTF-16.*iconv"):
-        lines("中文\n".encode("utf-16"))
+    assert lines("中文\r\n🐼".encode("utf-16")) == [(1, "中文"), (2, "🐼")]
+    assert lines("\ufeffa\n".encode(), encoding="utf-8") == [(1, "a")]
+
+
+def test_a_mark_where_files_were_joined():
+    assert [without_mark(line) for line in ("\ufeffa", "a\ufeff", "\ufeff\ufeff", "")] == ["a", "a\ufeff", "\ufeff", ""]
 
 
 def test_one_megabyte_on_one_line():

@@ -54,7 +54,7 @@ def test_a_line_is_handed_on_before_the_next_one_is_taken() -> None:
 @pytest.mark.parametrize(
     "content, iconv",
     [
-        ("张三在北京大学读书，李四也在。\n".encode("gb18030"), "iconv -f GB18030 -t UTF-8"),
+        ("张三在北京大学读书，李四也在。\n".encode("gb18030"), "UTF-8 FILE > NEW, or name it with --encoding gb18030"),
         ("김철수는 서울대학교에 다닌다\n안녕\n".encode("cp949"), "iconv -f CP949 -t UTF-8"),
         (("张三在北京大学读书\n" * 5).encode() + b"\xd5\xc5\n", None),  # UTF-8 but for one line
         (b"\xff\n", None),

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ner_plugins.commands.ner_data.arguments import add_paths, print_report
+from ner_plugins.commands.ner_data.arguments import add_paths, encoding_option, print_report
 from ner_plugins.data_tools.problem_kinds import KINDS
 
 NAME = "check"
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from ner_plugins.data_tools.corpora import open_corpora
 
     kinds = None if args.kinds is None else [kind.strip() for kind in args.kinds.split(",")]
-    corpora = open_corpora(args.paths, args.reader, on_error="skip")
+    corpora = open_corpora(args.paths, args.reader, on_error="skip", **encoding_option(args))
     long_text = LONG_TEXT if args.max_length is None else args.max_length
     findings = check_corpora(corpora, kinds, args.limit, long_text)
     print_report(json.dumps(findings.to_json(), indent=2) if args.json else format_findings(findings))

@@ -25,5 +25,5 @@ def run(args: argparse.Namespace) -> None:
     source = transfer.Input(args)
     source.refuse_as_output(args.output)
     summary = write_corpus(source.sentences(), args.output, args.to, **transfer.writing_options(args))
-    reader = transfer.how_to_read(summary.format, args.tokens)
+    reader = transfer.how_to_read(summary.format, args.tokens, args.offsets)
     transfer.print_summary(f"{summary}{source.notes()}; to read it: {reader}", args.output)

@@ -43,5 +43,5 @@ def run(args: argparse.Namespace) -> None:
     if writer.summary.sentences < args.number:
         print(f"warning: {writer.summary.sentences:,} sentences, though -n is {args.number:,}: there are no more "
               "that can be written", file=sys.stderr)  # fmt: skip
-    reader = transfer.how_to_read(format, args.tokens)
+    reader = transfer.how_to_read(format, args.tokens, args.offsets)
     transfer.print_summary(f"{writer.summary}{source.notes()}; to read it: {reader}", args.output)

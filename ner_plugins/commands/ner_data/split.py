@@ -39,4 +39,4 @@ def run(args: argparse.Namespace) -> None:
     for summary in summaries.values():
         print(summary)
     paths = " ".join(f"{args.output}#{split}" for split in summaries)
-    print(f"to read them: {paths} {transfer.how_to_read(format, args.tokens)}{source.notes()}")
+    print(f"to read them: {paths} {transfer.how_to_read(format, args.tokens, args.offsets)}{source.notes()}")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ner_plugins.commands.ner_data.arguments import add_paths, print_report
+from ner_plugins.commands.ner_data.arguments import add_paths, encoding_option, print_report
 from ner_plugins.commands.output_names import output_name
 
 NAME = "stats"
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.plot:
         check_plot_file(args.plot)
-    corpora = open_corpora(args.paths, args.reader)
+    corpora = open_corpora(args.paths, args.reader, **encoding_option(args))
     comparison = Comparison([collect_statistics(corpus) for corpus in corpora])
     print_report(json.dumps(comparison.to_json(), indent=2) if args.json else format_statistics(comparison))
     if args.plot:

@@ -7,10 +7,12 @@ import shlex
 import sys
 from typing import Any, Iterable, Iterator, TypeVar
 
+from ner_plugins.commands.ner_data.arguments import add_encoding, encoding_option
+
 T = TypeVar("T")
 
 # The same as data_tools.formats.FORMATS, which is slow to import.
-FORMATS = "cluener, bio, iob1, bioes, bmes, bmeo, bioul, brackets, datasets, docbin"
+FORMATS = "cluener, bio, iob1, bioes, bmes, bmeo, bioul, brackets, datasets, docbin, doccano, label_studio"
 BY_NAME = "by the name: .json is cluener, .jsonl datasets, .spacy docbin, and .bio, .bmes, .brackets and so on"
 
 
@@ -22,6 +24,7 @@ def add_input(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="a reader's name, or a JSON object with its options, '{\"type\": NAME, …}' (default: guessed)",
     )
+    add_encoding(parser)
 
 
 def add_writing(parser: argparse.ArgumentParser, format_default: str) -> None:
@@ -44,6 +47,12 @@ def add_writing(parser: argparse.ArgumentParser, format_default: str) -> None:
         choices=("raise", "skip"),
         help="stop at what cannot be read or written, or list, count and skip it (default: raise)",
     )
+    parser.add_argument(
+        "--offsets",
+        choices=("characters", "utf16"),
+        default="characters",
+        help="what the offsets of doccano and label_studio count; doccano's page counts units of UTF-16",
+    )
     parser.add_argument("--force", action="store_true", help="replace files that exist")
 
 
@@ -63,7 +72,9 @@ class Input:
     def __init__(self, args: argparse.Namespace) -> None:
         from ner_plugins.data_tools.corpora import make_reader
 
-        overrides: dict[str, Any] = {"on_error": args.on_error} if args.on_error else {}
+        overrides = encoding_option(args)
+        if args.on_error:
+            overrides["on_error"] = args.on_error
         self.path = args.input
         self.reader = make_reader(args.reader, args.input, **overrides)
 
@@ -97,6 +108,7 @@ def writing_options(args: argparse.Namespace) -> dict[str, Any]:
         "tokens": args.tokens,
         "overlaps": args.overlaps,
         "on_error": args.on_error or "raise",
+        "offsets": args.offsets,
         "force": args.force,
     }
 
@@ -113,9 +125,9 @@ def print_summary(line: str, output: str) -> None:
     print(line, file=sys.stderr if output == "-" else sys.stdout)
 
 
-def how_to_read(format: str, tokens: str) -> str:
+def how_to_read(format: str, tokens: str, offsets: str = "characters") -> str:
     """The `--reader` argument for reading the output."""
     from ner_plugins.data_tools.formats import reader_for
 
-    spec = reader_for(format, tokens)
+    spec = reader_for(format, tokens, offsets)
     return f"--reader {spec['type'] if len(spec) == 1 else shlex.quote(json.dumps(spec))}"

@@ -1,5 +1,6 @@
 """
-The formats that corpora are written in, one module each: `cluener`, `brackets`, `datasets_rows`, `columns`, `docbin`.
+The formats that corpora are written in, one module each: `cluener`, `brackets`, `datasets_rows`, `columns`, `docbin`,
+`doccano`, `label_studio`.
 
 `base` is their common interface, `registry` lists them by name with the reader of each, and `writer` writes a corpus
 to a file. The readers are in `ner_plugins.dataset_readers`.

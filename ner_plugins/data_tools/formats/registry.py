@@ -10,6 +10,8 @@ from ner_plugins.data_tools.formats.cluener import CluenerFormat
 from ner_plugins.data_tools.formats.columns import TOKENS, ColumnFormat
 from ner_plugins.data_tools.formats.datasets_rows import DatasetsFormat
 from ner_plugins.data_tools.formats.docbin import DocBinFormat
+from ner_plugins.data_tools.formats.doccano import DoccanoFormat
+from ner_plugins.data_tools.formats.label_studio import LabelStudioFormat
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.output_files import STDOUT, without_compression
 from ner_plugins.options import check_name
@@ -26,20 +28,24 @@ class CorpusFormat:
 
     # Parameters
 
-    make : `Callable[[str], SentenceFormat]`
-        Creates it, given the kind of tokens.
+    make : `Callable[[str, str], SentenceFormat]`
+        Creates it, given the kind of tokens and the units of offsets.
     reader : `dict[str, Any]`
         The configuration of its reader.
     suffixes : `tuple[str, ...]`
         Suffixes of its file names; `split_file` uses the first.
-    has_tokens : `bool`, optional (default=`False`)
-        Whether the kind of tokens can be chosen.
+    has_tokens, has_offsets : `bool`, optional (default=`False`)
+        Whether the kind of tokens, or the units of offsets, can be chosen.
+    is_implied : `bool`, optional (default=`True`)
+        Whether the suffixes imply it.
     """
 
-    make: Callable[[str], SentenceFormat]
+    make: Callable[[str, str], SentenceFormat]
     reader: dict[str, Any]
     suffixes: tuple[str, ...]
     has_tokens: bool = False
+    has_offsets: bool = False
+    is_implied: bool = True
 
 
 def _columns(scheme: str, *suffixes: str) -> CorpusFormat:
@@ -47,20 +53,30 @@ def _columns(scheme: str, *suffixes: str) -> CorpusFormat:
         "type": "conll_ner", "columns": 2, "token_column": 0, "tag_columns": [1], "separator": "\t", "scheme": scheme,
         "join": "", "comment": "",
     }  # fmt: skip
-    return CorpusFormat(lambda tokens: ColumnFormat(scheme, tokens), reader, (_TEXT, *suffixes), has_tokens=True)
+    return CorpusFormat(lambda tokens, _: ColumnFormat(scheme, tokens), reader, (_TEXT, *suffixes), has_tokens=True)
 
 
 _FORMATS: dict[str, CorpusFormat] = {
-    "cluener": CorpusFormat(lambda _: CluenerFormat(), {"type": "cluener"}, (".json",)),
+    "cluener": CorpusFormat(lambda *_: CluenerFormat(), {"type": "cluener"}, (".json",)),
     "bio": _columns("BIO", ".bio", ".iob2", ".conll", ".tsv"),
     "iob1": _columns("IOB1", ".iob1", ".iob"),
     "bioes": _columns("BIOES", ".bioes", ".iobes"),
     "bmes": _columns("BMES", ".bmes", ".bmeso"),
     "bmeo": _columns("BMEO", ".bmeo"),
     "bioul": _columns("BIOUL", ".bioul", ".bilou"),
-    "brackets": CorpusFormat(lambda _: BracketsFormat(), {"type": "brackets_ner"}, (_TEXT, ".brackets")),
-    "datasets": CorpusFormat(lambda _: DatasetsFormat(), {"type": "datasets_ner"}, (".jsonl",)),
-    "docbin": CorpusFormat(DocBinFormat, {"type": "spacy_ner"}, (".spacy",), has_tokens=True),
+    "brackets": CorpusFormat(lambda *_: BracketsFormat(), {"type": "brackets_ner"}, (_TEXT, ".brackets")),
+    "datasets": CorpusFormat(lambda *_: DatasetsFormat(), {"type": "datasets_ner"}, (".jsonl",)),
+    "docbin": CorpusFormat(lambda tokens, _: DocBinFormat(tokens), {"type": "spacy_ner"}, (".spacy",), has_tokens=True),
+    "doccano": CorpusFormat(
+        lambda _, offsets: DoccanoFormat(offsets), {"type": "doccano"}, (".jsonl",), has_offsets=True, is_implied=False
+    ),
+    "label_studio": CorpusFormat(
+        lambda _, offsets: LabelStudioFormat(offsets),
+        {"type": "label_studio", "use_predictions": True, "unannotated": "unlabelled"},
+        (".json",),
+        has_offsets=True,
+        is_implied=False,
+    ),
 }
 FORMATS = tuple(_FORMATS)
 
@@ -70,7 +86,8 @@ def format_of(path: str) -> str:
     if path == STDOUT:
         return DEFAULT_FORMAT
     suffix = os.path.splitext(without_compression(path))[1].lower()
-    known = {s: name for name, format in _FORMATS.items() for s in format.suffixes if s != _TEXT}
+    implied = {name: format for name, format in _FORMATS.items() if format.is_implied}
+    known = {s: name for name, format in implied.items() for s in format.suffixes if s != _TEXT}
     if suffix not in known:
         listed = ", ".join(f"{s} ({name})" for s, name in known.items())
         what = f"the name {os.path.basename(path)} does not imply a format"
@@ -78,7 +95,7 @@ def format_of(path: str) -> str:
     return known[suffix]
 
 
-def reader_for(format: str, tokens: str = "characters") -> dict[str, Any]:
+def reader_for(format: str, tokens: str = "characters", offsets: str = "characters") -> dict[str, Any]:
     """
     The configuration of a reader that recovers exactly what was written.
 
@@ -88,6 +105,8 @@ def reader_for(format: str, tokens: str = "characters") -> dict[str, Any]:
         One of `FORMATS`.
     tokens : `str`, optional (default=`"characters"`)
         The kind of tokens that was written.
+    offsets : `str`, optional (default=`"characters"`)
+        The units of offsets that were written.
 
     # Raises
 
@@ -97,6 +116,8 @@ def reader_for(format: str, tokens: str = "characters") -> dict[str, Any]:
     check_name("tokens", tokens, TOKENS)
     if "join" in reader and tokens == "words":
         reader["join"] = " "
+    if corpus_format(format).has_offsets:
+        reader["offsets"] = offsets
     return reader
 
 

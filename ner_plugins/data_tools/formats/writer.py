@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 OVERLAPS = ("raise", "longest")
 ON_ERROR = ("raise", "skip")
+OFFSETS = ("characters", "utf16")
 
 _LISTED_ERRORS = 20
 _BYTE_ORDER_MARK = "\ufeff".encode()
@@ -74,16 +75,26 @@ class CorpusWriter:
     """
 
     def __init__(
-        self, stream: BinaryIO, path: str, format: Optional[str], tokens: str, overlaps: str, on_error: str
+        self,
+        stream: BinaryIO,
+        path: str,
+        format: Optional[str],
+        tokens: str,
+        overlaps: str,
+        on_error: str,
+        offsets: str = OFFSETS[0],
     ) -> None:
         check_name("tokens", tokens, TOKENS)
+        check_name("offsets", offsets, OFFSETS)
         check_name("overlaps", overlaps, OVERLAPS)
         check_name("on_error", on_error, ON_ERROR)
         name = format or format_of(path)
         if tokens != TOKENS[0] and not corpus_format(name).has_tokens:
             raise ConfigError(f"--tokens {tokens}: {name} has no choice of tokens. Leave the option out")
+        if offsets != OFFSETS[0] and not corpus_format(name).has_offsets:
+            raise ConfigError(f"--offsets {offsets}: {name} counts characters. Leave the option out")
         self.summary = WriteSummary(path, name)
-        self._format = corpus_format(name).make(tokens)
+        self._format = corpus_format(name).make(tokens, offsets)
         self._overlaps, self._on_error = overlaps, on_error
         self._labelled: Optional[bool] = None
         self._stream = stream
@@ -189,6 +200,7 @@ def open_corpus_writer(
     tokens: str = "characters",
     overlaps: str = "raise",
     on_error: str = "raise",
+    offsets: str = OFFSETS[0],
     force: bool = False,
 ) -> Iterator[CorpusWriter]:
     """
@@ -208,6 +220,8 @@ def open_corpus_writer(
         `raise`, or keep the `longest` (then the leftmost) and count the others.
     on_error : `str`, optional (default=`"raise"`)
         If the format cannot hold a sentence: `raise`, or `skip` it with a warning and count it.
+    offsets : `str`, optional (default=`"characters"`)
+        For doccano and label_studio, what offsets count: `characters`, or `utf16` for units of UTF-16.
     force : `bool`, optional (default=`False`)
         Replace an existing file.
 
@@ -218,7 +232,7 @@ def open_corpus_writer(
     """
     name = os.fspath(path)
     with open_output(name, force) as stream:
-        writer = CorpusWriter(stream, name, format, tokens, overlaps, on_error)
+        writer = CorpusWriter(stream, name, format, tokens, overlaps, on_error, offsets)
         yield writer
         writer.finish()
 

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
@@ -126,7 +127,7 @@ class ConllReader(NerDatasetReader):
         detected = [name for name in layout.detected if name != "scheme"]  # the scheme was logged with its reason
         if detected and self._reports():
             logger.info("%s: %s", path, ", ".join(f"{name} {getattr(layout, name)!r}" for name in detected))
-        return self._parse_columns(itertools.chain(first, blocks), path, layout)
+        return self._parse_columns(_unmarked(itertools.chain(first, blocks), layout.separator or ""), path, layout)
 
     def _parse_columns(
         self, blocks: Iterable[tuple[int, str]], path: str, layout: ColumnLayout
@@ -160,6 +161,14 @@ def tagged_rows(file_start: FileStart) -> list[list[str]]:
     # A token of white space leaves the tag alone.
     full = [row for row in rows if len(row) > 1 and notation.is_tag(row[-1])]
     return full if 2 * len(full) >= len(rows) else []
+
+
+def _unmarked(blocks: Iterable[tuple[int, str]], separator: str) -> Iterator[tuple[int, str]]:
+    """The blocks without the byte order marks of files that were joined; a mark that is itself a token stays."""
+    after = re.escape(separator) if separator else r"[^\S\n]"
+    mark = re.compile(f"^\ufeff(?!{after})", re.MULTILINE)
+    for number, block in blocks:
+        yield number, mark.sub("", block) if "\ufeff" in block else block
 
 
 def _whole_sentences(head: bytes) -> list[str]:

@@ -11,8 +11,10 @@ import re
 from typing import Callable, Iterable, Iterator, Optional
 
 from ner_plugins.errors import DataError
+from ner_plugins.files.encodings import conversion, likely_encoding
 from ner_plugins.files.opening import BLOCK_SIZE, readable
-from ner_plugins.files.text_lines import Readable
+from ner_plugins.files.recoding import Readable
+from ner_plugins.files.text_lines import CORRECT
 
 LARGEST = 64 << 20  # characters of one value; more are a missing quote or bracket, or no data for this package
 
@@ -58,12 +60,13 @@ def text_blocks(
                 # The decoder prepends what it kept of the block before.
                 data, start = error.object, error.start
             text = data[:start].decode("utf-8", "replace")
+            encoding = likely_encoding(data)
             problem = DataError(
                 f"0x{data[start]:02x} is not UTF-8 (byte {done + start} of the file, counted from 0)",
                 path=name,
                 line=lines + text.count("\n"),
                 expected="UTF-8 text",
-                remedy='Correct the file, or set encoding_errors to "replace" or "surrogateescape"',
+                remedy=conversion(encoding) if encoding else CORRECT,
             )
             if on_bad is None:
                 raise problem

@@ -174,7 +174,7 @@ def format_of(path: str, reader: Any) -> DataFormat:
     with closing(open_streams(place)) as streams:  # type: ignore[type-var]
         name, stream = next(streams)
         with readable(name):
-            start = FileStart(name.rpartition("/")[2], stream.read(START_SIZE))
+            start = FileStart(name.rpartition("/")[2], stream.read(START_SIZE), reader.encoding)
     if type(reader).sniff(start) is not None:
         return "corpus"
     others = recognisers(start, ner_readers())

@@ -1,4 +1,6 @@
 import argparse
+import json
+import shlex
 from typing import Any
 
 import pytest
@@ -36,10 +38,11 @@ def test_defaults_of_writing() -> None:
     args = parser.parse_args([])
     assert args.to is None
     assert transfer.writing_options(args) == {
-        "tokens": "characters", "overlaps": "raise", "on_error": "raise", "force": False,
+        "tokens": "characters", "overlaps": "raise", "on_error": "raise", "offsets": "characters", "force": False,
     }  # fmt: skip
 
 
 def test_how_to_read() -> None:
     assert transfer.how_to_read("cluener", "characters") == "--reader cluener"
+    assert json.loads(shlex.split(transfer.how_to_read("doccano", "characters", "utf16"))[1])["offsets"] == "utf16"
     assert transfer.how_to_read("bio", "words").startswith("--reader '{")

@@ -48,3 +48,8 @@ def test_the_command_line_names_them_all() -> None:
 def test_a_format_that_is_misspelt() -> None:
     with pytest.raises(ConfigError, match=r'format is "bracket"; it can be cluener, .*\. Did you mean brackets\?'):
         corpus_format("bracket")
+
+
+def test_units_of_offsets_are_in_the_readers_configuration() -> None:
+    assert reader_for("doccano", offsets="utf16") == {"type": "doccano", "offsets": "utf16"}
+    assert reader_for("label_studio")["offsets"] == "characters" and "offsets" not in reader_for("cluener")

@@ -44,7 +44,7 @@ def round_trip(folder: Path, made: list[Sentence], format: str, tokens: str = "c
     return back
 
 
-@pytest.mark.parametrize("format", ["cluener", "datasets", "docbin"])
+@pytest.mark.parametrize("format", ["cluener", "datasets", "docbin", "doccano", "label_studio"])
 @settings(max_examples=120, deadline=None)
 @given(made=st.lists(sentences(characters=[*CHARACTERS, "\n"]), min_size=1, max_size=4))
 def test_round_trip_of_anything(folder: Path, format: str, made: list[Sentence]) -> None:
@@ -94,7 +94,7 @@ def test_round_trip_of_words(folder: Path, format: str, made: list[Sentence]) ->
     round_trip(folder, made, format, "words")
 
 
-@pytest.mark.parametrize("format", ["cluener", "datasets", "docbin"])
+@pytest.mark.parametrize("format", ["cluener", "datasets", "docbin", "doccano", "label_studio"])
 @settings(max_examples=30, deadline=None)
 @given(made=st.lists(sentences(least=1), min_size=1, max_size=3))
 def test_round_trip_without_gold(folder: Path, format: str, made: list[Sentence]) -> None:

@@ -56,7 +56,8 @@ def test_the_fixture() -> None:
     reader = ConllReader()
     sentences = [*reader.sentences(f"{FIXTURES}#train"), *reader.sentences(f"{FIXTURES}#dev")]
     assert [[(s.text[e.start : e.end], e.type) for e in s.entities or ()] for s in sentences] == [
-        [("민준은", "PER"), ("어제", "DAT"), ("서울 시청에", "LOC")], [("한별 미르가", "PER"), ("가온대학교에서", "ORG")], [],
+        [("민준은", "PER"), ("어제", "DAT"), ("서울 시청에", "LOC")],
+        [("한별 미르가", "PER"), ("가온대학교에서", "ORG")], [],
         [("내일", "DAT"), ("오후에", "TIM")],
     ]  # fmt: skip
     assert guess_reader(str(FIXTURES)).name == "conll_ner" and not reader.counts["repaired"]

@@ -1,0 +1,228 @@
+"""Text in other encodings than UTF-8, read as UTF-8: UTF-16 and UTF-32 by their marks, any other by its name."""
+
+import codecs
+import io
+from typing import Any, BinaryIO, Callable, Iterator, Optional, Protocol, TypeVar, cast
+
+from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.files.encodings import marked_encoding, with_option
+from ner_plugins.files.opening import BLOCK_SIZE, Rewound, readable
+
+T = TypeVar("T")
+OnBad = Callable[[DataError], None]
+
+_NOT_UTF8 = b"\xff"  # occurs nowhere in UTF-8
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32-le",  # begins with the mark of UTF-16
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+
+
+class Readable(Protocol):
+    """What is read here of a stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next `size` bytes, or fewer at the end."""
+        ...
+
+
+def check_encoding(key: str, encoding: Optional[str]) -> None:
+    """
+    Check the name of an encoding.
+
+    # Parameters
+
+    key : `str`
+        The option, for the message.
+    encoding : `Optional[str]`
+
+    # Raises
+
+    `ConfigError` if Python has no encoding of text of this name.
+    """
+    try:
+        if encoding is None or cast(Any, codecs.lookup(encoding))._is_text_encoding:
+            return
+    except (LookupError, ValueError, TypeError):
+        pass
+    raise ConfigError(f"{key} is {encoding!r}, which is no encoding: name one such as gb18030, cp949, big5 or utf-16")
+
+
+def decode_start(data: bytes, encoding: Optional[str] = None) -> str:
+    """
+    The text of a file's first bytes, with U+FFFD for what cannot be decoded.
+
+    # Parameters
+
+    data : `bytes`
+    encoding : `Optional[str]`, optional (default=`None`)
+        `None` for UTF-8, or UTF-16 or UTF-32 with a mark.
+    """
+    name = encoding or marked_encoding(data) or "utf-8"
+    return codecs.getincrementaldecoder(name)("replace").decode(data).removeprefix("\ufeff")
+
+
+class TextSource:
+    """
+    A stream of text as UTF-8.
+
+    # Parameters
+
+    raw : `Readable`
+    name : `str`
+        The file, for messages.
+    encoding : `Optional[str]`, optional (default=`None`)
+        `None` for UTF-8, or UTF-16 or UTF-32 with a mark; those are never guessed without one.
+    encoding_errors : `str`, optional (default=`"strict"`)
+        See `read_lines`.
+    option : `Optional[str]`, optional (default=`None`)
+        What names an encoding, with `{}` for its name, for the errors of `read`: `set the option encoding to "{}"`.
+
+    # Attributes
+
+    stream : `BinaryIO`
+        The stream itself if it is UTF-8 already.
+    """
+
+    def __init__(
+        self,
+        raw: Readable,
+        name: str,
+        encoding: Optional[str] = None,
+        encoding_errors: str = "strict",
+        option: Optional[str] = None,
+    ) -> None:
+        self._option = option
+        head = b""
+        with readable(name):
+            if encoding is None and hasattr(raw, "peek"):
+                head = cast(Any, raw).peek(4)[:4]
+            elif encoding is None:
+                # Standard input gives what has arrived.
+                head = raw.read(BLOCK_SIZE)
+                while 0 < len(head) < 4 and head[:1] in b"\xff\xfe\0" and (more := raw.read(BLOCK_SIZE)):
+                    head += more
+                raw = Rewound(head, cast(BinaryIO, raw))
+        self._encoding = encoding or marked_encoding(head)
+        self._recoder: Optional[_Recoder] = None
+        self.stream = cast(BinaryIO, raw)
+        if self._encoding is not None and codecs.lookup(self._encoding).name not in ("utf-8", "utf-8-sig"):
+            self._recoder = _Recoder(raw, name, self._encoding, encoding_errors)
+            self.stream = cast(BinaryIO, io.BufferedReader(self._recoder, BLOCK_SIZE))
+
+    def read(self, read: Callable[[Optional[OnBad]], Iterator[T]], on_bad: Optional[OnBad] = None) -> Iterator[T]:
+        """
+        What `read` yields, with errors that name the bytes of the file.
+
+        # Parameters
+
+        read : `Callable[[Optional[OnBad]], Iterator[T]]`
+            Reads `stream`, and takes what is to be called with the error of a bad line.
+        on_bad : `Optional[Callable[[DataError], None]]`, optional (default=`None`)
+        """
+        try:
+            yield from read(None if on_bad is None else lambda error: on_bad(self._original(error)))
+        except DataError as error:
+            original = self._original(error)
+            if original is error:
+                raise
+            raise original from None
+
+    def _original(self, error: DataError) -> DataError:
+        """The error about the file for an error about its lines in UTF-8."""
+        if "is not UTF-8" not in error.problem:
+            return error
+        if self._recoder is not None:
+            return self._recoder.original(error)
+        remedy = with_option(error.remedy, self._option) if self._option else error.remedy
+        if remedy == error.remedy:
+            return error
+        return DataError(error.problem, path=error.path, line=error.line, expected=error.expected, remedy=remedy)
+
+
+class _Recoder(io.RawIOBase):
+    """
+    Recodes a stream to UTF-8. With `strict`, a byte that is not UTF-8 takes the place of what cannot be decoded, so
+    that the reader of the lines finds the error in the line that has it.
+    """
+
+    def __init__(self, raw: Readable, name: str, encoding: str, errors: str) -> None:
+        self._raw, self._name, self._encoding, self._errors = raw, name, encoding, errors
+        self._codec = codecs.lookup(encoding).name
+        self._decoder: Optional[codecs.IncrementalDecoder] = None
+        self._done, self._line = 0, 1  # of what is decoded
+        self._ready = b""
+        self._problems: dict[int, DataError] = {}  # by line
+        self._ended = False
+
+    def original(self, error: DataError) -> DataError:
+        """The error about the place of the file that became the byte of this error."""
+        return error if error.line is None else self._problems.pop(error.line, error)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready and not self._ended:
+            with readable(self._name):
+                data = block = self._raw.read(BLOCK_SIZE)
+                while block and self._decoder is None and len(data) < 4:  # a mark
+                    block = self._raw.read(BLOCK_SIZE)
+                    data += block
+            self._ended = not block
+            self._ready = self._recoded(data)
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
+
+    def _recoded(self, data: bytes) -> bytes:
+        if self._decoder is None:
+            if self._codec in ("utf-16", "utf-32"):
+                mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
+                self._codec, data = _MARKS.get(mark, f"{self._codec}-le"), data[len(mark) :]
+                self._done += len(mark)
+            self._renew()
+        pieces: list[bytes] = []
+        while True:
+            assert self._decoder is not None
+            kept = self._decoder.getstate()[0]
+            try:
+                text = self._decoder.decode(data, self._ended)
+            except UnicodeDecodeError as error:
+                data = bytes(error.object)  # what the decoder kept comes first
+                pieces.append(self._bad_place(data, error))
+                data = data[max(error.end, error.start + 1) :]
+                self._renew()
+                continue
+            except UnicodeError as error:  # of some codecs
+                raise DataError(f"it is not {self._encoding}: {error}", path=self._name) from None
+            self._done += len(kept) + len(data) - len(self._decoder.getstate()[0])
+            self._line += text.count("\n")
+            errors = "surrogatepass" if self._errors == "strict" else self._errors
+            return b"".join([*pieces, text.encode("utf-8", errors)])
+
+    def _bad_place(self, data: bytes, error: UnicodeDecodeError) -> bytes:
+        """What stands for the beginning of `data` up to an error, which is noted."""
+        text = self._fresh("replace").decode(data[: error.start])
+        self._line += text.count("\n")
+        found = " ".join(f"0x{byte:02x}" for byte in data[error.start : max(error.end, error.start + 1)][:4])
+        self._problems.setdefault(
+            self._line,
+            DataError(
+                f"{found} is not {self._encoding} (byte {self._done + error.start} of the file, counted from 0)",
+                path=self._name,
+                line=self._line,
+                expected=f"text in {self._encoding}",
+                remedy='Name another encoding, or set encoding_errors to "replace"',
+            ),
+        )
+        self._done += max(error.end, error.start + 1)
+        return text.encode("utf-8", "replace") + _NOT_UTF8
+
+    def _fresh(self, errors: str) -> codecs.IncrementalDecoder:
+        return codecs.getincrementaldecoder(self._codec)(errors)
+
+    def _renew(self) -> None:
+        self._decoder = self._fresh(self._errors)
