@@ -13,6 +13,8 @@ _MIN_ILLEGAL = 20  # entities; fewer are probably mistakes in the file
 _SAMPLE = 1000  # sentences from which the likely scheme is detected
 _NUMBERED = re.compile("(\ufffd\ufffd|.)[0-9]{1,2}", re.DOTALL)
 _MIN_DIFFERENT = 10  # tokens
+_CLAUSE = re.compile("[\u3400-\u9fff]{8}")
+_MIN_CLAUSES, _SHARE_OF_CLAUSES = 3, 0.2  # different tokens
 _ADJECTIVES = ("cancelled",)
 
 
@@ -56,6 +58,16 @@ class TagTally:
             remedy = f'The tags look like {likely}: set scheme to "{likely}", or take another reader, such as conll_ner'
         found = f"{self._illegal:,} of {self.entities:,} entities have tags that are illegal in {scheme}"
         return Remark(found, path=self._path, remedy=remedy)
+
+
+def clauses(tokens: Collection[str], path: str) -> Optional[Remark]:
+    """A remark if many of the different tokens of a file are Chinese without spaces, in whole clauses."""
+    found = [token for token in tokens if _CLAUSE.search(token)]
+    if len(found) < _MIN_CLAUSES or len(found) < _SHARE_OF_CLAUSES * len(tokens):
+        return None
+    remedy = "Tag characters. From Label Studio export JSON: its CoNLL splits at spaces and punctuation only"
+    problem = f"{len(found):,} of {len(tokens):,} tokens are whole clauses, such as {shown(found[0], 40)}"
+    return Remark(f"{problem}: entities within them are lost", path=path, remedy=remedy)
 
 
 class LeftOutTally:

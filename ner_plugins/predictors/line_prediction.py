@@ -85,7 +85,7 @@ class LinePrediction:
 
     def run_corpus(self, path: str) -> Iterator[str]:
         """Yield one output line for each sentence that the model's dataset reader reads at `path`."""
-        sentences = self._predictor.sentences(path)
+        sentences = self._predictor.sentences(path, self._encoding)
         records = (
             {"text": sentence.text, "id": number if sentence.id is None else sentence.id}
             for number, sentence in enumerate(sentences)

@@ -55,10 +55,11 @@ class NerPredictor(Predictor):
         tagger = self.tagger.with_options(batch_size=batch_size)
         return [{"id": place, **tagged.to_json()} for place, tagged in enumerate(tagger.tag(texts))]
 
-    def sentences(self, path: str) -> Iterator[Sentence]:
-        """The sentences of a corpus, read by the model's own dataset reader."""
+    def sentences(self, path: str, encoding: Optional[str] = None) -> Iterator[Sentence]:
+        """The sentences of a corpus, read by the model's own dataset reader; `encoding` replaces the reader's."""
         if not isinstance(self._dataset_reader, NerDatasetReader):
             raise ConfigError("the model's dataset reader is not one of ner_plugins: leave out --use-dataset-reader")
+        self._dataset_reader.encoding = encoding or self._dataset_reader.encoding
         return self._dataset_reader.sentences(path)
 
     def predict_json(self, inputs: JsonDict) -> JsonDict:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ner_plugins.dataset_readers import ConllReader, DatasetsRowsReader, MsraReader
-from ner_plugins.dataset_readers.remarks import TagTally, numbered_characters, unread_keys
+from ner_plugins.dataset_readers import ConllReader, DatasetsRowsReader, LabelStudioReader, MsraReader
+from ner_plugins.dataset_readers.remarks import TagTally, clauses, numbered_characters, unread_keys
 from ner_plugins.errors import Remark
 
 BMES = ["B-X", "M-X", "E-X"]
@@ -64,6 +64,20 @@ def test_numbered_characters() -> None:
     assert numbered_characters([*tokens, "好"], "f") is None
     assert numbered_characters(tokens[:9], "f") is None
     assert numbered_characters([str(n) for n in range(10, 30)], "f") is None
+
+
+def test_tokens_that_are_clauses(tmp_path: Path) -> None:
+    """Label Studio's CoNLL export of Chinese splits at punctuation alone."""
+    path = tmp_path / "f.conll"
+    texts = ["何明远在云杉影业上班", "望月湖大学在青禾市的东边", "林晓彤读了望月湖的冬天"]
+    path.write_text("-DOCSTART- -X- O\n" + "".join(f"{text} -X- _ B-PER\n。 -X- _ O\n\n" for text in texts))
+    reader: Any = LabelStudioReader()
+    heard: list[Any] = []
+    reader.listener = heard.append
+    assert len(list(reader.sentences(str(path)))) == 3
+    (remark,) = heard
+    assert "3 of 4 tokens are whole clauses, such as " in str(remark) and "export JSON" in str(remark)
+    assert clauses(["何明远", "在", "云杉影业", "国际货币基金组织会议", "。"] * 3, "f") is None
 
 
 @pytest.mark.data

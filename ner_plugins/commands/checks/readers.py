@@ -36,7 +36,7 @@ def with_fitting_reader(error: NerError, config: dict[str, Any]) -> NerError:
         if reader is None or not isinstance(path, str) or (isinstance(error, DataError) and not _is_in(error, path)):
             continue
         drawn = reader.options.get("dev_fraction") is not None
-        guess = fitting_reader(path, reader.cls, drawn)
+        guess = fitting_reader(path, reader.cls, drawn, reader.options.get("encoding"))
         if guess is not None:
             found = f"{path} looks like a file for the reader {guess.name} ({guess.reason})"
             given = f"{reader.key}.type is {registered_name(reader.cls)}"
@@ -44,7 +44,9 @@ def with_fitting_reader(error: NerError, config: dict[str, Any]) -> NerError:
     return error
 
 
-def fitting_reader(path: str, configured: Any, drawn: bool = False) -> Optional[Guess]:
+def fitting_reader(
+    path: str, configured: Any, drawn: bool = False, encoding: Optional[str] = None
+) -> Optional[Guess]:
     """
     The reader that recognises the content of a data path.
 
@@ -55,6 +57,8 @@ def fitting_reader(path: str, configured: Any, drawn: bool = False) -> Optional[
         The reader that failed.
     drawn : `bool`, optional (default=`False`)
         Whether it draws its own development split.
+    encoding : `Optional[str]`, optional (default=`None`)
+        Of its text files.
 
     # Returns
 
@@ -64,11 +68,11 @@ def fitting_reader(path: str, configured: Any, drawn: bool = False) -> Optional[
     if is_url(path) or configured.sniff.__func__ is NerDatasetReader.sniff.__func__:  # type: ignore[attr-defined]
         return None
     try:
-        start = _start(path, configured, drawn)
+        start = _start(path, configured, drawn, encoding)
         if start is None or configured.sniff(start) is not None:
             return None
         answers = recognisers(start, ner_readers())
-        guess = guess_reader(path)
+        guess = guess_reader(path, encoding)
     except NerError:
         return None
     if guess.name in answers:
@@ -76,13 +80,13 @@ def fitting_reader(path: str, configured: Any, drawn: bool = False) -> Optional[
     return Guess(min(answers), answers[min(answers)].notation) if answers else None
 
 
-def _start(path: str, configured: Any, drawn: bool) -> Optional[FileStart]:
+def _start(path: str, configured: Any, drawn: bool, encoding: Optional[str]) -> Optional[FileStart]:
     place = DataPath.parse(path)
     place = replace(place, split="train") if drawn and place.split == "dev" else place
     with closing(open_streams(place, configured().choose_files, files_have_splits=drawn)) as streams:  # type: ignore[type-var]
         for label, stream in streams:
             with readable(label):
-                return FileStart(label.rpartition("/")[2], stream.read(START_SIZE))
+                return FileStart(label.rpartition("/")[2], stream.read(START_SIZE), encoding)
     return None
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Callable, Iterable, Iterator, Optional, Sequence, Union
 
 from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START, ColumnLayout, has_tags
-from ner_plugins.dataset_readers.remarks import TagTally, numbered_characters
+from ner_plugins.dataset_readers.remarks import TagTally, clauses, numbered_characters
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError, Remark, shown
 from ner_plugins.files.text_lines import numbered_lines
@@ -63,7 +63,12 @@ class ColumnParser(dict[str, str]):
 
     def remarks(self) -> Iterator[Remark]:
         """After the last record: signs that the file needs another reader or other options."""
-        for remark in (numbered_characters(self.values(), self._path), self._tally.remark(self._scheme)):
+        tokens = set(self.values())
+        for remark in (
+            numbered_characters(self.values(), self._path),
+            clauses(tokens, self._path),
+            self._tally.remark(self._scheme),
+        ):
             if remark is not None:
                 yield remark
 
