@@ -80,6 +80,9 @@ class TextSource:
     option : `Optional[str]`, optional (default=`None`)
         What names an encoding, with `{}` for its name, for the errors of `read`: `set the option encoding to "{}"`.
 
+    block_size : `int`, optional (default=`BLOCK_SIZE`)
+        Bytes to read at once.
+
     # Attributes
 
     stream : `BinaryIO`
@@ -93,6 +96,7 @@ class TextSource:
         encoding: Optional[str] = None,
         encoding_errors: str = "strict",
         option: Optional[str] = None,
+        block_size: int = BLOCK_SIZE,
     ) -> None:
         self._option = option
         head = b""
@@ -101,8 +105,8 @@ class TextSource:
                 head = cast(Any, raw).peek(4)[:4]
             elif encoding is None:
                 # Standard input gives what has arrived.
-                head = raw.read(BLOCK_SIZE)
-                while 0 < len(head) < 4 and head[:1] in b"\xff\xfe\0" and (more := raw.read(BLOCK_SIZE)):
+                head = raw.read(block_size)
+                while 0 < len(head) < 4 and head[:1] in b"\xff\xfe\0" and (more := raw.read(block_size)):
                     head += more
                 raw = Rewound(head, cast(BinaryIO, raw))
         self._encoding = encoding or marked_encoding(head)

@@ -88,7 +88,7 @@ def read_blocks(
     (the last line of the file gets one if it has none). With `on_bad`, the lines of a block with a bad one come one by
     one.
     """
-    source = TextSource(stream, name, encoding, encoding_errors)
+    source = TextSource(stream, name, encoding, encoding_errors, block_size=BLOCK_SIZE)
     return source.read(lambda on_bad: _utf8_blocks(source.stream, name, encoding_errors, on_bad), on_bad)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ner_plugins.errors import DataError, shown
 from ner_plugins.files.data_paths import DataPath
-from ner_plugins.files.encodings import conversion
+from ner_plugins.files.encodings import conversion, marked_encoding
 from ner_plugins.files.opening import BLOCK_SIZE, open_streams, readable
 from ner_plugins.files.text_lines import read_lines
 from ner_plugins.lexicon.word_layout import HEAD, WordFormat, layout_of
@@ -56,6 +56,8 @@ class WordFile:
             with readable(self.path):
                 while len(head) < HEAD and (block := stream.read(HEAD - len(head))):
                     head += block
+        if encoding := marked_encoding(head):
+            raise DataError(f"{encoding} text", path=self.path, expected="UTF-8", remedy=conversion(encoding))
         self.format, self.width, self._declared = layout_of(head, self.path, format)
         self.tally = WordTally(self.path, "word" if self.format == "word2vec_binary" else "line")
 

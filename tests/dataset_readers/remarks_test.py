@@ -77,7 +77,8 @@ def test_tokens_that_are_clauses(tmp_path: Path) -> None:
     assert len(list(reader.sentences(str(path)))) == 3
     (remark,) = heard
     assert "3 of 4 tokens are whole clauses, such as " in str(remark) and "export JSON" in str(remark)
-    assert clauses(["何明远", "在", "云杉影业", "国际货币基金组织会议", "。"] * 3, "f") is None
+    words = ["何明远", "在", "云杉影业", "上班", "。", *map(str, range(11))]
+    assert clauses([*words, *texts], "f") is None and clauses([*words[:12], *texts], "f") is not None
 
 
 @pytest.mark.data
