@@ -13,12 +13,15 @@ from ner_plugins.files.text_lines import read_lines, without_mark
 
 _HEAD = 1 << 16  # bytes
 
+Parse = Callable[[Iterator[tuple[int, str]], str], Iterator[Union[Sentence, DataError]]]
+
 
 class JsonReader(NerDatasetReader):
     """
     Base of the readers of JSON. A subclass has `_parse` as any reader; each of its "lines" is the text of a record, and
     none is blank. Records are the lines of the file or, if it begins with `[`, the elements of its array, which may be
-    pretty-printed. Files are read as streams either way.
+    pretty-printed. Files are read as streams either way. In messages a record is `FILE:LINE`, or `FILE, record:NUMBER`
+    where several begin on one line.
 
     # Parameters
 
@@ -43,7 +46,7 @@ class JsonReader(NerDatasetReader):
         stream: BinaryIO,
         path: str,
         on_bad: Optional[Callable[[DataError], None]],
-        parse: Callable[[Iterator[tuple[int, str]], str], Iterator[Union[Sentence, DataError]]],
+        parse: Parse,
     ) -> Iterator[Union[Sentence, DataError]]:
         """The records of one file, parsed by `parse`, which is called like `_parse`."""
         with readable(path):
@@ -55,9 +58,29 @@ class JsonReader(NerDatasetReader):
             return
         cutter = ValueCutter(path)
         values = cutter.values(text_blocks(whole, path, self.encoding_errors, on_bad))
-        yield from guarded(parse, values, path)
+        yield from _numbered(parse, values, path)
         if unclosed := cutter.unclosed():
             yield unclosed
+
+
+def _numbered(parse: Parse, values: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
+    """The records of an array; one on the line of the record before has its number in place of the line."""
+    index, line, shares = 0, 0, False
+
+    def counted() -> Iterator[tuple[int, str]]:
+        nonlocal index, line, shares
+        for number, text in values:
+            index, line, shares = index + 1, number, number == line
+            yield number, text
+
+    for record in guarded(parse, counted(), path):
+        if shares and isinstance(record, Sentence):
+            record.source = f"{path}, record:{index}"
+        elif shares and isinstance(record, DataError):
+            record = DataError(
+                record.problem, path=f"{path}, record", line=index, expected=record.expected, remedy=record.remedy
+            )
+        yield record
 
 
 def json_lines(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:

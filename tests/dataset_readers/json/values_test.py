@@ -144,7 +144,7 @@ def test_readers_of_lines_read_arrays(reader: Any, indent: int | None, tmp_path:
     lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert [(s.text, s.entities) for s in array] == [(s.text, s.entities) for s in reader().sentences(str(lines))]
     first = json.dumps(rows[0], indent=indent).count("\n")
-    assert array[1].source == (f"{path}:{first + 3}" if indent else f"{path}:1")
+    assert array[1].source == (f"{path}:{first + 3}" if indent else f"{path}, record:2")
 
 
 def test_an_element_that_cannot_be_read_names_its_line(tmp_path: Any) -> None:
@@ -157,3 +157,12 @@ def test_an_element_that_cannot_be_read_names_its_line(tmp_path: Any) -> None:
     assert [s.text for s in reader.sentences(str(path))] == ["a", "b"]
     assert [error.line for error in heard] == [3, 4, 6]
     assert "no valid JSON at line 2 of the record" in str(heard[1]) and "has no end" in str(heard[2])
+
+
+def test_records_on_one_line_are_numbered(tmp_path: Any) -> None:
+    path = tmp_path / "train.json"
+    path.write_text('[{"text": "a", "label": {}}, {"text": "b", "label": {}}, {"text": 7}]')
+    with pytest.raises(DataError, match=r'train\.json, record:3: "text" is a JSON number'):
+        list(CluenerReader().sentences(str(path)))
+    reader = CluenerReader(on_error="skip")
+    assert [s.source for s in reader.sentences(str(path))] == [f"{path}:1", f"{path}, record:2"]
