@@ -97,6 +97,23 @@ class Rewound(io.RawIOBase):
         return head or self._rest.read(size)
 
 
+def examined(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
+    """
+    The first bytes of a stream, and the stream from its start.
+
+    # Parameters
+
+    stream : `BinaryIO`
+        Where it can be peeked into, nothing is read: of a truncated file, what a read found before the error is lost.
+    size : `int`
+        How many bytes at least, if there are so many; fewer if less is buffered.
+    """
+    if hasattr(stream, "peek"):
+        return cast(Any, stream).peek(size), stream
+    head = stream.read(size)
+    return head, cast(BinaryIO, Rewound(head, stream))
+
+
 class _Container(ABC):
     """A folder or an archive: the names of its files, and a stream for each."""
 

@@ -1,6 +1,6 @@
 """The base of the readers of JSON: lines of objects, or an array of them."""
 
-from typing import Any, BinaryIO, Callable, Iterator, Optional, Union, cast
+from typing import Any, BinaryIO, Callable, Iterator, Optional, Union
 
 from ner_plugins.dataset_readers.json.spans import Offsets
 from ner_plugins.dataset_readers.json.values import ValueCutter, is_values, text_blocks
@@ -8,10 +8,10 @@ from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.parsing import guarded
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
-from ner_plugins.files.opening import Rewound, readable
+from ner_plugins.files.opening import examined, readable
 from ner_plugins.files.text_lines import read_lines, without_mark
 
-_HEAD = 1 << 16  # bytes
+_HEAD = 1 << 10  # bytes that show whether a file is an array
 
 Parse = Callable[[Iterator[tuple[int, str]], str], Iterator[Union[Sentence, DataError]]]
 
@@ -50,8 +50,7 @@ class JsonReader(NerDatasetReader):
     ) -> Iterator[Union[Sentence, DataError]]:
         """The records of one file, parsed by `parse`, which is called like `_parse`."""
         with readable(path):
-            head = stream.read(_HEAD)
-        whole = cast(BinaryIO, Rewound(head, stream))
+            head, whole = examined(stream, _HEAD)
         if not is_values(head.decode("utf-8", "replace")):
             lines = read_lines(whole, path, self.encoding_errors, on_bad)
             yield from guarded(parse, json_lines(lines), path)

@@ -1,7 +1,7 @@
 """Label Studio's exports: JSON, JSON-MIN and CoNLL."""
 
 import re
-from typing import Any, BinaryIO, Callable, ClassVar, Iterator, Literal, Mapping, Optional, Sequence, Union, cast
+from typing import Any, BinaryIO, Callable, ClassVar, Iterator, Literal, Mapping, Optional, Sequence, Union
 
 from allennlp.data import DatasetReader
 
@@ -12,7 +12,7 @@ from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.dataset_readers.remarks import LeftOutTally
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
-from ner_plugins.files.opening import Rewound, readable
+from ner_plugins.files.opening import examined, readable
 
 _HEAD = 1 << 10  # bytes that show whether a file is in columns
 _COLUMNS = re.compile(r"-DOCSTART- -X- O\r?\n")
@@ -94,8 +94,7 @@ class LabelStudioReader(JsonReader):
         self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
     ) -> Iterator[Union[Sentence, DataError]]:
         with readable(path):
-            head = stream.read(_HEAD)
-        whole = cast(BinaryIO, Rewound(head, stream))
+            head, whole = examined(stream, _HEAD)
         if _COLUMNS.match(head.decode("utf-8-sig", "replace")):
             return self._parse_columns(whole, path, on_bad)
         return super()._parse_file(whole, path, on_bad)
