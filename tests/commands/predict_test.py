@@ -150,6 +150,8 @@ def test_columns_and_other_encodings_are_noticed(allennlp, archive: Path, tmp_pa
     (tmp_path / "gbk.txt").write_text("张三在北京\n", encoding="gb18030")
     done = allennlp("predict", archive, tmp_path / "gbk.txt", *OURS)
     assert done.returncode == 1 and "iconv -f GB18030" in done.stderr and "encoding_errors" not in done.stderr
+    done = allennlp("predict", archive, tmp_path / "gbk.txt", "--encoding", "gb18030", *OURS)
+    assert [prediction["text"] for prediction in predictions(done)] == ["张三在北京"]
 
 
 def test_with_the_dataset_reader(allennlp, archive: Path) -> None:
