@@ -20,6 +20,7 @@ TEST = [
     "onnx",  # with the next two: exports to it
     "onnxruntime",
     "onnxscript",
+    "optuna",  # searches of ner-sweep
     "pandas",  # Ray Data needs it
     "pyarrow",  # Parquet, for ner-bulk
     "pytest",  # runs the tests
@@ -140,6 +141,7 @@ setup(
         "ray": ["ray[data]==2.60.*"],  # the command ner-bulk, which asks this version's planner
         "spacy": ["spacy>=3.5"],  # the reader spacy_ner, the format docbin, and the component ner_plugins for spaCy
         "tracking": ["mlflow-skinny>=2.9", "wandb>=0.16"],  # the callbacks mlflow and wandb
+        "sweep": ["optuna>=4"],  # ner-sweep: samplers that learn from earlier trials
         "serve": SERVE,  # the command ner-serve
         "test": [*TEST, *SERVE],
         "docs": DOCS,

@@ -13,6 +13,7 @@ import yaml
 
 import ner_plugins
 from ner_plugins.settings import SETTINGS
+from ner_plugins.sweeps import parse_sweep, runs_of
 
 ROOT, DOCS = documents.ROOT, documents.ROOT / "docs"
 MENU = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
@@ -92,7 +93,11 @@ def test_code_blocks_of_json_and_jsonnet_are_valid() -> None:
             json.loads(block)
         for block in documents.fences(documents.read(page), "jsonnet"):
             place = str(ROOT / "training_config/mine.jsonnet")  # where the page says to save it
-            assert json.loads(_jsonnet.evaluate_snippet(place, block, ext_vars=SETTINGS))["model"]["type"]
+            content = json.loads(_jsonnet.evaluate_snippet(place, block, ext_vars=SETTINGS))
+            if page.stem == "experiments":
+                assert list(runs_of(parse_sweep(content)))
+            else:
+                assert content["model"]["type"]
 
 
 TABLES = [

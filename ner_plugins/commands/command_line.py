@@ -26,6 +26,7 @@ def register_commands() -> None:
     from ner_plugins.commands.ner_report import NerReportCommand
     from ner_plugins.commands.ner_runs import NerRunsCommand
     from ner_plugins.commands.ner_serve import NerServeCommand
+    from ner_plugins.commands.ner_sweep import NerSweepCommand
     from ner_plugins.commands.ner_threshold import NerThresholdCommand
     from ner_plugins.commands.predict import PredictCommand
     from ner_plugins.commands.train import TrainCommand
@@ -36,7 +37,7 @@ def register_commands() -> None:
     commands |= {"ner-data": NerDataCommand, "ner-report": NerReportCommand, "ner-threshold": NerThresholdCommand}
     commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand, "ner-bulk": NerBulkCommand}
     commands |= {"ner-serve": NerServeCommand, "ner-export": NerExportCommand}
-    commands |= {"ner-compare": NerCompareCommand}
+    commands |= {"ner-compare": NerCompareCommand, "ner-sweep": NerSweepCommand}
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

@@ -30,8 +30,9 @@ class NerCompareCommand(Subcommand):
             "runs",
             nargs="*",
             metavar="RUN",
-            help="the folder of a run (the -s of `allennlp train`), or a file of predictions (`allennlp predict "
-            "--use-dataset-reader --output-file`, `allennlp evaluate --predictions-output-file`), a model of its own",
+            help="the folder of a run (the -s of `allennlp train`) or of a sweep (that of `allennlp ner-sweep`); or a "
+            "file of predictions (`allennlp predict --use-dataset-reader --output-file`, `allennlp evaluate "
+            "--predictions-output-file`), a model of its own",
         )
         subparser.add_argument(
             "--group",
@@ -40,6 +41,9 @@ class NerCompareCommand(Subcommand):
             default=[],
             metavar=("NAME", "RUN"),
             help="a model's name and its runs, which may differ in more than seeds; can be repeated",
+        )
+        subparser.add_argument(
+            "--where", action="append", default=[], metavar="AXIS=POINT", help="of sweeps, only these runs; repeatable"
         )
         subparser.add_argument("--data", metavar="PATH", help="labelled data, PATH or PATH#SPLIT, to predict")
         subparser.add_argument(
@@ -112,7 +116,7 @@ def _compare(args: argparse.Namespace) -> Any:
     from ner_plugins.comparison.inputs import read_models
     from ner_plugins.comparison.runs import TrainedRun
 
-    models = read_models(args.runs, args.group)
+    models = read_models(args.runs, args.group, args.where)
     runs = [run for members in models.values() for run in members]
     trained = [run for run in runs if isinstance(run, TrainedRun)]
     check_runs(trained, args.any_training_data)

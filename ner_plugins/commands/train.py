@@ -19,12 +19,11 @@ from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.recovery import accept_other_epochs
 from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError, NerError
-from ner_plugins.files.run_record import RECORD
+from ner_plugins.files.run_record import LEFT_BY_A_FAILED_START
 from ner_plugins.metrics.report import format_table
 from ner_plugins.settings import SETTINGS
 
 BEST = "best_validation_"
-LEFT_BY_A_FAILED_START = {"config.json", "meta.json", "out.log", "err.log", "vocabulary", "ner_assets", RECORD}
 
 
 class TrainCommand(Train):

@@ -106,7 +106,7 @@ def _check_data(run: TrainedRun, other: TrainedRun, part: str) -> None:
     remedy = ", or add --any-training-data" if part == TRAINING else ""
     raise ConfigError(
         f"{run.name} and {other.name} have different {name}: {_described(one)} and {_described(two)}. Compare runs on "
-        f"the same data{remedy}"
+        f"the same data{remedy} (of a sweep over corpora choose one with --where)"
     )
 
 

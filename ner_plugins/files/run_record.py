@@ -15,6 +15,9 @@ VERSION = 1
 
 RUNNING, FINISHED, INTERRUPTED, KILLED = "running", "finished", "interrupted", "killed"
 
+LEFT_BY_A_FAILED_START = {"config.json", "meta.json", "out.log", "err.log", "vocabulary", "ner_assets", RECORD}
+"""What a run's folder has before its first checkpoint: such a run begins anew rather than being recovered."""
+
 
 class RunRecord:
     """

@@ -17,7 +17,7 @@ def test_groups_come_first_and_files_are_models_of_their_own(tmp_path: Path, mon
         write_run(Path(f"crf-{seed}"), config_of(seed))
         write_run(Path(f"old-{seed}"), config_of(seed, width=seed))
     Path("peer.jsonl").touch()
-    given = ["crf-1", "crf-2/model.tar.gz", "peer.jsonl", "old-1", "old-2", "crf-1"]
+    given = ["crf-1", "crf-2/model.tar.gz", "peer.jsonl", "old-1", "old-2", "./crf-1/"]
     assert names(read_models(given, [["before", "old-1", "old-2"]])) == {
         "before": ["old-1", "old-2"], "crf": ["crf-1", "crf-2"], "peer": ["peer.jsonl"],
     }  # fmt: skip
