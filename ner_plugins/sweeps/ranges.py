@@ -6,13 +6,14 @@ from typing import Any, Mapping, Union
 
 from ner_plugins.errors import ConfigError, shown
 
+_BETWEEN = 0.382
 _OPTIONS = ("low", "high", "step", "log")
 
 
 @dataclass(frozen=True)
 class Interval:
     """
-    Numbers from `low` to `high`, both included; whole numbers if both, and `step`, are whole.
+    Numbers from `low` to `high`, both included. They are whole only with a whole `step`: Jsonnet writes 1.0 as 1.
 
     # Parameters
 
@@ -31,7 +32,13 @@ class Interval:
     @property
     def whole(self) -> bool:
         """Whether its values are whole numbers."""
-        return all(isinstance(value, int) for value in (self.low, self.high, self.step or 1))
+        return all(isinstance(value, int) for value in (self.low, self.high, self.step))
+
+    def examples(self) -> list[float]:
+        """The ends, and a number between them that is rarely whole."""
+        if self.whole:
+            return [self.low, self.high]
+        return [float(self.low), self.low + _BETWEEN * (self.high - self.low), float(self.high)]
 
 
 @dataclass(frozen=True)

@@ -76,15 +76,17 @@ def space_of(sweep: Sweep) -> dict[str, Range]:
 
 def first_of(sweep: Sweep) -> Parameters:
     """A point of the space, to check a run before the first trial."""
-    return {key: one.values[0] if isinstance(one, Choices) else one.low for key, one in space_of(sweep).items()}
+    return {
+        key: one.values[0] if isinstance(one, Choices) else one.examples()[0] for key, one in space_of(sweep).items()
+    }
 
 
 def ends_of(sweep: Sweep) -> Iterator[tuple[str, Parameters]]:
-    """For each parameter, points of the space with its least and highest value, or each choice, and their names."""
+    """For each parameter, points of the space with its ends and a value between, or each choice, and their names."""
     assert sweep.search is not None
     first = first_of(sweep)
     for key, one in sweep.search.parameters.items():
-        for value in one.values if isinstance(one, Choices) else (one.low, one.high):
+        for value in one.values if isinstance(one, Choices) else one.examples():
             yield f"{key}={environment_value(value)}", {**first, key: value}
 
 

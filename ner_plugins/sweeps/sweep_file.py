@@ -131,6 +131,8 @@ def parse_sweep(content: Mapping[str, Any]) -> Sweep:
 
     `ConfigError` about an unknown key or a value of the wrong kind, with its place.
     """
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"a sweep is an object with {', '.join(_OPTIONS)}, not {shown(content)}")
     _check_keys("", "a sweep", content, _OPTIONS)
     axes = {name: _axis(f"axes.{name}", points) for name, points in _object("axes", content).items()}
     for key, values in _object("grid", content).items():
@@ -159,7 +161,9 @@ def setting_of(key: str, value: Any) -> Setting:
 
 
 def environment_value(value: Any) -> str:
-    """A value as an environment variable has it: a text as it is, anything else as JSON."""
+    """A value as an environment variable has it: a text as it is, `None` as an empty text, anything else as JSON."""
+    if value is None:
+        return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -20,8 +20,9 @@ def test_ranges(value: Any, expected: Range) -> None:
 
 
 def test_whole_numbers() -> None:
-    assert Interval(1, 9).whole and Interval(1, 9, 2).whole
-    assert not Interval(1, 9.0).whole and not Interval(1, 9, 0.5).whole
+    assert Interval(1, 9, 1).whole and Interval(1, 9, 2).examples() == [1, 9]
+    assert not Interval(1, 9).whole and not Interval(1, 9, 0.5).whole  # Jsonnet writes 1.0 as 1
+    assert Interval(0, 10).examples() == pytest.approx([0.0, 3.82, 10.0])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from ner_plugins.sweeps.search import (
     best_trial,
     check_unchanged,
     each_trial,
+    ends_of,
     facts_of,
     first_of,
     import_optuna,
@@ -163,6 +164,17 @@ def test_a_point_of_the_space() -> None:
     assert setting_from(sweep(), first_of(sweep())) == Setting(
         None, {"model.dropout": 0.1, "model.loss": {"type": "focal"}, "lr": 1e-5}, {"NER_EPOCHS": "1"}
     )
+
+
+def test_examples_of_each_parameter() -> None:
+    names = [name for name, _ in ends_of(sweep()) if ".4" not in name and "0.003" not in name]
+    assert names == [
+        "model.dropout=0.1", "model.dropout=0.9", "NER_EPOCHS=1", "NER_EPOCHS=9",
+        'model.loss={"type": "focal"}', 'model.loss={"type": "dice"}', "lr=1e-05", "lr=0.01",
+    ]  # fmt: skip
+    assert len(list(ends_of(sweep()))) == len(names) + 2
+    changed = dict(ends_of(sweep()))["NER_EPOCHS=9"]
+    assert changed == {**first_of(sweep()), "NER_EPOCHS": 9}
 
 
 def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

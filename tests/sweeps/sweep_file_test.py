@@ -11,7 +11,7 @@ from ner_plugins.sweeps.sweep_file import Search, Setting, Sweep, parse_sweep, r
 WHOLE: dict[str, Any] = {
     "config": "crf.jsonnet",
     "overrides": {"trainer.use_amp": True},
-    "environment": {"NER_EPOCHS": 5, "NER_READER": {"type": "msra", "dev_fraction": 0.1}},
+    "environment": {"NER_EPOCHS": 5, "NER_DEV": None, "NER_READER": {"type": "msra", "dev_fraction": 0.1}},
     "axes": {
         "head": {"crf": {}, "span": {"config": "span.jsonnet", "overrides": {"model.init": "xavier"}}},
         "corpus": {"weibo": {"environment": {"NER_DATA": "data/weibo"}}},
@@ -28,7 +28,7 @@ def test_a_whole_sweep() -> None:
         setting=Setting(
             "crf.jsonnet",
             {"trainer.use_amp": True},
-            {"NER_EPOCHS": "5", "NER_READER": '{"type": "msra", "dev_fraction": 0.1}'},
+            {"NER_EPOCHS": "5", "NER_DEV": "", "NER_READER": '{"type": "msra", "dev_fraction": 0.1}'},
         ),
         axes={
             "head": {"crf": Setting(), "span": Setting("span.jsonnet", {"model.init": "xavier"})},
@@ -58,6 +58,11 @@ def test_a_search() -> None:
 
 def test_a_config_alone_is_a_sweep() -> None:
     assert parse_sweep({"config": "crf.jsonnet"}) == Sweep(Setting("crf.jsonnet"), {}, (), None)
+
+
+def test_a_sweep_is_an_object() -> None:
+    with pytest.raises(ConfigError, match=r"a sweep is an object with config, .*, not \[\]"):
+        parse_sweep([])  # type: ignore[arg-type]
 
 
 SEARCH = {"trials": 3, "parameters": {"model.dropout": [0.1]}}
