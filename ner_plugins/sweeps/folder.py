@@ -138,14 +138,17 @@ def planned_record(run: PlannedRun, config: Mapping[str, Any], include_package: 
         "overrides": dict(run.setting.overrides),
         "environment": dict(run.setting.environment),
         "include_package": list(include_package),
+        "predict": list(run.setting.predict),
         "config": dict(config),
         "seconds": 0.0,
         "starts": 0,
     }
 
 
-def started(record: Record, process: int) -> Record:
-    """The record of a run that has been started again or for the first time."""
+def started(record: Record, process: int, goes_on: bool = False) -> Record:
+    """The record of a run whose first process has been started; with `goes_on` a later one."""
+    if goes_on:
+        return {**record, "process": process}
     facts = {"status": RUNNING, "started": _now(), "ended": None, "process": process, "starts": record["starts"] + 1}
     return {**{key: value for key, value in record.items() if key not in ("message", "exit", "changed")}, **facts}
 

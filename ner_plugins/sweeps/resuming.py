@@ -20,6 +20,7 @@ from ner_plugins.sweeps.sweep_file import Setting
 
 SEEDS = ("random_seed", "numpy_seed", "pytorch_seed")
 _MOST_DIFFERENCES = 10
+_SETTINGS = ("config_file", "overrides", "environment", "include_package", "predict", "labels")
 
 Resolve = Callable[[PlannedRun], Mapping[str, Any]]
 """From a run to its config, with everything applied."""
@@ -103,7 +104,7 @@ def _continued(
     before: Record, now: Record, changes: Sequence[tuple[str, str, str]], folder: SweepFolder
 ) -> Record:
     """The record of a run that was planned before, with the present settings."""
-    settings = {key: now[key] for key in ("config_file", "overrides", "environment", "include_package", "labels")}
+    settings = {key: now[key] for key in _SETTINGS}
     if not changes:
         return {**before, **settings, "model": now["model"]}
     if before["status"] in (FAILED, WAITING):

@@ -10,7 +10,7 @@ from ner_plugins.files.run_record import RECORD
 from ner_plugins.progress import is_redrawn, progress
 from ner_plugins.sweeps.folder import FAILED, FINISHED, Record, SweepFolder, ended, started
 from ner_plugins.sweeps.sources import Source
-from ner_plugins.sweeps.training import Training, adopt, remove_weights
+from ner_plugins.sweeps.training import Process, commands, remove_weights
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Runner:
     ) -> None:
         self._folder, self._source, self._keep, self._lock = folder, source, keep, lock
         self._free = list(gpus)
-        self._running: dict[str, tuple[Training, Record]] = {}
+        self._running: dict[str, tuple[Process, Record, list[list[str]]]] = {}
         self._redrawn = 0.0
         self.ended: Counter[str] = Counter()
 
@@ -75,22 +75,32 @@ class Runner:
             if record is None:
                 break
             any_started = True
-            if adopt(record, self._folder):
+            words = commands(record, self._folder)
+            if words:
+                self._start(words, record, self._free.pop(0))
+            else:
                 self._finish(ended(record, 0, 0.0, self._folder), bar)
-                continue
-            training = Training(record, self._folder, self._free.pop(0), self._lock)
-            record = started(record, training.process)
-            self._running[training.name] = training, record
-            self._folder.write_record(record)
         return any_started
 
+    def _start(self, words: list[list[str]], record: Record, gpu: Optional[int], goes_on: bool = False) -> None:
+        """Start the next of a run's commands."""
+        process = Process(words[0], record, self._folder, gpu, self._lock)
+        record = started(record, process.process, goes_on)
+        self._running[process.name] = process, record, words[1:]
+        self._folder.write_record(record)
+
     def _end_all(self, bar: Any) -> None:
-        for name, (training, record) in list(self._running.items()):
-            status = training.exit()
-            if status is not None:
-                del self._running[name]
-                self._free.append(training.gpu)
-                self._finish(ended(record, status, training.seconds, self._folder), bar)
+        for name, (process, record, others) in list(self._running.items()):
+            status = process.exit()
+            if status is None:
+                continue
+            del self._running[name]
+            record["seconds"] = round(record["seconds"] + process.seconds, 3)
+            if status == 0 and others:
+                self._start(others, record, process.gpu, goes_on=True)
+            else:
+                self._free.append(process.gpu)
+                self._finish(ended(record, status, 0.0, self._folder), bar)
 
     def _finish(self, record: Record, bar: Any) -> None:
         self._folder.write_record(record)
@@ -105,18 +115,18 @@ class Runner:
 
     def _stop(self) -> None:
         """End all trainings; a second Ctrl-C kills them."""
-        trainings = list(self._running.values())
+        running = list(self._running.values())
         try:
-            for training, _ in trainings:
-                training.ask_to_stop()
-            for training, _ in trainings:
-                training.wait()
+            for process, *_ in running:
+                process.ask_to_stop()
+            for process, *_ in running:
+                process.wait()
         finally:
-            for training, record in trainings:
-                if training.exit() is None:
-                    training.kill()
-                status = training.wait()
-                self._folder.write_record(ended(record, status, training.seconds, self._folder, interrupted=True))
+            for process, record, _ in running:
+                if process.exit() is None:
+                    process.kill()
+                status = process.wait()
+                self._folder.write_record(ended(record, status, process.seconds, self._folder, interrupted=True))
 
     def _show(self, bar: Any) -> None:
         """What runs at present, and how many have failed."""

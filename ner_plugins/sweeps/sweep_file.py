@@ -15,7 +15,7 @@ KEEP = ("all", "archive", "figures")
 """What stays of a finished run: everything, all but checkpoints, or no weights at all."""
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
-_SETTING = ("config", "overrides", "environment")
+_SETTING = ("config", "overrides", "environment", "predict")
 _OPTIONS = (*_SETTING, "axes", "grid", "seeds", "optuna", "include_package", "keep")
 _SEARCH = ("trials", "metric", "direction", "parameters", "choose", "seed")
 
@@ -33,11 +33,14 @@ class Setting:
         Changes of the config, by key.
     environment : `Mapping[str, str]`
         Environment variables.
+    predict : `tuple[str, ...]`
+        Labelled data that each run predicts when it has been trained.
     """
 
     config: Optional[str] = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    predict: tuple[str, ...] = ()
 
     def changed_by(self, other: "Setting") -> "Setting":
         """Both; where both have a value, that of `other`."""
@@ -45,6 +48,7 @@ class Setting:
             other.config or self.config,
             {**self.overrides, **other.overrides},
             {**self.environment, **other.environment},
+            other.predict or self.predict,
         )
 
 
@@ -205,7 +209,8 @@ def _setting(place: str, value: Any) -> Setting:
         if name == "NER_SEED":
             raise ConfigError(f"{start}environment.NER_SEED: write seeds: [1, 2, 3], which compare runs as one model")
         environment[name] = environment_value(given)
-    return Setting(config, _object("overrides", value, start), environment)
+    predict = tuple(_list_of(f"{start}predict", value.get("predict", []), str))
+    return Setting(config, _object("overrides", value, start), environment, predict)
 
 
 def _search(value: Any, axes: Mapping[str, Any]) -> Search:

@@ -1,4 +1,4 @@
-"""A run of a sweep as a process of its own: `allennlp train`."""
+"""The processes of a sweep's run: `allennlp train`, and then predictions, by `allennlp ner-compare`."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 from ner_plugins.files.run_record import LEFT_BY_A_FAILED_START
 from ner_plugins.sweeps.folder import Record, SweepFolder, was_finished
@@ -19,12 +19,14 @@ GRACE = 60.0
 """Seconds in which a training may end by itself after SIGTERM."""
 
 
-class Training:
+class Process:
     """
-    The process of a run, in a session of its own: Ctrl-C reaches it through `stop` alone.
+    A process of a run, in a session of its own: Ctrl-C reaches it through `ask_to_stop` alone.
 
     # Parameters
 
+    words : `Sequence[str]`
+        The command.
     record : `Record`
         Of the run.
     folder : `SweepFolder`
@@ -36,7 +38,12 @@ class Training:
     """
 
     def __init__(
-        self, record: Record, folder: SweepFolder, gpu: Optional[int] = None, lock: Optional[int] = None
+        self,
+        words: Sequence[str],
+        record: Record,
+        folder: SweepFolder,
+        gpu: Optional[int] = None,
+        lock: Optional[int] = None,
     ) -> None:
         self.name: str = record["name"]
         self.gpu = gpu
@@ -46,7 +53,7 @@ class Training:
         self._began = time.monotonic()
         with open(folder.output_file(self.name), "ab") as output:
             self._process = subprocess.Popen(
-                command(record, folder.run_folder(self.name)),
+                words,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -88,23 +95,28 @@ class Training:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def command(record: Record, run: Path) -> list[str]:
+def commands(record: Record, folder: SweepFolder) -> list[list[str]]:
+    """
+    The commands of a run, one after the other: training, unless it has finished although the record does not say so,
+    as after a power failure; then predictions.
+    """
+    run = folder.run_folder(record["name"])
+    packages = [word for package in record["include_package"] for word in ("--include-package", package)]
+    finished = not record.get("changed") and was_finished(run)
+    found = [] if finished else [[*_train(record, run), *packages]]
+    return found + [[*PROGRAM, "ner-compare", str(run), "--data", data, *packages] for data in record["predict"]]
+
+
+def _train(record: Record, run: Path) -> list[str]:
     """The command that trains a run, or continues it if it has a checkpoint."""
     words = [*PROGRAM, "train", record["config_file"], "-s", str(run)]
     if record["overrides"]:
         words += ["-o", json.dumps(record["overrides"])]
-    for package in record["include_package"]:
-        words += ["--include-package", package]
     left = {path.name for path in run.iterdir()} if run.is_dir() else set()
     if left - LEFT_BY_A_FAILED_START:
         # A run that failed may be started again with another config.
         words.append("--force" if record.get("changed") else "--recover")
     return words
-
-
-def adopt(record: Record, folder: SweepFolder) -> bool:
-    """Whether the run's training has finished although its record does not say so, as after a power failure."""
-    return not record.get("changed") and was_finished(folder.run_folder(record["name"]))
 
 
 def remove_weights(run: Path, keep: str) -> None:

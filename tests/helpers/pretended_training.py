@@ -2,8 +2,8 @@
 A program that behaves as `allennlp train` in what a sweep sees of it, within milliseconds. `program` is its command.
 
 The environment variable PRETENDED says what happens: nothing (it finishes), `fail`, `wait` (until it is stopped, after
-a checkpoint) or `ignore` (SIGTERM too). F1 is 0.9, less the square of the distance of `model.dropout` from 0.3, plus a
-thousandth of the seed.
+a checkpoint), `ignore` (SIGTERM too), or `unreadable` (the data for `ner-compare`, which it pretends to be as well).
+F1 is 0.9, less the square of the distance of `model.dropout` from 0.3, plus a thousandth of the seed.
 """
 
 import json
@@ -28,11 +28,15 @@ def calls(sweep: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     words = sys.argv[1:]
-    folder = Path(words[words.index("-s") + 1])
+    folder = Path(words[words.index("-s") + 1] if "-s" in words else words[1])
     overrides = json.loads(words[words.index("-o") + 1]) if "-o" in words else {}
     named = {name: value for name, value in os.environ.items() if name.startswith(("NER_", "CUDA_", "PRETENDED"))}
     with open(folder.parent.parent / "calls.jsonl", "a") as file:
         file.write(f"{json.dumps({'words': words, 'environment': named, 'began': time.time()})}\n")
+    if words[0] == "ner-compare":
+        assert (folder / "model.tar.gz").exists()
+        (folder / "predictions").mkdir(exist_ok=True)
+        sys.exit(os.environ.get("PRETENDED") == "unreadable")
     folder.mkdir(parents=True, exist_ok=True)
     seed = int(os.environ.get("NER_SEED", "0"))
     config = {"random_seed": seed, "train_data_path": os.environ.get("NER_DATA"), "trainer": {}, "model": overrides}

@@ -97,13 +97,13 @@ def test_an_interruption_ends_the_training_and_is_recovered(
     found = folder.record("a") or {}
     assert found["status"] == "finished" and found["starts"] == 2
     words = [call["words"] for call in pretended_training.calls(folder.path)]
-    assert words[1] == [*words[0], "--recover"]
+    assert words[1] == [*words[0][:4], "--recover", *words[0][4:]]
 
 
 def test_a_training_that_does_not_end_is_killed(folder: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     from allennlp.common.util import SigTermReceived
 
-    monkeypatch.setattr(training.Training.wait, "__defaults__", (0.2,))
+    monkeypatch.setattr(training.Process.wait, "__defaults__", (0.2,))
     record(folder, "a", "ignore")
     began = time.monotonic()
     interrupted(folder, monkeypatch, "a", SigTermReceived())
@@ -137,6 +137,28 @@ def test_a_run_on_each_gpu(folder: SweepFolder) -> None:
 
 def _calls(folder: SweepFolder) -> list[dict[str, Any]]:
     return pretended_training.calls(folder.path)
+
+
+def test_predictions_are_made_before_weights_are_deleted(folder: SweepFolder) -> None:
+    found = {**record(folder, "a"), "predict": ["dev.json", "test.json"]}
+    do(folder, found, keep="figures")
+    words = [call["words"] for call in _calls(folder)]
+    run = str(folder.run_folder("a"))
+    packages = ["--include-package", "ner_plugins", "--include-package", "mine"]
+    assert [call[0] for call in words] == ["train", "ner-compare", "ner-compare"]
+    assert words[1] == ["ner-compare", run, "--data", "dev.json", *packages] and words[2][3] == "test.json"
+    assert status(folder) == {"a": "finished"} and (folder.record("a") or {})["seconds"] > 0
+    left = {path.name for path in folder.run_folder("a").iterdir()}
+    assert left == {"config.json", "metrics.json", "run.json", "predictions"}
+
+
+def test_a_run_whose_predictions_fail_is_not_trained_again(folder: SweepFolder) -> None:
+    found = {**record(folder, "a", "unreadable"), "predict": ["dev.json"]}
+    do(folder, found, keep="figures")
+    assert status(folder) == {"a": "failed"} and (folder.run_folder("a") / "model.tar.gz").exists()
+    do(folder, {**(folder.record("a") or {}), "environment": {}}, keep="figures")
+    assert [call["words"][0] for call in _calls(folder)] == ["train", "ner-compare", "ner-compare"]
+    assert status(folder) == {"a": "finished"} and (folder.record("a") or {})["starts"] == 2
 
 
 @pytest.mark.parametrize(

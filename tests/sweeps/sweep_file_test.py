@@ -14,7 +14,7 @@ WHOLE: dict[str, Any] = {
     "environment": {"NER_EPOCHS": 5, "NER_DEV": None, "NER_READER": {"type": "msra", "dev_fraction": 0.1}},
     "axes": {
         "head": {"crf": {}, "span": {"config": "span.jsonnet", "overrides": {"model.init": "xavier"}}},
-        "corpus": {"weibo": {"environment": {"NER_DATA": "data/weibo"}}},
+        "corpus": {"weibo": {"environment": {"NER_DATA": "data/weibo"}, "predict": ["data/weibo#test"]}},
     },
     "grid": {"model.dropout": [0.1, 0.3], "NER_BATCH": [16]},
     "seeds": [1, 2],
@@ -32,7 +32,7 @@ def test_a_whole_sweep() -> None:
         ),
         axes={
             "head": {"crf": Setting(), "span": Setting("span.jsonnet", {"model.init": "xavier"})},
-            "corpus": {"weibo": Setting(environment={"NER_DATA": "data/weibo"})},
+            "corpus": {"weibo": Setting(environment={"NER_DATA": "data/weibo"}, predict=("data/weibo#test",))},
             "dropout": {
                 "dropout=0.1": Setting(overrides={"model.dropout": 0.1}),
                 "dropout=0.3": Setting(overrides={"model.dropout": 0.3}),
@@ -87,6 +87,7 @@ SEARCH = {"trials": 3, "parameters": {"model.dropout": [0.1]}}
         ({"grid": {"model.dropout": 0.1}}, r"grid\.model\.dropout is 0\.1, but has to be a list"),
         ({"grid": {"model.dropout": []}}, r"grid\.model\.dropout is \[\], but has to be a list of different values"),
         ({"grid": {"model.dropout": [1, 1]}}, r"a list of different values"),
+        ({"predict": "dev.json"}, r"predict is 'dev\.json', but has to be a list of texts"),
         ({"keep": "none"}, r"keep is 'none', but has to be one of all, archive, figures"),
         ({"include_package": "mine"}, r"include_package is 'mine', but has to be a list of texts"),
         ({"optuna": 3}, r"optuna is 3, but has to be an object"),
