@@ -49,7 +49,7 @@ class Process:
         self.gpu = gpu
         environment = {**os.environ, **record["environment"]}
         if gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
+            environment["CUDA_VISIBLE_DEVICES"] = visible_name(gpu)
         self._began = time.monotonic()
         with open(folder.output_file(self.name), "ab") as output:
             self._process = subprocess.Popen(
@@ -93,6 +93,12 @@ class Process:
         """Kill it, with all processes that it has started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def visible_name(gpu: int) -> str:
+    """The name of a GPU for `CUDA_VISIBLE_DEVICES`, which may hide others already."""
+    names = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return names[gpu] if gpu < len(names) else str(gpu)
 
 
 def commands(record: Record, folder: SweepFolder) -> list[list[str]]:

@@ -135,6 +135,13 @@ def test_a_run_on_each_gpu(folder: SweepFolder) -> None:
     assert set(status(folder).values()) == {"finished"}
 
 
+def test_gpus_are_counted_among_those_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-7")
+    assert [training.visible_name(gpu) for gpu in (0, 1)] == ["3", "GPU-7"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert training.visible_name(1) == "1"
+
+
 def _calls(folder: SweepFolder) -> list[dict[str, Any]]:
     return pretended_training.calls(folder.path)
 
