@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 import torch
+from allennlp.common import Lazy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from literal_global_pointer import INFINITE, gold_square, masked, published_loss, rotation, square_scores
+from literal_global_pointer import INFINITE, gold_square, masked, published_loss, square_scores
 from tensor_sizes import SizesMade
 from torch.nn import functional as F
 
@@ -14,8 +15,7 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import span_mask
 from ner_plugins.heads.global_pointer import EfficientGlobalPointerHead, GlobalPointerHead
-from ner_plugins.heads.rotary import rotate
-from ner_plugins.modules.losses import BoundarySmoothingLoss, CrossEntropyLoss
+from ner_plugins.modules.losses import BoundarySmoothingLoss, CrossEntropyLoss, MultiLabelLoss
 
 HEADS = [GlobalPointerHead, EfficientGlobalPointerHead]
 SIZES = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3))
@@ -39,19 +39,6 @@ def band_of(square, width):
     last = torch.arange(length).unsqueeze(1) + torch.arange(width)
     cells = F.pad(square, (0, width))[..., torch.arange(length).unsqueeze(1), last]
     return cells.permute(0, 2, 3, 1)  # Shape: (batch, length, width, types)
-
-
-@pytest.mark.parametrize("dim", [2, 8])
-def test_rotation_is_that_of_the_matrices_and_knows_distances_alone(dim):
-    torch.manual_seed(0)
-    query, key = torch.randn(2, dim, dtype=torch.float64)
-    queries, keys = (rotate(one.expand(9, dim)) for one in (query, key))
-    for i in range(9):
-        torch.testing.assert_close(queries[i], rotation(i, dim) @ query)
-        torch.testing.assert_close(queries[i] @ keys[8], queries[0] @ keys[8 - i])
-    far = rotate(query.float().expand(2000, dim))
-    torch.testing.assert_close(far[1999].double(), rotation(1999, dim) @ query, atol=1e-3, rtol=1e-3)
-    assert rotate(query.half().expand(3, dim)).dtype == torch.float16
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -216,10 +203,6 @@ def test_reachable():
 
 
 def test_boundary_smoothing_of_the_default_loss_keeps_its_probabilities():
-    from allennlp.common import Lazy
-
-    from ner_plugins.modules.losses import MultiLabelLoss
-
     head = EfficientGlobalPointerHead(4, ["a"], loss=BoundarySmoothingLoss(loss=Lazy(MultiLabelLoss)))
     assert head.span_loss.independent_types
     assert not GlobalPointerHead(4, ["a"], loss=BoundarySmoothingLoss()).span_loss.independent_types
