@@ -50,8 +50,8 @@ def differences_csv(comparison: Comparison) -> bytes:
 def _heading(comparison: Comparison) -> str:
     gold, runs = sum(comparison.support.values()), sum(len(model.runs) for model in comparison.models)
     level = f"{comparison.level:.0%}"
-    text = f"`{comparison.metric}` on {comparison.data}: {gold:,} gold entities, {runs} runs. In percent; ± is the "
-    text += "standard deviation over the runs of a model (n - 1). "
+    text = f"`{comparison.metric}` on {comparison.data}: {gold:,} gold entities, {runs} run{'s' * (runs != 1)}. "
+    text += "In percent; ± is the standard deviation over the runs of a model (n - 1). "
     if comparison.significance is None:
         return text + f"The interval ({level}) is Student's for the mean over runs."
     return text + (

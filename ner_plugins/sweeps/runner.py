@@ -150,7 +150,8 @@ def summary(folder: SweepFolder, names: Sequence[str]) -> str:
     """How many runs there are in each state, and the last line of each that failed."""
     records = [record for name in names if (record := folder.record(name)) is not None]
     counts = Counter(record["status"] for record in records)
-    lines = [f"{len(records)} runs: {', '.join(f'{number} {status}' for status, number in counts.items())}"]
+    states = ", ".join(f"{number} {status}" for status, number in counts.items())
+    lines = [f"{len(records)} run{'s' * (len(records) != 1)}: {states}"]
     for record in records:
         if record["status"] == FAILED:
             last = (record.get("message", "").splitlines() or [""])[-1]
