@@ -5,8 +5,8 @@ from allennlp.nn.util import dist_reduce_sum
 
 class GoldCount:
     """
-    Counts raw gold entities, and those that the model cannot represent: too wide, cut by a token, nested under a flat
-    head, or of a type not seen in training. They are misses in every metric.
+    Counts raw gold entities, and those that the model cannot represent: too wide, cut by a token, with white space at
+    an edge, nested under a flat head, or of a type not seen in training. They are misses in every metric.
     """
 
     def __init__(self) -> None:

@@ -368,8 +368,8 @@ class NerModel(Model):
             self._warned_of_unreachable = True
             logger.warning(
                 "%d of %d gold entities are out of this model's reach, whatever it learns: they are wider than "
-                "max_span_width, overlap where decoding is flat, end inside a token, or have a type that the training "
-                "data lack",
+                "max_span_width, overlap where decoding is flat, end inside a token, begin or end with white space, or "
+                "have a type that the training data lack",
                 counts["unreachable_gold"], counts["gold"],
             )  # fmt: skip
         return counts
@@ -383,7 +383,8 @@ class NerModel(Model):
             metric(predicted, gold, [sentence["text"] for sentence in metadata])
         for sentence, entities in zip(metadata, gold, strict=True):
             known = [entity for entity in set(entities or ()) if entity.type in self.types]
-            self.gold_count(len(set(entities or ())), len(self.head.reachable(to_tokens(known, sentence["offsets"]))))
+            in_tokens = to_tokens(known, sentence["offsets"], sentence["text"])
+            self.gold_count(len(set(entities or ())), len(self.head.reachable(in_tokens)))
 
 
 def _prepare_assets(assets: Assets) -> None:

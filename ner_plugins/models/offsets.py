@@ -4,20 +4,22 @@ from typing import Any, Mapping, Sequence
 
 from ner_plugins.entities import Entity
 from ner_plugins.heads.decoding import DecodedSpans
+from ner_plugins.segmentation.blanks import has_blank_edge, trimmed, without_blank_edges
 
 
 def to_characters(
     spans: DecodedSpans, metadata: Sequence[Mapping[str, Any]], types: Sequence[str]
 ) -> list[list[Entity]]:
     """
-    The predicted entities of each sentence, in characters of its text, in order of position.
+    The predicted entities of each sentence, in characters of its text, without blanks at their edges (see
+    `without_blank_edges`), in order of position.
 
     # Parameters
 
     spans : `DecodedSpans`
         The spans of a batch, copied to the host once.
     metadata : `Sequence[Mapping[str, Any]]`
-        The sentences' metadata, whose `offsets` are the (start, end) of each token in characters.
+        The sentences' metadata: `text`, and the `offsets`, the (start, end) of each token in characters.
     types : `Sequence[str]`
         The name of each type id.
     """
@@ -29,14 +31,22 @@ def to_characters(
             for first, end, type_id, probability in rows
         ]
         # An empty text has one token, which has no characters.
-        entities.append([entity for entity in found if entity.width > 0])
+        found = [entity for entity in found if entity.width > 0]
+        entities.append(without_blank_edges(found, sentence["text"]))
     return entities
 
 
-def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]]) -> list[Entity]:
-    """The entities that begin and end with a token, in tokens instead of characters."""
-    first = {start: token for token, (start, _) in enumerate(offsets)}
-    end = {end: token + 1 for token, (_, end) in enumerate(offsets)}
+def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]], text: str) -> list[Entity]:
+    """
+    The entities that begin and end with a token, in tokens instead of characters. Blanks at the edges of a token do not
+    count, since `to_characters` leaves them out: an entity that has them is not among the result.
+    """
+    first, end = {}, {}
+    for token, (start, stop) in enumerate(offsets):
+        if has_blank_edge(start, stop, text):
+            start, stop = trimmed(text, start, stop)
+        if start < stop:
+            first[start], end[stop] = token, token + 1
     return [
         Entity(first[entity.start], end[entity.end], entity.type)
         for entity in entities

@@ -14,7 +14,7 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.lengths import padded_length
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.tagger.backend import Alternative, Backend, EncodedText
+from ner_plugins.tagger.backend import Alternative, Backend, EncodedText, shown_alternatives
 
 CPU_BUDGET, GPU_BUDGET = 1_024, 32_768
 """Tokens of a batch. More make a CPU slower, since what a layer computes no longer fits its caches."""
@@ -126,7 +126,7 @@ class ArchiveBackend(Backend):
         for spans, share in self.model.head.n_best(scores, mask, number):
             entities = [Entity(offsets[start][0], offsets[end - 1][1], self.types[kind]) for start, end, kind in spans]
             found.append(Alternative(entities, share))
-        return found
+        return shown_alternatives(found, encoded.text)
 
     def _tensors(self, batch: Sequence[EncodedText]) -> dict[str, Any]:
         """The arguments of the model's `forward`."""

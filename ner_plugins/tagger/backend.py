@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Optional, Sequence
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
+from ner_plugins.segmentation.blanks import without_blank_edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,21 @@ class Alternative(NamedTuple):
 
     entities: list[Entity]
     probability: float
+
+
+def shown_alternatives(alternatives: Sequence[Alternative], text: str) -> list[Alternative]:
+    """
+    Alternatives without blanks at the edges of their entities (`without_blank_edges`). Those that differ in blanks
+    alone are one, with the sum of their probabilities.
+    """
+    shares: dict[tuple[Entity, ...], float] = {}
+    trimmed = [tuple(without_blank_edges(entities, text)) for entities, _ in alternatives]
+    if all(list(shown) == entities for shown, (entities, _) in zip(trimmed, alternatives, strict=True)):
+        return list(alternatives)
+    for shown, (_, share) in zip(trimmed, alternatives, strict=True):
+        shares[shown] = shares.get(shown, 0.0) + share
+    found = [Alternative(list(shown), share) for shown, share in shares.items()]
+    return sorted(found, key=lambda alternative: -alternative.probability)
 
 
 class Backend(ABC):
@@ -87,7 +103,7 @@ class Backend(ABC):
         # Returns
 
         `list[list[Entity]]`
-            For each text in order of position, with scores rounded to six digits.
+            For each text in order of position, without blanks at their edges, with scores rounded to six digits.
 
         # Raises
 

@@ -97,7 +97,7 @@ def test_much_unreachable_gold_is_told_once(caplog: pytest.LogCaptureFixture) ->
 
 def test_gold_cut_by_a_token_is_unreachable() -> None:
     offsets = [(0, 2), (2, 5)]
-    assert to_tokens([Entity(0, 2, "a"), Entity(1, 5, "b"), Entity(0, 5, "c")], offsets) == [
+    assert to_tokens([Entity(0, 2, "a"), Entity(1, 5, "b"), Entity(0, 5, "c")], offsets, "张三在北京") == [
         Entity(0, 1, "a"),
         Entity(0, 2, "c"),
     ]

@@ -5,6 +5,7 @@ from typing import Any, Iterator, Sequence
 
 from ner_plugins.data_tools.statistics.overlaps import overlapping_pairs
 from ner_plugins.entities import Entity, Sentence
+from ner_plugins.segmentation.blanks import is_blank
 
 # Most encoders read 512 pieces, two of them special tokens.
 LONG_TEXT = 510
@@ -34,7 +35,7 @@ def check_sentence(sentence: Sentence, long_text: int = LONG_TEXT) -> Iterator[F
         if not 0 <= entity.start <= entity.end <= len(text):
             place = f"{entity.type} at {entity.start}-{entity.end}"
             yield "misaligned", f"{place} lies outside the text of {len(text)} characters, or ends before it begins"
-        elif not text[entity.start : entity.end].strip():
+        elif entity.start == entity.end or all(map(is_blank, text[entity.start : entity.end])):
             yield "empty-entity", f"{entity.type} at {entity.start}-{entity.end} is empty or white space only"
         else:
             sound.append(entity)
@@ -56,9 +57,9 @@ def _named(text: str, entity: Entity) -> str:
 
 def _surface_problems(text: str, entity: Entity) -> Iterator[Finding]:
     surface = text[entity.start : entity.end]
-    if surface[0].isspace() or surface[-1].isspace():
-        where = "begins" if surface[0].isspace() else "ends"
-        yield "edge-space", f"{_named(text, entity)} {where} with white space"
+    if is_blank(surface[0]) or is_blank(surface[-1]):
+        where = "begins" if is_blank(surface[0]) else "ends"
+        yield "edge-space", f"{_named(text, entity)} {where} with white space, which models never predict"
     for where, at in (("begins", entity.start), ("ends", entity.end)):
         if not 0 < at < len(text):
             continue

@@ -9,6 +9,7 @@ from ner_plugins.data_tools.statistics.digests import SharedTexts, TextDigests
 from ner_plugins.data_tools.statistics.histogram import Histogram
 from ner_plugins.data_tools.statistics.overlaps import PairCounts, count_pairs
 from ner_plugins.entities import Sentence
+from ner_plugins.segmentation.blanks import has_blank_edge
 
 
 class CorpusStatistics:
@@ -32,6 +33,8 @@ class CorpusStatistics:
         Entities by type.
     text_lengths, widths, token_lengths : `Histogram`
         Characters per text, characters per entity, and tokens per text if the format has tokens.
+    blank_edges : `int`
+        Entities that begin or end with a blank, which models never predict (`ner_plugins.segmentation.blanks`).
     nested, crossing, same_span, adjacent : `int`
         Pairs of entities: see `PairCounts`.
     texts : `TextDigests`
@@ -43,6 +46,7 @@ class CorpusStatistics:
         self.tokens: Optional[int] = None
         self.types: Counter[str] = Counter()
         self.text_lengths, self.widths, self.token_lengths = Histogram(), Histogram(), Histogram()
+        self.blank_edges = 0
         self.nested = self.crossing = self.same_span = self.adjacent = 0
         self.texts = TextDigests()
 
@@ -68,6 +72,7 @@ class CorpusStatistics:
         for entity in sentence.entities:
             self.types[entity.type] += 1
             self.widths.add(entity.width)
+            self.blank_edges += has_blank_edge(entity.start, entity.end, sentence.text)
         pairs = count_pairs(sentence.entities)
         for key in PairCounts._fields:
             setattr(self, key, getattr(self, key) + getattr(pairs, key))
@@ -90,6 +95,7 @@ class CorpusStatistics:
             "text_length": self.text_lengths.summary(),
             "text_tokens": self.token_lengths.summary(),
             "entity_width": self.widths.summary(),
+            "blank_edges": self.blank_edges,
             "nested_pairs": self.nested,
             "crossing_pairs": self.crossing,
             "same_span_pairs": self.same_span,

@@ -43,6 +43,8 @@ def _dataset_table(corpora: Sequence[CorpusStatistics]) -> list[str]:
     ]
     for type_ in sorted(set().union(*(corpus.types for corpus in corpora))):
         rows.append([f"  {type_name(type_)}", *(_type_cell(corpus, type_) for corpus in corpora)])
+    if any(corpus.blank_edges for corpus in corpora):
+        rows.append(["blanks at an edge", *(_of_gold(corpus, corpus.blank_edges) for corpus in corpora)])
     for key in ("nested", "crossing", "same_span", "adjacent"):
         rows.append([f"{key.replace('_', '-')} pairs", *(_of_gold(corpus, getattr(corpus, key)) for corpus in corpora)])
     for title, key in (

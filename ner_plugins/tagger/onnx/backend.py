@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ner_plugins.decoding.not_numbers import not_numbers
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ArchiveError
-from ner_plugins.tagger.backend import Alternative, Backend, EncodedText
+from ner_plugins.segmentation.blanks import without_blank_edges
+from ner_plugins.tagger.backend import Alternative, Backend, EncodedText, shown_alternatives
 from ner_plugins.tagger.onnx.features import PieceIndexer, Segmentation, VocabularyIndexer
 from ner_plugins.tagger.onnx.graphs import Graphs, PieceEncoder, threads_of
 from ner_plugins.tagger.onnx.heads import exported_head, read_arrays
@@ -105,13 +106,14 @@ class OnnxBackend(Backend):
         if len(spans.invalid) > 0:
             raise not_numbers(spans.invalid, [text.name for text in texts])
         entities = []
-        for text, rows in zip(texts, spans.rows(len(texts)), strict=True):
+        for encoded, text, rows in zip(batch, texts, spans.rows(len(texts)), strict=True):
             found = [
                 Entity(text.offsets[first][0], text.offsets[end - 1][1], self.types[type_id], round(probability, 6))
                 for first, end, type_id, probability in rows
             ]
             # An empty text has one token, which has no characters.
-            entities.append([entity for entity in found if entity.width > 0])
+            found = [entity for entity in found if entity.width > 0]
+            entities.append(without_blank_edges(found, encoded.text))
         return entities
 
     def tokens(self, text: str) -> list[tuple[int, int]]:
@@ -129,7 +131,7 @@ class OnnxBackend(Backend):
                 Entity(text.offsets[start][0], text.offsets[end - 1][1], self.types[kind]) for start, end, kind in spans
             ]
             found.append(Alternative(entities, share))
-        return found
+        return shown_alternatives(found, encoded.text)
 
     def _results(self, texts: Sequence[ReadText], lengths: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         """What the graph of tokens returns for a batch."""

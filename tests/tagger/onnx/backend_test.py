@@ -31,7 +31,7 @@ CASES = [
     ("pointer", "bilstm"), ("pointer-published", "embedding"),
 ]  # fmt: skip
 TEXTS = st.lists(
-    st.text("张三在北京大学读书我上海abcXY1, \t\ud800👍", max_size=12)
+    st.text("张三在北京大学读书我上海abcXY1, \t\u3000\u200b\ud800👍", max_size=12)
     | st.sampled_from(["张三在北京大学读书" * 3, "我在上海，张三在北京。" * 2]),
     min_size=1,
     max_size=6,
@@ -84,6 +84,7 @@ def test_entities_and_scores_are_those_of_torch(head: str, encoder: str, pairs: 
         nonlocal found
         expected = in_torch(texts)
         found += sum(len(one.entities) for one in expected)
+        assert all(e.text.strip(" \t\u3000\u200b") == e.text for one in expected for e in one.entities)
         check_equal(tagger(texts), expected)
         check_equal(tagger.with_options(budget=budget)(texts), expected)
         check_equal(
