@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import warnings
 from typing import Any, Mapping, Sequence
 
@@ -16,6 +17,8 @@ NAMES: Mapping[str, str] = {
     "missed": "(missed)",
     "spurious": "(spurious)",
 }
+# What makes spreadsheets compute a cell, also in the width of East Asian characters.
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 _EXTRA = 3  # rows and columns that are not types
 _WIDEST_NAME = 40  # columns of a terminal
 _MOST_WITH_NUMBERS = 35  # with more rows, numbers in the cells would not be legible
@@ -36,18 +39,27 @@ def shares_of(cells: Sequence[Sequence[int]]) -> list[list[float]]:
     ]
 
 
+def csv_text(value: str) -> str:
+    """
+    A text as a cell of a CSV file that spreadsheets show as it is: `visible`, and with an apostrophe before what they
+    would take for a formula, which could start programs or send data away.
+    """
+    return ("'" if _FORMULA.match(value) else "") + visible(value)
+
+
 def confusion_csv(confusion: Mapping[str, Any]) -> bytes:
     """
     `ConfusionMatrix.cells` as CSV in UTF-8, with gold types as rows and predicted types as columns. The column `(gold)`
-    has the numbers of gold entities, and the row `(predicted)` those of predictions.
+    has the numbers of gold entities, and the row `(predicted)` those of predictions. Names of types are text to a
+    spreadsheet: see `csv_text`.
     """
     cells: list[list[int]] = confusion["cells"]
     types = len(cells) - _EXTRA
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["gold \\ predicted", *axis_names(confusion["columns"]), "(gold)"])
+    writer.writerow(["gold \\ predicted", *map(csv_text, axis_names(confusion["columns"])), "(gold)"])
     for place, (name, row) in enumerate(zip(axis_names(confusion["rows"]), cells, strict=True)):
-        writer.writerow([name, *row, sum(row) if place < types else ""])
+        writer.writerow([csv_text(name), *row, sum(row) if place < types else ""])
     totals = [sum(column) if place < types else "" for place, column in enumerate(zip(*cells, strict=True))]
     writer.writerow(["(predicted)", *totals, ""])
     return stream.getvalue().encode("utf-8", "backslashreplace")

@@ -8,7 +8,8 @@ from sentence_results import HOSTILE, result
 
 from ner_plugins.entities import Entity
 from ner_plugins.metrics.confusion import ConfusionMatrix
-from ner_plugins.reports.confusion_files import confusion_csv, confusion_png, confusion_svg, shares_of
+from ner_plugins.reports.confusion_files import confusion_csv, confusion_png, confusion_svg, csv_text, shares_of
+from ner_plugins.reports.visible import visible
 
 
 def confusion(types: list[str]) -> dict:
@@ -35,9 +36,23 @@ def test_hostile_types_come_back_from_the_csv() -> None:
     types = [*HOSTILE, 'a,"b"\nc']
     rows = list(csv.reader(io.StringIO(confusion_csv(confusion(types)).decode(), newline="")))
     expected = sorted(types)
-    assert [row[0] for row in rows[1 : 1 + len(types)]] == [
-        name.encode("utf-8", "backslashreplace").decode() for name in expected
-    ]
+    assert [row[0] for row in rows[1 : 1 + len(types)]] == [visible(name) for name in expected]
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =cmd|' /C calc'!A0", "＝1", "－1"]
+
+
+def test_no_type_is_a_formula_of_a_spreadsheet() -> None:
+    rows = list(csv.reader(io.StringIO(confusion_csv(confusion(FORMULAS)).decode(), newline="")))
+    names = [row[0] for row in rows[1 : 1 + len(FORMULAS)]]
+    assert names == [f"'{name}" for name in sorted(FORMULAS)] == rows[0][1 : 1 + len(FORMULAS)]
+    cells = [cell for row in rows for cell in row]
+    assert not [cell for cell in cells if cell.strip()[:1] in ("=", "+", "-", "@", "＝", "＋", "－", "＠")]
+
+
+def test_what_is_no_formula_stays() -> None:
+    for name in ("PER", "a=b", "B-PER", "1-2", "기관", "'quoted'"):
+        assert csv_text(name) == name
 
 
 def test_shares() -> None:

@@ -1,7 +1,9 @@
 """Downloads over HTTP: resumable, of limited size, and without unsafe redirects."""
 
+import ipaddress
 import json
 import re
+import socket
 import sys
 import time
 from contextlib import contextmanager
@@ -220,7 +222,21 @@ def _redirected(address: str, target: str) -> str:
     if new.scheme != "https" and (new.scheme, new.netloc) != (old.scheme, old.netloc):
         target = _printable(target)
         raise DownloadError(f"{address}: redirected to {target}, but only https and the same host are followed")
+    if new.hostname != old.hostname and _is_local(new.hostname) and not _is_local(old.hostname):
+        raise DownloadError(
+            f"{address}: redirected to {_printable(target)}, which is no public address. A server elsewhere must not "
+            "reach this machine or its network"
+        )
     return target
+
+
+def _is_local(host: Optional[str]) -> bool:
+    """Whether a name or address is that of this machine or of a private network; `False` if it cannot be looked up."""
+    try:
+        found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
+    except (OSError, UnicodeError):  # behind a proxy, which looks names up itself
+        return False
+    return not all(ipaddress.ip_address(str(one[4][0]).partition("%")[0]).is_global for one in found)
 
 
 def _check_status(address: str, response: requests.Response) -> None:

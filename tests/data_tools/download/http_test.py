@@ -3,6 +3,7 @@ import os
 import re
 import time
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from local_server import cut, local_server, status, without_length, without_ranges
 
 from ner_plugins.data_tools.download import http
-from ner_plugins.data_tools.download.http import DownloadError, Fetcher
+from ner_plugins.data_tools.download.http import DownloadError, Fetcher, _redirected
 
 BODY = bytes(range(256)) * 1200  # several chunks
 SIZE = len(BODY)
@@ -278,6 +279,33 @@ def test_a_redirect_to_https_is_followed(server, part):
     server.answers.append(status(302, Location=f"https://127.0.0.1:{server.server_port}/a"))
     with pytest.raises(DownloadError, match=r"no secure connection|no connection"):
         fetch_once(server, part)
+
+
+ADDRESSES = {"public.example": "93.184.216.34", "inside.example": "10.1.2.3"}
+
+
+def looked_up(host, *_, **__):
+    return [(0, 0, 0, "", (ADDRESSES.get(host, host), 0))]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["https://127.0.0.1/a", "https://inside.example/a", "https://192.168.0.1/a", "https://169.254.169.254/latest",
+     "https://0.0.0.0/a", "//127.0.0.1/a"],
+)  # fmt: skip
+def test_a_public_address_does_not_lead_into_this_network(target, monkeypatch):
+    monkeypatch.setattr("socket.getaddrinfo", looked_up)
+    with pytest.raises(DownloadError, match="is no public address"):
+        _redirected("https://public.example/a", urljoin("https://public.example/a", target))
+
+
+def test_redirects_that_lead_no_further_in_are_followed(monkeypatch):
+    monkeypatch.setattr("socket.getaddrinfo", looked_up)
+    for address, target in [
+        ("https://public.example/a", "https://93.184.216.34/b"), ("https://inside.example/a", "https://127.0.0.1/b"),
+        ("https://public.example/a", "https://public.example/b"),
+    ]:  # fmt: skip
+        assert _redirected(address, target) == target
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
