@@ -13,6 +13,7 @@ from allennlp.models import Model
 from allennlp.models.archival import load_archive
 from fitted_archive import run_here
 
+from ner_plugins.archives.assets import Assets, asset_name, loading
 from ner_plugins.archives.trust import check_file, check_programs, trusting, untrusted
 from ner_plugins.commands.command_line import describe
 from ner_plugins.commands.evaluate import EvaluateCommand
@@ -22,6 +23,7 @@ from ner_plugins.commands.ner_threshold import NerThresholdCommand
 from ner_plugins.commands.predict import PredictCommand
 from ner_plugins.compat.plugins import is_ours
 from ner_plugins.errors import ArchiveError, ConfigError
+from ner_plugins.pretrained.tokenizer import load_config
 from ner_plugins.tagger import Tagger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -242,3 +244,22 @@ def test_what_cannot_be_built_is_told_in_one_message(name: str, run: Path) -> No
     message = describe(told.value)
     assert message is not None, repr(told.value)
     assert "\n" not in message and len(message) < 1500
+
+
+def test_the_encoder_of_an_archive_runs_no_code_of_its_folder(tmp_path: Path) -> None:
+    assets, made = Assets(tmp_path), tmp_path / "made"
+
+    def write(folder: Path) -> None:
+        config = {"model_type": "bert", "attn_implementation": "evil/kernel", "hidden_size": 8}
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        (folder / "evil.py").write_text(f"open({str(made)!r}, 'w')", encoding="utf-8")
+
+    assets.save_folder(asset_name("mine"), write)
+    with loading():
+        config = load_config("mine", tmp_path)
+        assert config.hidden_size == 8 and config._attn_implementation is None
+        written = {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil", "AutoModel": "evil.Evil"}}
+        (assets.folder(asset_name("mine")) / "config.json").write_text(json.dumps(written), encoding="utf-8")
+        with pytest.raises(ArchiveError, match="cannot read the archive's encoder configuration"):
+            load_config("mine", tmp_path)
+    assert not made.exists()
