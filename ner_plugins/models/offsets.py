@@ -41,7 +41,8 @@ def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]], te
     The entities that begin and end with a token, in tokens instead of characters. Blanks at the edges of a token do not
     count, since `to_characters` leaves them out: an entity that has them is not among the result.
     """
-    first, end = {}, {}
+    first: dict[int, int] = {}
+    end: dict[int, int] = {}
     for token, (start, stop) in enumerate(offsets):
         if has_blank_edge(start, stop, text):
             start, stop = trimmed(text, start, stop)

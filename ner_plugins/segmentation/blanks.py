@@ -66,7 +66,7 @@ def without_blank_edges(entities: Sequence[Entity], text: str) -> list[Entity]:
     if not any(has_blank_edge(entity.start, entity.end, text) for entity in entities):
         return list(entities)
     by_span: dict[tuple[int, int], list[Entity]] = {}
-    changed = set()
+    changed: set[tuple[int, int]] = set()
     for entity in entities:
         span = trimmed(text, entity.start, entity.end)
         if span != (entity.start, entity.end):

@@ -12,10 +12,12 @@ from fitted_archive import run_here
 from tiny_encoders import FAMILIES
 
 from ner_plugins.commands.ner_export import NerExportCommand
+from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.exports.huggingface import export, model_scores, pooled_logits
 from ner_plugins.exports.target import ExportOptions, ExportSource
 from ner_plugins.exports.token_classifier import embedder_of
+from ner_plugins.segmentation.blanks import without_blank_edges
 from ner_plugins.tag_schemes import IllegalTagError, tags_to_spans
 from ner_plugins.tagger import Tagger
 from ner_plugins.tagger.archive import ArchiveBackend
@@ -28,10 +30,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def entities_of_pipeline(folder: Path, texts: list[str], strategy: str, **options: Any) -> list[list[tuple]]:
+    """What the pipeline finds, without blanks at the edges, as a `Tagger` leaves them out and the pipeline does not."""
     from transformers import pipeline
 
     recognise = pipeline("token-classification", model=str(folder), aggregation_strategy=strategy, device=-1, **options)
-    return [[(e["start"], e["end"], e["entity_group"]) for e in recognise(text)] for text in texts]
+    found = [[Entity(e["start"], e["end"], e["entity_group"]) for e in recognise(text)] for text in texts]
+    trimmed = [without_blank_edges(entities, text) for entities, text in zip(found, texts, strict=True)]
+    return [[(entity.start, entity.end, entity.type) for entity in entities] for entities in trimmed]
 
 
 def entities_of(source: ExportSource, texts: list[str]) -> list[list[tuple]]:

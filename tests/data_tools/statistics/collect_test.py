@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from ner_plugins.data_tools.corpora import open_corpora
 from ner_plugins.data_tools.statistics.collect import Comparison, CorpusStatistics, collect_statistics
+from ner_plugins.data_tools.statistics.tables import format_statistics
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError
 
@@ -20,6 +22,16 @@ def statistics(name: str, texts: list[str], types: str = "", split: str | None =
     for number, text in enumerate(texts):
         found.add(Sentence(text, [Entity(0, 1, type_) for type_ in types] if number == 0 else ()))
     return found
+
+
+def test_entities_with_blanks_at_an_edge() -> None:
+    found = CorpusStatistics("a", "set", None)
+    entities = [Entity(0, 3, "PER"), Entity(1, 3, "PER"), Entity(1, 4, "PER"), Entity(3, 4, "X")]
+    found.add(Sentence("\u3000王芳 去", entities))
+    found.add(Sentence("王芳", None))
+    assert found.to_json()["blank_edges"] == 3
+    assert re.search("blanks at an edge +3\n", format_statistics(Comparison([found])))
+    assert "blanks" not in format_statistics(Comparison([statistics("b", ["ab"], "X")]))
 
 
 def test_a_corpus() -> None:
