@@ -12,10 +12,12 @@ from ner_plugins.metrics.confusion import Pair, assign
 from ner_plugins.metrics.entity_metric import LABELLED_DATA
 from ner_plugins.models.ner_model import NerModel
 from ner_plugins.models.offsets import to_tokens
+from ner_plugins.segmentation.blanks import has_blank_edge
 from ner_plugins.tagger.archive import ArchiveBackend
 from ner_plugins.tagger.tagger import Tagger
 
 UNSEEN_TYPE = "its type is not in the training data"
+BLANK_EDGE = "it begins or ends with white space"
 CUT_BY_A_TOKEN = "it begins or ends inside a token"
 TOO_WIDE = "it is wider than the model's widest span, or has no form that the head could predict"
 OVERLAPPING = "it overlaps a gold entity that the head could predict, and the head predicts one of them"
@@ -120,21 +122,23 @@ def _result(model: NerModel, metadata: Mapping[str, Any], predicted: Sequence[En
         predicted=sorted(set(predicted)),
         gold=gold,
         pairs=assign(predicted, gold),
-        unreachable=_unreachable(model, gold, metadata["offsets"]),
+        unreachable=_unreachable(model, gold, metadata["offsets"], metadata["text"]),
     )
 
 
 def _unreachable(
-    model: NerModel, gold: Sequence[Entity], offsets: Sequence[tuple[int, int]]
+    model: NerModel, gold: Sequence[Entity], offsets: Sequence[tuple[int, int]], text: str
 ) -> list[tuple[Entity, str]]:
     """The gold entities that `model` cannot predict, alone or together, each with the reason."""
-    in_tokens = {entity: to_tokens([entity], offsets) for entity in gold}
+    in_tokens = {entity: to_tokens([entity], offsets, text) for entity in gold}
     known = [entity for entity in gold if entity.type in model.types]
-    reachable = set(model.head.reachable(to_tokens(known, offsets)))
+    reachable = set(model.head.reachable(to_tokens(known, offsets, text)))
     found = []
     for entity, tokens in in_tokens.items():
         if entity.type not in model.types:
             found.append((entity, UNSEEN_TYPE))
+        elif has_blank_edge(entity.start, entity.end, text):
+            found.append((entity, BLANK_EDGE))
         elif not tokens:
             found.append((entity, CUT_BY_A_TOKEN))
         elif tokens[0] not in reachable:

@@ -15,7 +15,7 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.models.ner_model import NerModel
 from ner_plugins.reports import collect
-from ner_plugins.reports.collect import CUT_BY_A_TOKEN, OVERLAPPING, TOO_WIDE, UNSEEN_TYPE, run_model
+from ner_plugins.reports.collect import BLANK_EDGE, CUT_BY_A_TOKEN, OVERLAPPING, TOO_WIDE, UNSEEN_TYPE, run_model
 from ner_plugins.tagger import archive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,12 +84,15 @@ def test_unreachable_gold_is_what_the_model_counts_and_says_why(tmp_path: Path) 
     assert len(reasons) == run.metrics["unreachable_gold"] > 0 and set(reasons) == {TOO_WIDE}
     name = model.types[0]
     gold = [Entity(0, 2, name), Entity(1, 3, name), Entity(4, 5, name), Entity(0, 3, "unheard-of"), Entity(4, 11, name)]
+    gold.append(Entity(10, 12, name))
+    text = "甲乙丙丁戊己庚辛壬癸子\u3000"
     offsets = [(0, 1), (1, 2), (2, 3), (3, 5), *((start, start + 1) for start in range(5, 12))]
-    assert collect._unreachable(model, gold, offsets) == [
+    assert collect._unreachable(model, gold, offsets, text) == [
         (Entity(1, 3, name), OVERLAPPING),
         (Entity(4, 5, name), CUT_BY_A_TOKEN),
         (Entity(0, 3, "unheard-of"), UNSEEN_TYPE),
         (Entity(4, 11, name), CUT_BY_A_TOKEN),
+        (Entity(10, 12, name), BLANK_EDGE),
     ]
 
 
