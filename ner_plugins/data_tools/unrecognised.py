@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import NamedTuple, Optional
 
+from ner_plugins.dataset_readers.columns.layout import BARE_TAGS
 from ner_plugins.dataset_readers.recognition import FileStart
 from ner_plugins.errors import shown
 from ner_plugins.files.encodings import conversion, likely_encoding, marked_encoding, with_option
@@ -41,7 +42,7 @@ def unrecognised(head: bytes, encoding: Optional[str] = None) -> Cause:
     if b"\r" in head[:-1] and b"\n" not in head:
         return Cause("its lines end with CR alone", "Convert it: tr '\\r' '\\n' < FILE > NEW")
     text = head.decode("utf-8-sig", "replace").lstrip()
-    return _json_cause(text) or _separated_cause(text) or _text_cause(text)
+    return _json_cause(text) or _bare_tags_cause(text) or _separated_cause(text) or _text_cause(text)
 
 
 def _unmarked_utf16(head: bytes) -> Optional[str]:
@@ -73,6 +74,18 @@ def _json_cause(text: str) -> Optional[Cause]:
         return None
     remedy = 'Rename them: "text" and "label" (reader cluener), or "text" and "entities" (reader datasets_ner)'
     return Cause(f'JSON with the keys {shown(keys)}, none of which is "text", "tokens" or "entities"', remedy)
+
+
+def _bare_tags_cause(text: str) -> Optional[Cause]:
+    """Columns that end in tags without a type."""
+    rows = [line.split() for line in text.split("\n") if line.strip()]
+    tags = Counter(row[-1] for row in rows if len(row) > 1)
+    bare = [tag for tag in tags if tag in BARE_TAGS]
+    if not bare or not tags["O"] or tags["O"] + sum(tags[tag] for tag in bare) < 0.8 * len(rows):
+        return None
+    listed = " and ".join(sorted(bare))
+    reader = json.dumps({"type": "conll_ner", "bare_type": "TYPE"})
+    return Cause(f"columns whose tags {listed} name no type", f"Name the type: --reader '{reader}'")
 
 
 def _separated_cause(text: str) -> Optional[Cause]:

@@ -49,7 +49,8 @@ def line_groups(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[st
     first = 0
     group: list[str] = []
     for number, line in lines:
-        line = without_mark(line)  # where files were joined
+        if line[1:2] not in (" ", "\t"):  # before these, a mark is a token
+            line = without_mark(line)  # where files were joined
         if line and not line.isspace():
             if not group:
                 first = number

@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 from collections import Counter
-from typing import Any, Collection, Optional, Sequence
+from typing import Any, Collection, Mapping, Optional, Sequence
 
 from ner_plugins.errors import LeftOut, NerError, Remark, shown
 from ner_plugins.tag_schemes import detect_scheme
@@ -119,6 +119,24 @@ def numbered_characters(tokens: Collection[str], path: str) -> Optional[Remark]:
         return None
     found = f"every token ends in a digit, such as {shown(first)}"
     return Remark(found, path=path, remedy="If it is the character's place in a word, take the reader weibo")
+
+
+def unread_entity_keys(keys: Mapping[str, int], path: str) -> Optional[LeftOut]:
+    """
+    A remark about keys inside the entities of a file that are not read, if there are any.
+
+    # Parameters
+
+    keys : `Mapping[str, int]`
+        With the first line of each.
+    path : `str`
+        The file.
+    """
+    if not keys:
+        return None
+    listed = ", ".join(f"{shown(key)} (line {line})" for key, line in list(keys.items())[:10])
+    more = f" and {len(keys) - 10} more" if len(keys) > 10 else ""
+    return LeftOut(f"left out: the keys {listed}{more} inside entities", path=path)
 
 
 def unread_keys(line: str, known: Sequence[str], labels: Sequence[str], path: str, number: int) -> Optional[Remark]:

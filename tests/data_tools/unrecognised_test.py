@@ -26,6 +26,10 @@ CAUSES = {
     "array": (b'[{"sentence": "a", "spans": []}]', "JSON with the keys ['sentence', 'spans'], none of which"),
     "pretty": (json.dumps({"sentence": {"text": "a"}}, indent=2).encode(), "JSON with the keys ['sentence'], none"),
     "keys": (b'{"sentence": "a", "spans": []}\n', "JSON with the keys ['sentence', 'spans'], none of which"),
+    "bare": (
+        "青 B\n禾 I\n去 O\n\n好 O\n".encode(),
+        "columns whose tags B and I name no type. Name the type: --reader '{\"type\": \"conll_ner\", \"bare_type\": ",
+    ),
     "csv": ("青,B-ORG\n禾,I-ORG\n\n,,O\n".encode(), "columns separated by ','. Name their reader"),
     "semicolon": ("青;B-ORG\n禾;O\n".encode(), '{"type": "conll_ner", "separator": ";"}'),
     "text": ("青禾银行的林晓彤\n".encode(), "it seems to be plain text without labels; it starts with '青禾银行"),

@@ -44,7 +44,7 @@ class CharacterParser(ColumnParser):
     def fits(layout: ColumnLayout) -> bool:
         """Whether it can parse files of this layout."""
         columns = (layout.columns, layout.token_column, layout.tag_columns, layout.join)
-        usual = layout.notation == USUAL and len(layout.separator or "") == 1
+        usual = layout.notation == USUAL and layout.bare_type is None and len(layout.separator or "") == 1
         return usual and columns in ((2, 0, (1,), ""), (2, 0, (-1,), ""))
 
     def records_of_blocks(self, blocks: Iterable[tuple[int, str]]) -> Iterator[Optional[Record]]:
@@ -89,7 +89,8 @@ class CharacterParser(ColumnParser):
         """Assign marks to the tags of a block that was parsed line by line."""
         self._runs.clear()  # a detected scheme may have changed
         for tag in sorted(set(self._tag_cell.findall(text)) - self._marks.keys()):
-            if is_tag(tag) and split_tag(tag)[0] in self._letters and len(self._tag_of) < _MARKS:
+            known = is_tag(tag) and tag == tag.rstrip() and split_tag(tag)[0] in self._letters
+            if known and len(self._tag_of) < _MARKS:
                 mark = chr(_FIRST_MARK + len(self._tag_of))
                 self._marks[tag], self._tag_of[mark] = mark, tag
 

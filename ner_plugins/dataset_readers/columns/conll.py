@@ -21,7 +21,7 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import SplitFiles
 from ner_plugins.files.opening import Rewound, readable
 from ner_plugins.files.text_lines import read_blocks
-from ner_plugins.tag_schemes import IllegalRule, tag_scheme
+from ner_plugins.tag_schemes import IllegalRule, is_tag, tag_scheme
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,8 @@ class ConllReader(NerDatasetReader):
     comment : `Optional[str]`
         Lines before a sentence that begin with this are skipped, unless they have a tag in the tag column. `""`: there
         are none. By default `#` if the beginning of the file has such lines.
+    bare_type : `Optional[str]`, optional (default=`None`)
+        The entity type of tags that name none (`B`, `I`), as in files of one type.
     document_level : `bool`, optional (default=`False`)
         Whether a text is a whole document, with a line feed between sentences. `-DOCSTART-` lines separate documents.
     kwargs : `Any`
@@ -89,6 +91,7 @@ class ConllReader(NerDatasetReader):
         illegal_tags: IllegalRule = "repair",
         join: Optional[str] = None,
         comment: Optional[str] = None,
+        bare_type: Optional[str] = None,
         document_level: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -103,6 +106,7 @@ class ConllReader(NerDatasetReader):
             "scheme": None if scheme is None else tag_scheme(scheme).name,
             "join": join,
             "comment": comment,
+            "bare_type": bare_type,
         }
         self.layout = replace(self.preset, **{name: value for name, value in given.items() if value is not None})
         _check_layout(self.layout)
@@ -182,6 +186,8 @@ def _whole_sentences(head: bytes) -> list[str]:
 
 def _check_layout(layout: ColumnLayout) -> None:
     """Raise `ConfigError` if options contradict each other."""
+    if layout.bare_type is not None and not is_tag(f"B-{layout.bare_type}"):
+        raise ConfigError(f"dataset_reader.bare_type is {layout.bare_type!r}, but must be the name of a type")
     columns, named = layout.columns, {"token_column": (layout.token_column,), "tag_columns": layout.tag_columns or ()}
     if columns is not None and columns < 1:
         raise ConfigError(f"dataset_reader.columns is {columns}, but must be at least 1")

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Iterator, Optional, Sequence
 
-from ner_plugins.dataset_readers.columns.notation import USUAL, TagNotation, detect_notation
+from ner_plugins.dataset_readers.columns.notation import NOTATIONS, USUAL, TagNotation, detect_notation
 from ner_plugins.dataset_readers.parsing import line_groups
 from ner_plugins.errors import DataError, NerError, shown
 from ner_plugins.tag_schemes import Detection, detect_scheme, first_misfit
@@ -15,6 +15,8 @@ from ner_plugins.tag_schemes import Detection, detect_scheme, first_misfit
 logger = logging.getLogger(__name__)
 
 DOCUMENT_START = "-DOCSTART-"
+BARE_TAGS = frozenset("BIMELSU")
+"""Tags without a type, as of a file with one type."""
 
 _SHARE = 1 / 1.05  # of the cells of a tag column that have to be tags
 
@@ -41,6 +43,8 @@ class ColumnLayout:
     comment : `Optional[str]`
         A line before a sentence that begins with this, and has no tag in the tag column, is a comment. `""`: there are
         no comments.
+    bare_type : `Optional[str]`
+        The type of tags without one, such as `B` and `I`.
     notation : `TagNotation`
         How tags are written; always detected.
     detected : `tuple[str, ...]`
@@ -54,15 +58,31 @@ class ColumnLayout:
     scheme: Optional[str] = None
     join: Optional[str] = None
     comment: Optional[str] = None
+    bare_type: Optional[str] = None
     notation: TagNotation = USUAL
     detected: tuple[str, ...] = field(default=())
 
     def cells(self, line: str) -> list[str]:
-        """The cells of a line. A token may be the separator itself, such as a space in a file separated by spaces."""
+        """
+        The cells of a line, with types for bare tags. A token may be the separator itself, such as a space in a file
+        separated by spaces. White space after a tag does not count.
+        """
+        cells = self._split(line)
+        if self.bare_type is not None and len(cells) == self.columns:
+            for column in (-1,) if self.tag_columns is None else self.tag_columns:
+                if cells[column] in BARE_TAGS:
+                    cells[column] = f"{cells[column]}-{self.bare_type}"
+        return cells
+
+    def _split(self, line: str) -> list[str]:
         assert self.separator is not None and self.columns is not None
         if not self.separator:
             return line.split()
         cells = line.split(self.separator)
+        if line[-1:].isspace():
+            without = line.rstrip().split(self.separator)
+            if len(without) == self.columns and _may_be_tag(without[-1]):
+                return without
         if len(cells) > self.columns and self.token_column == 0:
             apart = line.rsplit(self.separator, self.columns - 1)
             if not apart[0].strip(self.separator):
@@ -131,9 +151,23 @@ def _with_columns(layout: ColumnLayout, sentences: Sequence[Sequence[str]]) -> C
         separator = _separator(lines)
     count = layout.columns
     if count is None:
-        widths = Counter(len(line.split(separator or None)) for line in lines)
+        widths = Counter(_width(line, separator) for line in lines)
         count = max(widths, key=lambda width: (widths[width], width))
     return replace(layout, separator=separator, columns=count)
+
+
+def _width(line: str, separator: str) -> int:
+    """The number of columns of a line; white space after a tag is none."""
+    if separator and line[-1:].isspace():
+        without = line.rstrip().split(separator)
+        if _may_be_tag(without[-1]):
+            return len(without)
+    return len(line.split(separator or None))
+
+
+def _may_be_tag(cell: str) -> bool:
+    """Whether a cell is a tag in some notation."""
+    return cell in BARE_TAGS or any(notation.is_tag(cell) for notation in NOTATIONS)
 
 
 def _without_comments(group: Sequence[str], comment: Optional[str]) -> list[str]:
@@ -154,7 +188,7 @@ def _check_columns(layout: ColumnLayout, path: str) -> None:
 def _separator(lines: Sequence[str]) -> str:
     tabs = [line for line in lines if "\t" in line]
     if 2 * len(tabs) >= len(lines):
-        padded = sum(any(cell.strip() and cell != cell.strip() for cell in line.split("\t")) for line in tabs)
+        padded = sum(any(cell.strip() and cell != cell.strip() for cell in line.rstrip().split("\t")) for line in tabs)
         return "" if 2 * padded >= len(tabs) else "\t"
     # In columns aligned with several spaces, empty cells come after a filled one; if a token is itself a space, they
     # come first.

@@ -60,6 +60,8 @@ class TagNotation:
 
 
 USUAL = TagNotation()
+NOTATIONS = tuple(TagNotation(behind, dash) for behind in (False, True) for dash in (False, True))
+"""All that there are."""
 
 
 def detect_notation(cells: Counter[str], share: float) -> Optional[TagNotation]:

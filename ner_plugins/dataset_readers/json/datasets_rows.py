@@ -10,7 +10,7 @@ from ner_plugins.dataset_readers.json.json_reader import JsonReader
 from ner_plugins.dataset_readers.json.rows import Row, parse_row
 from ner_plugins.dataset_readers.json.values import values_in
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
-from ner_plugins.dataset_readers.remarks import TagTally, unread_keys
+from ner_plugins.dataset_readers.remarks import TagTally, unread_entity_keys, unread_keys
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError, NerError, shown
 from ner_plugins.files.opening import Rewound, readable
@@ -41,7 +41,8 @@ class DatasetsRowsReader(JsonReader):
         {"tokens": ["林", "晓", "彤"], "ner_tags": ["B-PER", "I-PER", "I-PER"]}
 
     If a row has both, the entities are used, unless they are null. `end` is the first character after the entity.
-    `type` may be called `label`, and `ner_tags` may be called `tags`. If an entity has a `text`, it is checked. If a
+    `type` may be called `label`, and `ner_tags` may be called `tags`. If an entity has a `text`, or its surface
+    under another key, it is checked. If a
     row has a `text` and tokens, the tokens must occur in it in order, with nothing but white space in between. A row
     without entities and tags, or with null for them, is unlabelled. `id` is a number or a string. Blank lines are
     skipped. A folder has `train.jsonl`, `dev.jsonl` (or `validation.jsonl`, `valid.jsonl`) and `test.jsonl`, or the
@@ -105,9 +106,11 @@ class DatasetsRowsReader(JsonReader):
         self, lines: Iterator[tuple[int, str]], path: str, join: str, scheme: str
     ) -> Iterator[Union[Sentence, DataError]]:
         tally, remarked = TagTally(path), False
+        unread: dict[str, int] = {}  # keys inside entities, with the first line of each
         for number, line in lines:
             try:
                 row = parse_row(line, path, number, join, self.tag_names, self.offsets)
+                unread |= {key: number for key in row.unread if key not in unread}
                 record: Union[Sentence, DataError] = self._sentence(row, scheme, path, number, tally)
             except DataError as error:
                 record = error
@@ -116,6 +119,7 @@ class DatasetsRowsReader(JsonReader):
                 self._remark(unread_keys(line, _KEYS, _LABELS, path, number))
             yield record
         self._remark(tally.remark(scheme))
+        self._remark(unread_entity_keys(unread, path))
 
     def _join_and_scheme(self, head: bytes, path: str) -> tuple[str, str]:
         """The text between tokens and the tag scheme: as set, or as detected from the first bytes of the file."""

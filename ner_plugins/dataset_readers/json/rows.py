@@ -9,6 +9,9 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import DataError, shown
 
 _ENTITY = '{"start": START, "end": END, "type": TYPE}'
+_READ = frozenset({"start", "end", "type", "label", "text", "score", "id"})
+# Other names under which files have an entity's surface. Under some of them they have something else.
+_SURFACES = ("entity", "word", "surface", "mention", "entity_text")
 
 _Bad = Callable[..., DataError]
 
@@ -29,6 +32,8 @@ class Row:
         One per token, as written in the file.
     offsets : `Sequence[tuple[int, int]]`
         The half-open characters of each token.
+    unread : `Sequence[str]`, optional (default=`()`)
+        The keys inside the entities that are not read.
     """
 
     text: str
@@ -37,6 +42,7 @@ class Row:
     tokens: Optional[Sequence[str]]
     tags: Optional[Sequence[str]]
     offsets: Sequence[tuple[int, int]]
+    unread: Sequence[str] = ()
 
 
 def parse_row(
@@ -82,10 +88,11 @@ def parse_row(
         text = join.join(tokens) if text is None else text
         token_offsets = _offsets(text, tokens, bad)
     assert text is not None
-    entities = _entities(value.get("entities"), SpanChecker(text, bad, _ENTITY, offsets), bad)
+    entities = _entities(value.get("entities"), text, SpanChecker(text, bad, _ENTITY, offsets), bad)
     key = "ner_tags" if value.get("ner_tags") is not None else "tags"
     tags = _tags(value.get(key), key, tokens, tag_names, bad)
-    return Row(text, id_, entities, tokens, tags, token_offsets)
+    unread = _unread(value.get("entities"), text)
+    return Row(text, id_, entities, tokens, tags, token_offsets, unread)
 
 
 def _strings(value: Any, key: str, bad: _Bad) -> Optional[list[str]]:
@@ -143,19 +150,41 @@ def _tags(
     return tags
 
 
-def _entities(value: Any, checker: SpanChecker, bad: _Bad) -> Optional[tuple[Entity, ...]]:
+def _entities(value: Any, text: str, checker: SpanChecker, bad: _Bad) -> Optional[tuple[Entity, ...]]:
     if value is None:
         return None
     if not isinstance(value, list):
         raise bad(f'"entities" is a JSON {kind(value)}', f"an array of {_ENTITY}")
-    return tuple(dict.fromkeys(_entity(index, item, checker, bad) for index, item in enumerate(value)))
+    return tuple(dict.fromkeys(_entity(index, item, text, checker, bad) for index, item in enumerate(value)))
 
 
-def _entity(index: int, value: Any, checker: SpanChecker, bad: _Bad) -> Entity:
+def _entity(index: int, value: Any, text: str, checker: SpanChecker, bad: _Bad) -> Entity:
     """One entity, checked against the text."""
     if not isinstance(value, dict):
         raise bad(f"entity {index} is a JSON {kind(value)}", _ENTITY)
     type_ = value.get("type", value.get("label"))
+    surface = value.get(_surface_key(value, text))
     return checker.entity(
-        RawEntity(index, value.get("start"), value.get("end"), type_, value.get("text"), value.get("score"))
+        RawEntity(index, value.get("start"), value.get("end"), type_, surface, value.get("score"))
     )
+
+
+def _surface_key(value: dict[str, Any], text: str) -> str:
+    """The key that holds an entity's surface: `text`, or another one with something that the text contains."""
+    if isinstance(value.get("text"), str):
+        return "text"
+    type_ = value.get("type", value.get("label"))
+    found = (key for key in _SURFACES if isinstance(value.get(key), str) and value[key] != type_)
+    return next((key for key in found if value[key] and value[key] in text), "text")
+
+
+def _unread(entities: Any, text: str) -> tuple[str, ...]:
+    keys: dict[str, None] = {}  # in order
+    for value in entities or ():
+        if value.keys() <= _READ:
+            continue
+        surface = _surface_key(value, text)
+        for key in value:
+            if key not in _READ and key != surface:
+                keys[key] = None
+    return tuple(keys)

@@ -41,6 +41,10 @@ LAYOUTS = {
     "IOB1": "东\tI-LOC\n京\tI-LOC\n\n好\tO\n",
     "BMES": "东\tB-LOC\n京\tE-LOC\n\n好\tO\n",
     "BIOUL": "东\tB-LOC\n京\tL-LOC\n\n好\tO\n",
+    "blank after a tag": "东 B-LOC \n京 I-LOC\n\n好 O  \n",
+    "blanks after all tags": "东 B-LOC \n京 I-LOC \n\n好 O \n",
+    "tab and a blank after a tag": "东\tB-LOC \n京\tI-LOC\n\n好\tO\u3000\n",
+    "tabs after all tags": "东\tB-LOC\t\n京\tI-LOC\t\n\n好\tO\t\n",
     "comments": "# id 1\n东\tB-LOC\n京\tI-LOC\n\n# id 2\tdomain\n# more\n好\tO\n",
     "documents": "-DOCSTART- O\n\n东 B-LOC\n京 I-LOC\n\n-DOCSTART- O\n好 O\n",
 }
@@ -51,6 +55,34 @@ def test_layouts_are_told_from_the_file(tmp_path, name):
     reader, found = read(tmp_path, LAYOUTS[name], illegal_tags="strict")
     assert found == [("东京", (Entity(0, 2, "LOC"),)), ("好", ())]
     assert reader.counts["tokens"] == 3
+
+
+def test_blanks_after_tags_in_a_large_file(tmp_path):
+    sentence = "东 B-LOC\n京 I-LOC\n\n好 O\n\n"
+    plain = sentence * 20_000
+    for separator in " \t":
+        written = plain.replace(" ", separator)
+        padded = f"东{separator}B-LOC\n京{separator}I-LOC \n\n"
+        _, found = read(tmp_path, written + padded + written, illegal_tags="strict")
+        assert len(found) == 80_001 and set(found) == {("东京", (Entity(0, 2, "LOC"),)), ("好", ())}
+
+
+def test_a_token_of_a_mark_or_a_blank_stays(tmp_path):
+    assert [text for text, _ in read(tmp_path, "\ufeffa\tO\n\ufeff\tO\n \tB-X\n")[1]] == ["a\ufeff "]
+    tags_first = read(tmp_path, "O\ta\nB-X\t \n", tag_columns=[0], token_column=1)[1]
+    assert tags_first == [("a ", (Entity(1, 2, "X"),))]
+
+
+BARE = "东 B\n京 I\n去 O\n\n好 O\n南 B\n"
+
+
+def test_tags_without_a_type(tmp_path):
+    _, found = read(tmp_path, BARE, bare_type="LOC", illegal_tags="strict")
+    assert found == [("东京去", (Entity(0, 2, "LOC"),)), ("好南", (Entity(1, 2, "LOC"),))]
+    mixed = "B\tB\tx\nI\tB-LOC\ty\n"
+    assert read(tmp_path, mixed, bare_type="T", tag_columns=[1], token_column=0)[1] == [
+        ("BI", (Entity(0, 1, "T"), Entity(1, 2, "LOC")))
+    ]
 
 
 def test_what_was_told_is_logged(tmp_path, caplog):
@@ -191,6 +223,7 @@ def test_a_document_as_one_text(tmp_path):
         ({"columns": 2, "tag_columns": [-3]}, "tag_columns names -3"),
         ({"scheme": "BIX"}, "unknown tag scheme 'BIX'"),
         ({"illegal_tags": "fix"}, 'illegal_tags is "fix"; it can be repair, strict or drop'),
+        ({"bare_type": ""}, "bare_type is '', but must be the name of a type"),
     ],
 )
 def test_options_that_cannot_be(options, message):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ner_plugins.dataset_readers.json.datasets_rows import DatasetsRowsReader
 from ner_plugins.dataset_readers.json.rows import parse_row
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import ConfigError, DataError, NerError
+from ner_plugins.errors import ConfigError, DataError, LeftOut, NerError
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "datasets_rows"
 NAMES = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG"]
@@ -153,7 +153,29 @@ BAD: dict[str, tuple[Any, str]] = {
     "another surface": (entity(text="的林"), r"the text at \[0, 4\] is '青禾银行'.*It occurs at \[4, 6\]"),
     "surface elsewhere": (entity(text="白塔"), "does not contain it"),
     "inclusive end": (entity(end=3, text="青禾银行"), "add 1 to each"),
+    "surface under another key": (entity(end=3, entity="青禾银行"), "add 1 to each"),
+    "surface as a word": (entity(word="的林"), r"the text at \[0, 4\] is '青禾银行'.*It occurs at \[4, 6\]"),
 }
+
+
+def test_keys_inside_entities_that_are_not_read_are_named_once(tmp_path: Path) -> None:
+    rows = [
+        GOOD, entity(entity="ORG", id=1, score=0.5, mention=""), entity(word="##x", certainty=1),
+        entity(mention="青禾银行", word="y"),
+    ]  # fmt: skip
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    reader, heard = DatasetsRowsReader(), []
+    reader.listener = heard.append
+    assert len(list(reader.sentences(str(path)))) == 4
+    [remark] = heard
+    assert isinstance(remark, LeftOut)
+    listed = "'entity' (line 2), 'mention' (line 2), 'word' (line 3), 'certainty' (line 3)"
+    assert f"the keys {listed} inside entities" in str(remark)
+    path.write_text(json.dumps(GOOD), encoding="utf-8")
+    heard.clear()
+    list(reader.sentences(str(path)))
+    assert not heard
 
 
 @pytest.mark.parametrize("name", BAD)
