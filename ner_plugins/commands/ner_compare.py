@@ -7,6 +7,7 @@ from typing import Any
 from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.commands.output_names import output_name
+from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
 
 TABLE, FIGURES, DIFFERENCES, PICTURE = "comparison.md", "comparison.csv", "differences.csv", "comparison.png"
@@ -65,7 +66,7 @@ class NerCompareCommand(Subcommand):
             "--cuda-device", type=int, help="id of the GPU to use, -1 for the CPU (default: the first GPU, if any)"
         )
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        subparser.set_defaults(func=compare_from_args)
+        offer_trust(subparser, compare_from_args)
         return subparser
 
 
