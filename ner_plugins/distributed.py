@@ -3,16 +3,14 @@ Distributed training: ranks, gathering and reductions. Without it there is one r
 rank has. All ranks have to call the functions that communicate (all but the first three), in the same order.
 """
 
-from typing import Any, Iterator, Optional, Sequence, TypeVar, Union
+from typing import Any, Sequence, TypeVar
 
 import torch
 from allennlp.common.util import is_distributed
 from torch import Tensor, distributed
-from torch.nn import Module, Parameter
+from torch.nn import Module
 
 T = TypeVar("T")
-BUCKET = 1 << 23
-"""The number of gradients that are sent at once."""
 
 
 def world_size() -> int:
@@ -101,51 +99,6 @@ def sum_tensor(tensor: Tensor) -> Tensor:
     if is_distributed():
         distributed.all_reduce(tensor)
     return tensor
-
-
-def sum_gradients(parameters: Sequence[Parameter], factor: Optional[Union[float, Tensor]] = None) -> None:
-    """
-    Sum gradients over all ranks in place.
-
-    # Parameters
-
-    parameters : `Sequence[Parameter]`
-        The same ones on all ranks. One without a gradient here adds zero.
-    factor : `Optional[Union[float, torch.Tensor]]`, optional (default=`None`)
-        What this rank's gradients are multiplied by first.
-    """
-    if not is_distributed():
-        return
-    pending = []
-    for bucket in _buckets(parameters):
-        flat = torch.cat([_dense_gradient(parameter).flatten() for parameter in bucket])
-        if factor is not None:
-            flat.mul_(factor)
-        pending.append((bucket, flat, distributed.all_reduce(flat, async_op=True)))
-    for bucket, flat, work in pending:
-        work.wait()
-        sums = torch.split(flat, [parameter.numel() for parameter in bucket])
-        for parameter, summed in zip(bucket, sums, strict=True):
-            parameter.grad = summed.view_as(parameter)
-
-
-def _buckets(parameters: Sequence[Parameter]) -> Iterator[list[Parameter]]:
-    """Parameters of one type, in groups that are large enough to send at once. They share the memory of one tensor."""
-    for dtype in sorted({parameter.dtype for parameter in parameters}, key=str):
-        bucket: list[Parameter] = []
-        for parameter in (one for one in parameters if one.dtype is dtype):
-            bucket.append(parameter)
-            if sum(one.numel() for one in bucket) >= BUCKET:
-                yield bucket
-                bucket = []
-        if bucket:
-            yield bucket
-
-
-def _dense_gradient(parameter: Parameter) -> Tensor:
-    if parameter.grad is None:
-        return torch.zeros_like(parameter)
-    return parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
 
 
 def gather_rows(rows: Tensor) -> Tensor:

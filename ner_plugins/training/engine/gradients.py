@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from ner_plugins.distributed import host_sums, sum_gradients, sum_tensor, world_size
+from ner_plugins.distributed import host_sums, sum_tensor, world_size
+from ner_plugins.training.engine.exchange import sum_gradients
 
 Weight = Union[float, Tensor]
 """The number that a batch's loss is averaged over; 0 for a loss that is a sum."""
@@ -72,7 +73,7 @@ class GradientSum:
 
     def over_ranks(self, parameters: Sequence[Parameter], wish: bool = False) -> Exchanged:
         """
-        Sum the gradients of all ranks in place; they are averaged later, by `average`. A parameter without a gradient
+        Sum the gradients of all ranks in place, averaged: nothing is left to `average`. A parameter without a gradient
         on any rank keeps none, so that no optimizer decays it.
 
         # Parameters
@@ -87,15 +88,16 @@ class GradientSum:
         present = [float(parameter.grad is not None) for parameter in parameters]
         batches, wishes, *counts = host_sums([float(self._batches), float(wish), *present])
         used = [parameter for parameter, count in zip(parameters, counts, strict=True) if count > 0]
-        sum_gradients(used, self._unit)
         number = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
         if self._number is not None:
             number += self._number
-        self._number, self._unit = sum_tensor(number), 1.0
+        unit = 1.0 if self._unit is None else self._unit
+        sum_gradients(used, unit / _at_least_1(sum_tensor(number)))
+        self._number = self._unit = None
         return Exchanged(int(batches), int(wishes))
 
     def average(self, parameters: Sequence[Parameter]) -> None:
-        """Divide the summed gradients by what their losses are averaged over."""
+        """Divide the summed gradients by what their losses are averaged over, if there is one rank."""
         if self._number is None or self._unit is None:
             return
         divisor = _at_least_1(self._number) / self._unit
