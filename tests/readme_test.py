@@ -27,10 +27,12 @@ COMMANDS = {
     "lattices": ["train", "train"],
     "training": ["train", "train", "train", "ner-runs"],
     "reports": ["ner-report", "ner-threshold"],
-    "experiments": ["ner-compare", "ner-compare"],
+    "experiments": ["ner-sweep", "ner-sweep", "ner-compare", "ner-compare", "ner-compare"],
     "prediction": ["predict", "ner-interactive", "ner-export", "ner-export"],
     "bulk": ["ner-bulk"],
 }
+WHOLE_SWEEP = re.compile(r"ner-(sweep|compare) .*runs/heads(?!.*--dry-run)")  # commands/ner_sweep_test.py runs one
+WEIBO = {"config": "training_config/crf_tagger.jsonnet", "environment": {"NER_READER": "weibo"}}
 DOWNLOAD = "allennlp ner-data download cluener --accept-licence cluener"
 
 
@@ -44,6 +46,8 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the commands name."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "input.txt").write_text("刘晓燕去了北京\n", encoding="utf-8")
+    sweep = {"axes": {"corpus": {"weibo": WEIBO}}, "environment": {"NER_DATA": "fixtures/weibo"}, "seeds": [1]}
+    (folder / "sweep.jsonnet").write_text(json.dumps(sweep), encoding="utf-8")
     return folder
 
 
@@ -59,12 +63,12 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             if command in run:
                 continue
             run.add(command)
-            if "--to spacy" in command and find_spec("thinc") is None:
+            if WHOLE_SWEEP.search(command) or ("--to spacy" in command and find_spec("thinc") is None):
                 continue
             assert command.endswith(" --include-package ner_plugins")
             command = command.replace("data/cluener", "fixtures/sample").replace("runs/", f"{short}/")
             command = command.replace("tuned.tar.gz", str(short / "tuned.tar.gz"))
-            for name in ("input.txt", "output.jsonl"):
+            for name in ("input.txt", "output.jsonl", "sweep.jsonnet"):
                 command = command.replace(name, str(short / name))
             arguments = shlex.split(command)[1:]
             if arguments[0] == "train":
@@ -77,7 +81,7 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             assert done.returncode == 0, done.stdout + done.stderr
             if arguments[0] == "predict" and "--silent" not in arguments:
                 prediction = json.loads(done.stdout)
-    assert len(run) == 18
+    assert len(run) == 21
     assert json.loads((short / "output.jsonl").read_text(encoding="utf-8"))["text"] == "刘晓燕去了北京"
     assert list((short / "mine/bulk").glob("part-*.parquet"))
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")

@@ -35,31 +35,33 @@ def archive(allennlp, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_pipeline_has_the_weights_of_the_archive(script, archive: Path, tmp_path: Path) -> None:
     from ner_plugins.tagger import Tagger
 
-    prediction = script("prediction")
     backend: Any = Tagger.from_path(archive).backend
-    pipe = prediction.pipeline_of(backend.model, str(tmp_path / "huggingface"))(
-        backend.reader.token_indexers["tokens"].tokenizer
-    )
+    classifier = script("prediction_sides").token_classifier(backend.model).eval()
+    tokenizer = backend.reader.token_indexers["tokens"].tokenizer
     text = "我在北京"
     tensors = backend._tensors(backend.encode([text], ["0"]))
     mask = torch.ones(1, len(text), dtype=torch.bool)
     with torch.no_grad():
         ours = backend.model.score(backend.model.contextualise(tensors["tokens"], mask), mask)
-        theirs = pipe.model(**pipe.tokenizer(text, return_tensors="pt")).logits
+        theirs = classifier(**tokenizer(text, return_tensors="pt")).logits
     assert torch.allclose(theirs[:, 1:-1], ours, atol=1e-5)
 
 
 def test_sides_take_turns_and_are_compared_with_the_best(script, archive: Path, tmp_path: Path) -> None:
-    prediction = script("prediction")
-    sides = prediction.sides_of(str(archive), str(tmp_path / "huggingface"))
+    prediction, sides = script("prediction"), script("prediction_sides")
+    sides.exports_of(str(archive), tmp_path, str(ROOT / "fixtures/cluener/dev.json"), True)
+    measured = sides.sides_of(str(archive), tmp_path, 1, prediction.EXPORTS)
     texts = prediction.texts_of("cluener", str(ROOT / "fixtures/cluener/test.json"), 2)
     assert len(texts) == 2
-    rates = prediction.measure(sides, texts, 2)
+    rates = sides.measure(measured, texts, 2)
     assert {len(values) for values in rates.values()} == {2}
-    made = {"pipeline, batch 1": [10.0], "pipeline, batch 32": [20.0], "Tagger": [40.0]}
-    made |= {"pipeline, one at a time": [5.0], "Tagger, one at a time": [10.0]}
-    assert set(made) == set(rates)
-    assert [row[-1] for row in prediction.rows_of(made)] == ["", "", "**2.00**", "", "**2.00**"]
+    made = {"pipeline, batch 1": [10.0], "pipeline, batch 32": [20.0], "pipeline, one at a time": [5.0]}
+    made |= {"Tagger": [40.0], "Tagger, one at a time": [10.0]}
+    made |= {"ONNX float32": [50.0], "ONNX float32, one at a time": [15.0]}
+    made |= {"ONNX int8": [80.0], "ONNX int8, one at a time": [30.0]}
+    assert set(rates) - {"spaCy, batch 32"} == set(made)
+    ratios = ["0.50", "1.00", "1.00", "**2.00**", "2.00", "2.50", "3.00", "**4.00**", "**6.00**"]
+    assert [row[-1] for row in prediction.rows_of(made)] == ratios
 
 
 def test_loading_adds_up_its_steps(script, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
