@@ -149,7 +149,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
         raise ConfigError(f"--port is {port}, but ports are numbers from 0 to 65535")
     try:
         [(family, *_, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio answers without delay (TCP_NODELAY) only if the protocol is named: otherwise small answers wait 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
