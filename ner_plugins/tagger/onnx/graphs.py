@@ -62,6 +62,8 @@ class Graphs:
             ) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
+        # A thread that spins while it waits slows the others where cores are threads of one core, as rented ones are.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False  # it would remember each shape that a batch ever had
         options.log_severity_level = 3
         sessions = {}
