@@ -1,14 +1,14 @@
 """
 Sentences per second of prediction: `Tagger` with torch, ONNX and ONNX int8, against the `pipeline` of Transformers with
 the same encoder and weights, and against spaCy with an encoder of the same shape where spacy-curated-transformers is
-installed.
+to be found (`make .venv-spacy/.ready`).
 
 The archives' models have to be taggers over an encoder, like `training_config/crf_tagger_softmax.jsonnet`; the encoder
 and the linear layer become an `AutoModelForTokenClassification`. The sides take turns in one process, on the same
 sentences in the same order. "One at a time" answers each sentence before it gets the next.
 
-    python benchmarks/prediction.py ARCHIVE [ARCHIVE ...] --names NAME [NAME ...] [--sentences 400 ...]
-        [--repeats 3] [--threads 1 2] [--write]
+    PYTHONPATH=.venv-spacy python benchmarks/prediction.py ARCHIVE [ARCHIVE ...] --names NAME [NAME ...]
+        [--sentences 400 ...] [--repeats 3] [--threads 1 2] [--write]
 """
 
 import argparse

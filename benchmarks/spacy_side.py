@@ -16,7 +16,7 @@ CURATED = "spacy-curated-transformers"
 
 
 def available() -> bool:
-    """Whether the packages are installed; `make bench` puts them in a folder of their own."""
+    """Whether the packages are there: `make .venv-spacy/.ready` puts them in a folder, for `PYTHONPATH`."""
     return all(importlib.util.find_spec(name) is not None for name in ("spacy", PACKAGE))
 
 

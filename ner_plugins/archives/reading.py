@@ -101,7 +101,7 @@ def load_as_data() -> None:
             named = strings_in(parsed_overrides(overrides))
             if not is_untrusted():
                 named |= {str(archive_file), str(weights_file)}
-            with _not_within_itself(archive_file), untrusted(named), telling_of(archive_file):
+            with _not_within_itself(archive_file), untrusted(named), naming_archive(archive_file):
                 return original(archive_file, cuda_device, overrides, weights_file)
 
         return load_archive
@@ -136,7 +136,7 @@ def _not_within_itself(archive_file: Any) -> Iterator[None]:
 
 
 @contextmanager
-def telling_of(archive_file: Any) -> Iterator[None]:
+def naming_archive(archive_file: Any) -> Iterator[None]:
     """
     A context that loads an archive, or builds something of its configuration. What it raises names `archive_file`, and
     is an `ArchiveError` unless it is an error of the user's own options.

@@ -9,7 +9,7 @@ from allennlp.commands import evaluate as stock
 from allennlp.models.archival import Archive, load_archive
 
 from ner_plugins.archives.config import parsed_overrides
-from ner_plugins.archives.reading import telling_of
+from ner_plugins.archives.reading import naming_archive
 from ner_plugins.archives.trust import strings_in, untrusted
 from ner_plugins.commands.devices import choose_device, has_ner_model, offer_default_device
 from ner_plugins.commands.loading import mention_max_instances
@@ -42,7 +42,7 @@ def evaluate_from_args(args: argparse.Namespace) -> dict[str, Any]:
     _check_sections(archive, args.archive_file)
     # The evaluator and the data loader are built of the archive's configuration, too.
     named = strings_in(parsed_overrides(args.overrides))
-    with _already_loaded(archive), untrusted(named), telling_of(args.archive_file):
+    with _already_loaded(archive), untrusted(named), naming_archive(args.archive_file):
         if not has_ner_model(archive):
             metrics: dict[str, Any] = stock.evaluate_from_args(args)
             return metrics

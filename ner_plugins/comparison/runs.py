@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.files.json_files import read_json_object
 from ner_plugins.files.run_record import FINISHED, RECORD, read_record
+from ner_plugins.sweeps.resuming import SEEDS
 
-SEED_KEYS = ("random_seed", "numpy_seed", "pytorch_seed", "trainer.seed")
+SEED_KEYS = (*SEEDS, "trainer.seed")
 """The keys of a config in which the runs of one model may differ."""
 
 _BEST = "best_validation_"
@@ -72,19 +74,9 @@ def read_trained_run(folder: Path, model: Optional[str] = None) -> TrainedRun:
     if record.get("exit", FINISHED) != FINISHED or not (folder / "metrics.json").is_file():
         state = record.get("exit") or "there is no metrics.json"
         raise ConfigError(f"{folder}: this run has not finished ({state}): leave it out, or finish it with --recover")
-    metrics = _json(folder / "metrics.json")
+    metrics = read_json_object(folder / "metrics.json")
     best = {name.removeprefix(_BEST): value for name, value in metrics.items() if name.startswith(_BEST)}
-    return TrainedRun(folder, _json(folder / "config.json"), record, best, model)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path}: not valid JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: not a JSON object")
-    return content
+    return TrainedRun(folder, read_json_object(folder / "config.json"), record, best, model)
 
 
 def grouped(runs: Sequence[TrainedRun]) -> dict[str, list[TrainedRun]]:

@@ -9,6 +9,7 @@ from typing import Any, Iterator, Mapping, Optional
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import read_json_object
 from ner_plugins.files.run_record import read_record
 from ner_plugins.sweeps.plan import PlannedRun
 
@@ -53,7 +54,7 @@ class SweepFolder:
         file = self.path / SWEEP
         if not file.is_file():
             return {}
-        content = _read(file)
+        content = read_json_object(file)
         if content.get("format_version") != _VERSION:
             raise ConfigError(f"{file}: its format_version is {content.get('format_version')!r}, not {_VERSION}")
         return content
@@ -73,13 +74,13 @@ class SweepFolder:
     def record(self, name: str) -> Optional[Record]:
         """What is known about a run; `None` if it was never planned."""
         file = self.path / RECORDS / f"{name}.json"
-        return _read(file) if file.is_file() else None
+        return read_json_object(file) if file.is_file() else None
 
     def records(self) -> dict[str, Record]:
         """What is known about each run, in the order of `sweep.json`, then of their names."""
         found = {file.stem: file for file in sorted((self.path / RECORDS).glob("*.json"))}
         order = [name for name in self.facts().get("runs", ()) if name in found]
-        return {name: _read(found[name]) for name in dict.fromkeys([*order, *found])}
+        return {name: read_json_object(found[name]) for name in dict.fromkeys([*order, *found])}
 
     def write_record(self, record: Record) -> None:
         """Replace what is known about a run."""
@@ -210,16 +211,6 @@ def end_of(file: Path) -> str:
 def _processes(folder: SweepFolder) -> str:
     found = [f"{name} is process {one['process']}" for name, one in folder.records().items() if one.get("process")]
     return f" ({', '.join(found)})" if found else ""
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{file}: not valid JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file}: not a JSON object")
-    return content
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from ner_plugins.dataset_readers.json.json_reader import JsonReader
 from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, text_of
 from ner_plugins.dataset_readers.json.spans import UTF16_REMEDY, Offsets, has_astral, utf16_places
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
-from ner_plugins.dataset_readers.remarks import reader_of, unread_keys
+from ner_plugins.dataset_readers.remarks import reader_of
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import DataError, shown
 from ner_plugins.files.data_paths import SplitFiles
@@ -42,16 +42,10 @@ class CluenerReader(JsonReader):
         return Recognition('JSON lines with "text"', 0.7) if "text" in (file_start.json_keys or ()) else None
 
     def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
-        remarked = False
-        for number, line in lines:
-            try:
-                record: Union[Sentence, DataError] = parse_record(line, path, number, self.offsets)
-            except DataError as error:
-                record = error
-            if not remarked and isinstance(record, Sentence) and record.entities is None:
-                remarked = True  # one remark is enough: the other lines will be alike
-                self._remark(unread_keys(line, _KEYS, ("label",), path, number))
-            yield record
+        def parse(line: str, number: int) -> Sentence:
+            return parse_record(line, path, number, self.offsets)
+
+        return self._sentences(lines, path, parse, _KEYS, ("label",))
 
 
 def parse_record(line: str, path: str, number: int, offsets: Optional[Offsets] = None) -> Sentence:

@@ -8,7 +8,6 @@ from ner_plugins.dataset_readers.json.json_reader import JsonReader
 from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, text_of
 from ner_plugins.dataset_readers.json.spans import RawEntity, SpanChecker
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
-from ner_plugins.dataset_readers.remarks import unread_keys
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 
@@ -54,16 +53,10 @@ class CmeeeReader(JsonReader):
         return Recognition("JSON with start_idx and end_idx", 0.95) if found else None
 
     def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
-        remarked = False
-        for number, line in lines:
-            try:
-                record: Union[Sentence, DataError] = self._sentence(line, path, number)
-            except DataError as error:
-                record = error
-            if not remarked and isinstance(record, Sentence) and record.entities is None:
-                remarked = True  # one remark is enough: the other records will be alike
-                self._remark(unread_keys(line, _KEYS, ("entities",), path, number))
-            yield record
+        def parse(line: str, number: int) -> Sentence:
+            return self._sentence(line, path, number)
+
+        return self._sentences(lines, path, parse, _KEYS, ("entities",))
 
     def _sentence(self, line: str, path: str, number: int) -> Sentence:
         def bad(problem: str, expected: str, remedy: str = "Correct the line") -> DataError:

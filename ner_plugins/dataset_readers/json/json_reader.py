@@ -1,11 +1,12 @@
 """The base of the readers of JSON: lines of objects, or an array of them."""
 
-from typing import Any, BinaryIO, Callable, Iterator, Optional, Union
+from typing import Any, BinaryIO, Callable, Iterator, Optional, Sequence, Union
 
 from ner_plugins.dataset_readers.json.spans import Offsets
 from ner_plugins.dataset_readers.json.values import ValueCutter, is_values, text_blocks
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.parsing import guarded
+from ner_plugins.dataset_readers.remarks import unread_keys
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 from ner_plugins.files.opening import examined, readable
@@ -60,6 +61,29 @@ class JsonReader(NerDatasetReader):
         yield from _numbered(parse, values, path)
         if unclosed := cutter.unclosed():
             yield unclosed
+
+    def _sentences(
+        self,
+        lines: Iterator[tuple[int, str]],
+        path: str,
+        parse: Callable[[str, int], Sentence],
+        known: Sequence[str],
+        labels: Sequence[str],
+    ) -> Iterator[Union[Sentence, DataError]]:
+        """
+        What `parse` makes of each record and its number, with a remark about the first unlabelled one if its labels may
+        have another name (`unread_keys`): the others will be alike.
+        """
+        remarked = False
+        for number, line in lines:
+            try:
+                record: Union[Sentence, DataError] = parse(line, number)
+            except DataError as error:
+                record = error
+            if not remarked and isinstance(record, Sentence) and record.entities is None:
+                remarked = True
+                self._remark(unread_keys(line, known, labels, path, number))
+            yield record
 
 
 def _numbered(parse: Parse, values: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:

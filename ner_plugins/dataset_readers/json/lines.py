@@ -49,10 +49,10 @@ def text_of(value: dict[str, Any], bad: Callable[..., DataError]) -> str:
 
 def id_of(value: dict[str, Any], bad: Callable[..., DataError]) -> Optional[Union[int, str]]:
     """The value of the key `id`, if there is one; `DataError` if it is neither a whole number nor a string."""
-    id_: Any = value.get("id")
+    id_: Union[int, str, None] = value.get("id")
     if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, (int, str))):
         raise bad(f'"id" is a JSON {kind(id_)}', "a whole number or a string")
-    return id_  # type: ignore[no-any-return]
+    return id_
 
 
 def kind(value: Any) -> str:
