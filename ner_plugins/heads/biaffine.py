@@ -33,7 +33,7 @@ class BiaffineHead(SpanHead):
     scorer : `Lazy[SpanScorer]`
         `biaffine`, or `pair_ffn` (`hidden_dim`, `activation`); `width_features` in either.
     init : `str`, optional (default=`"zeros"`)
-        Of the scorer's weights: `zeros`, as published, or `xavier`.
+        Of the scorer's weights: `zeros`, as published, `xavier` or `orthogonal`.
     loss : `Optional[CellLoss]`, optional (default=`None`)
         `None` for softmax cross-entropy, summed over the spans and divided by the number of sentences.
     decoding : `str`, optional (default=`"flat_greedy"`)

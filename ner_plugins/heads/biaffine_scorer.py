@@ -25,8 +25,9 @@ class BiaffineSpanScorer(SpanScorer):
     input_dim, num_classes, max_span_width
         See `SpanScorer`.
     init : `str`, optional (default=`"zeros"`)
-        `zeros`, as published: every class is equally likely at first; or `xavier`: each class's matrix is uniform as in
-        Glorot & Bengio 2010, linear terms and biases are zero.
+        `zeros`, as published: every class is equally likely at first; `xavier`: each class's matrix is uniform as in
+        Glorot & Bengio 2010, linear terms and biases are zero; or `orthogonal`: the matrices of the classes, read as
+        vectors, are orthonormal, and so are the linear terms (boundary smoothing as released, Zhu & Li 2022).
     width_features : `Optional[str]`, optional (default=`None`)
         Adds a learned score of each class for the span's width: `exact` or `bucketed` (`WidthFeatures`).
 
@@ -48,10 +49,18 @@ class BiaffineSpanScorer(SpanScorer):
         self.width_features = (
             None if width_features is None else WidthFeatures(width_features, max_span_width, num_classes)
         )
+        self._initialise(init)
+
+    @torch.no_grad()
+    def _initialise(self, init: Init) -> None:
+        dim = self.input_dim
         if init == "xavier":
-            bound = math.sqrt(6.0 / (input_dim + input_dim))
-            with torch.no_grad():
-                self.weight[:, :-1, :-1].uniform_(-bound, bound)
+            bound = math.sqrt(6.0 / (dim + dim))
+            self.weight[:, :dim, :dim].uniform_(-bound, bound)
+        elif init == "orthogonal":
+            self.weight[:, :dim, :dim] = nn.init.orthogonal_(torch.empty(self.num_classes, dim, dim))
+            linear = nn.init.orthogonal_(torch.empty(self.num_classes, 2 * dim))
+            self.weight[:, :dim, dim], self.weight[:, dim, :dim] = linear[:, :dim], linear[:, dim:]
 
     def forward(self, starts: Tensor, ends: Tensor) -> Tensor:
         """`SpanScorer.forward`."""

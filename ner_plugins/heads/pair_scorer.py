@@ -24,7 +24,7 @@ class PairSpanScorer(SpanScorer):
     input_dim, num_classes, max_span_width
         See `SpanScorer`.
     init : `str`, optional (default=`"zeros"`)
-        Of V: `zeros` or `xavier`. W is always `xavier`.
+        Of V: `zeros`, `xavier` or `orthogonal`. W is always `xavier`.
     hidden_dim : `Optional[int]`, optional (default=`None`)
         Size of the hidden layer; `None` for `input_dim`.
     activation : `str`, optional (default=`"gelu"`)
@@ -58,8 +58,10 @@ class PairSpanScorer(SpanScorer):
         nn.init.xavier_uniform_(self.hidden.weight)
         if init == "zeros":
             nn.init.zeros_(self.output.weight)
-        else:
+        elif init == "xavier":
             nn.init.xavier_uniform_(self.output.weight)
+        else:
+            nn.init.orthogonal_(self.output.weight)
         nn.init.zeros_(self.hidden.bias)
         nn.init.zeros_(self.output.bias)
 

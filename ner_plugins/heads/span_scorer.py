@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import SpanBand
 
-Init = Literal["zeros", "xavier"]
+Init = Literal["zeros", "xavier", "orthogonal"]
 WidthFeatureKind = Literal["exact", "bucketed"]
 
 # The smallest width of each bucket (Lee et al. 2017, section 5).
@@ -29,7 +29,8 @@ class SpanScorer(SpanBand, Registrable, ABC):
     num_classes, max_span_width
         See `SpanBand`.
     init : `str`, optional (default=`"zeros"`)
-        The initial weights: `zeros`, so that every class is equally likely, or `xavier` (Glorot & Bengio 2010).
+        The initial weights: `zeros`, so that every class is equally likely, `xavier` (Glorot & Bengio 2010), or
+        `orthogonal` (Saxe et al. 2014).
 
     # Raises
 

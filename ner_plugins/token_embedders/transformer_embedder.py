@@ -16,13 +16,8 @@ from ner_plugins.modules.token_dropout import Replacer
 from ner_plugins.pretrained.encoder import build_encoder, read_encoder
 from ner_plugins.pretrained.tokenizer import length_limit, load_config, load_tokenizer, replacement_id, special_ids
 from ner_plugins.segmentation.windows import lay_out, plan_windows
-from ner_plugins.token_embedders.unpadded import (
-    Sequences,
-    set_attention_dropout,
-    supports_interface,
-    to_device,
-    use_unpadded,
-)
+from ner_plugins.token_embedders.encoder_dropout import set_dropout
+from ner_plugins.token_embedders.unpadded import Sequences, supports_interface, to_device, use_unpadded
 
 
 @TokenEmbedder.register("ner_transformer")
@@ -61,6 +56,8 @@ class TransformerEmbedder(TokenEmbedder):
         encoders of the types `FAMILIES` in Transformers 5, and without dropout of attention weights.
     attention_dropout : `Optional[float]`, optional (default=`None`)
         Dropout of the encoder's attention weights in training; `None` for what its configuration has, mostly 0.1.
+    hidden_dropout : `Optional[float]`, optional (default=`None`)
+        Dropout of its embeddings and of the outputs of its attention and feed-forward layers, likewise.
     serialization_dir : `Optional[str]`
         Supplied by AllenNLP; see `load_tokenizer`.
 
@@ -82,6 +79,7 @@ class TransformerEmbedder(TokenEmbedder):
         max_windows_per_pass: int = 64,
         padding: Literal["padded", "unpadded"] = "padded",
         attention_dropout: Optional[float] = None,
+        hidden_dropout: Optional[float] = None,
         serialization_dir: Optional[Union[str, "os.PathLike[str]"]] = None,
     ) -> None:
         super().__init__()
@@ -90,8 +88,7 @@ class TransformerEmbedder(TokenEmbedder):
         tokenizer = load_tokenizer(model_name, serialization_dir)
         config = load_config(model_name, serialization_dir)
         _check_vocabulary(tokenizer, config, model_name)
-        if attention_dropout is not None:
-            set_attention_dropout(config, attention_dropout)
+        set_dropout(config, attention_dropout, hidden_dropout)
         self.encoder = build_encoder(config) if is_loading() else read_encoder(model_name, config)
         self.model_name = model_name
         self.pooling = pooling

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.token_embedders.encoder_dropout import ATTENTION_DROPOUTS
 
 ATTENTION = "ner_unpadded"
 """The name of the attention in Transformers' `AttentionInterface`."""
@@ -23,7 +24,6 @@ FAMILIES = frozenset({"albert", "bert", "camembert", "electra", "ernie", "robert
 other use for the attention mask."""
 
 _KEY = "ner_transformer.padding"
-_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")  # names in configurations of encoders
 
 
 class Sequences(NamedTuple):
@@ -94,25 +94,6 @@ def supports_interface(config: Any) -> bool:
     return config.model_type in FAMILIES and int(__version__.split(".")[0]) >= 5
 
 
-def set_attention_dropout(config: Any, probability: float) -> None:
-    """
-    Set the dropout of the attention weights in an encoder's configuration.
-
-    # Raises
-
-    `ConfigError` if it is outside [0, 1), or the encoder has no such setting.
-    """
-    if not 0.0 <= probability < 1.0:
-        raise ConfigError(f"ner_transformer.attention_dropout must be in [0, 1), got {probability}")
-    names = [name for name in _DROPOUTS if hasattr(config, name)]
-    if not names:
-        raise ConfigError(
-            f"ner_transformer.attention_dropout must be left out: an encoder of type {config.model_type!r} has no "
-            "dropout of attention weights"
-        )
-    setattr(config, names[0], probability)
-
-
 def use_unpadded(encoder: Any, trains: bool) -> None:
     """
     Make an encoder of Transformers attend within the sentences of one sequence.
@@ -133,7 +114,7 @@ def use_unpadded(encoder: Any, trains: bool) -> None:
             f'{_KEY} must be "padded": "unpadded" needs Transformers 5 and an encoder of type '
             f"{', '.join(sorted(FAMILIES))}; this one is {config.model_type!r}"
         )
-    dropout = next((getattr(config, name) for name in _DROPOUTS if hasattr(config, name)), 0.0)
+    dropout = next((getattr(config, name) for name in ATTENTION_DROPOUTS if hasattr(config, name)), 0.0)
     if trains and dropout > 0:
         raise ConfigError(
             f'{_KEY} "unpadded" has no dropout of attention weights, but the encoder is configured with {dropout}: '

@@ -90,6 +90,15 @@ def test_zero_init_gives_uniform_logits_and_xavier_does_not():
     assert (scorer.weight[:, -1] == 0).all() and (scorer.weight[:, :, -1] == 0).all()
 
 
+def test_orthogonal_init_gives_orthonormal_classes():
+    weight = BiaffineSpanScorer(4, 3, init="orthogonal").weight.detach()
+    matrices = weight[:, :4, :4].flatten(1)  # Shape: (classes, 4 * 4)
+    linear = torch.cat([weight[:, :4, 4], weight[:, 4, :4]], 1)  # Shape: (classes, 4 + 4)
+    for rows in (matrices, linear):
+        torch.testing.assert_close(rows @ rows.T, torch.eye(3))
+    assert (weight[:, 4, 4] == 0).all()
+
+
 def test_zero_initialised_scorer_receives_gradient():
     scorer = BiaffineSpanScorer(4, 3, 2)
     scorer(*torch.randn(2, 2, 6, 4).unbind(0))[..., 1].sum().backward()
