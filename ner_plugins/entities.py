@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence, Union
 
+ENTITY_NAMESPACE = "entity_labels"
+"""The namespace of a vocabulary that holds the entity types."""
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Entity:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Iterator, NamedTuple, Optional, Union
 
 from ner_plugins.archives.assets import ASSETS_FOLDER
+from ner_plugins.archives.new_types import NewTypes, extend_vocabulary, with_new_types
 from ner_plugins.errors import NerError
 from ner_plugins.files.atomic import atomic_path
 
@@ -129,32 +130,36 @@ def _standing_alone(folder: Path, stack: ExitStack) -> _Parts:
 
     own = _Parts((folder / "config.json").read_bytes(), folder / "vocabulary", [])
     config: dict[str, Any] = json.loads(own.config)
-    vocabularies = [own.vocabulary]
+    vocabularies: list[tuple[Path, Optional[NewTypes]]] = []
+    vocabulary = own.vocabulary
     assets: list[Path] = []
     while isinstance(model := config.get("model"), dict) and model.get("type") == "from_archive":
         source = str(model.get("archive_file"))
         try:
             found = Path(cached_path(source))
             other = found if found.is_dir() else Path(stack.enter_context(archival.extracted_archive(found)))
-            config["model"] = json.loads((other / "config.json").read_bytes())["model"]
+            trained = json.loads((other / "config.json").read_bytes())["model"]
         except (OSError, ValueError, KeyError, NerError) as error:
             logger.warning("loading this archive will need %s, which cannot be read now (%s)", source, error)
             return own
         assets += (other / ASSETS_FOLDER).iterdir() if (other / ASSETS_FOLDER).is_dir() else []
-        vocabularies.append(other / "vocabulary")
-    if len(vocabularies) == 1:
+        new_types = model.get("new_types")
+        config["model"] = with_new_types(trained, new_types)
+        vocabularies.append((vocabulary, new_types))
+        vocabulary = other / "vocabulary"
+    if not vocabularies:
         return own
     target = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "vocabulary"
-    _extended(vocabularies, config.get("vocabulary") or {}).save_to_files(str(target))
+    _extended(vocabulary, vocabularies, config.get("vocabulary") or {}).save_to_files(str(target))
     return _Parts(json.dumps(config, indent=4).encode(), target, assets)
 
 
-def _extended(folders: list[Path], settings: dict[str, Any]) -> Any:
-    """The last of some vocabularies, extended by each earlier one in turn, as `from_archive` does."""
+def _extended(first: Path, others: list[tuple[Path, Optional[NewTypes]]], settings: dict[str, Any]) -> Any:
+    """A vocabulary, extended by each of some others in turn, the last first, as `from_archive` does."""
     from allennlp.data import Vocabulary
 
     named = {key: settings[key] for key in ("padding_token", "oov_token") if key in settings}
-    extended, *others = [Vocabulary.from_files(str(folder), **named) for folder in reversed(folders)]
-    for vocabulary in others:
-        extended.extend_from_vocab(vocabulary)
+    extended = Vocabulary.from_files(str(first), **named)
+    for folder, new_types in reversed(others):
+        extend_vocabulary(extended, Vocabulary.from_files(str(folder), **named), new_types)
     return extended

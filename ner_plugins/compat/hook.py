@@ -45,6 +45,7 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp_models.rc.tools.narrativeqa", "around", "compat.plugins", "nltk_kept_offline"),
     ("allennlp.nn.parallel.ddp_accelerator", "after", "compat.ddp_names", "keep_parameter_names"),
     ("allennlp.models.model", "after", "archives.reading", "announce_loading_model"),
+    ("allennlp.models.model", "after", "archives.new_types", "offer_new_types"),
     ("allennlp.models.archival", "after", "archives.reading", "announce_loading_readers"),
     ("allennlp.models.archival", "after", "archives.writing", "write_whole_archives"),
     ("allennlp.models.archival", "after", "archives.reading", "extract_safely"),

@@ -8,9 +8,10 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data.fields import Field, SequenceField
 from allennlp.data.vocabulary import Vocabulary
 
+from ner_plugins.entities import ENTITY_NAMESPACE
+
 logger = logging.getLogger(__name__)
 
-ENTITY_NAMESPACE = "entity_labels"
 PADDING_VALUE = -1
 
 

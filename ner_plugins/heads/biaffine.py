@@ -10,6 +10,7 @@ from ner_plugins.heads.head import Head
 from ner_plugins.heads.projection import SpanProjection
 from ner_plugins.heads.span_head import BandDecoding, SpanHead
 from ner_plugins.heads.span_scorer import Init, SpanScorer
+from ner_plugins.heads.type_axes import Axes
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss
 
 
@@ -71,3 +72,7 @@ class BiaffineHead(SpanHead):
         ends = self.end_projection(encoded)  # Shape: (batch, tokens, dim)
         logits: Tensor = self.scorer(starts, ends)
         return logits
+
+    def type_axes(self) -> dict[str, Axes]:
+        """Those of the scorer."""
+        return {f"scorer.{name}": axes for name, axes in self.scorer.class_axes(self.classes).items()}

@@ -1,7 +1,7 @@
 """The biaffine score of every typed span in a band of widths."""
 
 import math
-from typing import Optional
+from typing import Hashable, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ner_plugins.heads.band_products import band_products
 from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, WidthFeatures
+from ner_plugins.heads.type_axes import Axes
 
 
 @SpanScorer.register("biaffine")
@@ -74,3 +75,8 @@ class BiaffineSpanScorer(SpanScorer):
         band = band_products(queries.view(batch, length, self.num_classes, dim), ends, width, offsets)
         band = band.permute(0, 2, 3, 1)  # classes stay outermost in memory
         return band if self.width_features is None else band + self.width_features(width).to(band.dtype)
+
+    def class_axes(self, classes: Sequence[Hashable]) -> dict[str, Axes]:
+        """`SpanScorer.class_axes`: the matrix of each class, and its score of each width."""
+        axes: dict[str, Axes] = {"weight": (classes, None, None)}
+        return axes if self.width_features is None else {**axes, "width_features.weight": (None, classes)}

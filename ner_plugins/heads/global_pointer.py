@@ -11,6 +11,7 @@ from ner_plugins.heads.band_products import band_products
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.rotary import rotate
 from ner_plugins.heads.span_head import BandDecoding, SpanHead
+from ner_plugins.heads.type_axes import Axes
 from ner_plugins.modules.losses.multi_label import MultiLabelLoss
 from ner_plugins.modules.losses.span_loss import CellLoss
 
@@ -112,6 +113,11 @@ class GlobalPointerHead(SpanHead):
         queries, keys = projected.permute(3, 0, 2, 1, 4).unbind(0)  # Shape of each: (batch, types, tokens, inner_dim)
         return PointerTerms(*self._placed(queries, keys))
 
+    def type_axes(self) -> dict[str, Axes]:
+        """The vectors of each type."""
+        rows = [(name, unit) for name in self.types for unit in range(2 * self.inner_dim)]
+        return {"projection.weight": (rows, None), "projection.bias": (rows,)}
+
     def _placed(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         if self.rope:
             queries, keys = rotate(queries), rotate(keys)
@@ -148,6 +154,11 @@ class EfficientGlobalPointerHead(GlobalPointerHead):
         queries, keys = projected.unflatten(2, (self.inner_dim, 2)).unsqueeze(1).unbind(-1)
         ends, starts = (self.bias(projected) / 2).unflatten(2, (len(self.types), 2)).transpose(1, 2).unbind(-1)
         return PointerTerms(*self._placed(queries, keys), starts, ends)
+
+    def type_axes(self) -> dict[str, Axes]:
+        """The scores of each type for either end."""
+        rows = [(name, end) for name in self.types for end in ("last", "first")]
+        return {"bias.weight": (rows, None), "bias.bias": (rows,)}
 
 
 def _linear(input_dim: int, output_dim: int) -> nn.Linear:

@@ -10,6 +10,7 @@ from torch import Tensor
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.decoding import DecodedSpans
+from ner_plugins.heads.type_axes import Axes, copy_known_entries
 from ner_plugins.modules.losses.weighted_loss import WeightedLoss, number_on
 
 
@@ -149,6 +150,37 @@ class Head(torch.nn.Module, Registrable, ABC):
             f"the head {type(self).__name__} has no n-best list: it scores each span by itself, and has no probability "
             "of all entities of a text together, as `tags` has"
         )
+
+    def type_axes(self) -> dict[str, Axes]:
+        """
+        Which parameters depend on the types, so that a model can learn further ones (`from_archive` with
+        `new_types: "extend"`).
+
+        # Returns
+
+        `dict[str, Axes]`
+            What the entries along each axis stand for, by the parameter's name. All other parameters have the same
+            shape and meaning whatever the types.
+
+        # Raises
+
+        `ConfigError` if the head does not define it.
+        """
+        raise ConfigError(
+            f'the head {type(self).__name__} has no `type_axes`, which new_types: "extend" needs; "replace" gives the '
+            "encoder a new head"
+        )
+
+    def keep_learnt(self, trained: "Head") -> None:
+        """
+        Take over what a head with the same options has learnt for other types. What belongs to a type that it lacks
+        stays as it is.
+
+        # Raises
+
+        `ConfigError` as `type_axes`.
+        """
+        copy_known_entries(trained, self, trained.type_axes(), self.type_axes())
 
     @abstractmethod
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:

@@ -1,6 +1,6 @@
 """The score of a span by a feed-forward network over its two ends, without concatenating their vectors."""
 
-from typing import Any, Optional
+from typing import Any, Hashable, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from ner_plugins.heads.activations import ACTIVATIONS, Activation, ActivationName
 from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, WidthFeatures
+from ner_plugins.heads.type_axes import Axes
 
 
 @SpanScorer.register("pair_ffn")
@@ -76,6 +77,10 @@ class PairSpanScorer(SpanScorer):
             widths = self.width_features(width)
         output, activation = self.output, ACTIVATIONS[self.activation]
         return score_pairs(starts, ends, widths, output.weight, output.bias, activation)
+
+    def class_axes(self, classes: Sequence[Hashable]) -> dict[str, Axes]:
+        """`SpanScorer.class_axes`: the output layer."""
+        return {"output.weight": (classes, None), "output.bias": (classes,)}
 
 
 def score_pairs(

@@ -10,6 +10,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.pair_scorer import score_pairs
 from ner_plugins.heads.span_head import BandDecoding, SpanHead
+from ner_plugins.heads.type_axes import Axes
 
 _PUBLISHED_WIDTH = 10
 
@@ -71,6 +72,10 @@ class PairsHead(SpanHead):
         starts, ends, widths = self._terms(encoded)
         widths = widths[1 : self.band_width(encoded.size(1)) + 1]
         return score_pairs(starts, ends, widths, self.classifier.weight, self.classifier.bias, F.relu)
+
+    def type_axes(self) -> dict[str, Axes]:
+        """The classifier."""
+        return {"classifier.weight": (self.classes, None), "classifier.bias": (self.classes,)}
 
     def _terms(self, encoded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What a first token (with the bias), a last token and a width add to the hidden units."""

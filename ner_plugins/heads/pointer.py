@@ -12,6 +12,7 @@ from ner_plugins.heads.decoding import DecodedSpans, decode_spans
 from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.span_head import SpanHead
+from ner_plugins.heads.type_axes import Axes
 from ner_plugins.modules.crf.tagging import TagSet
 from ner_plugins.modules.losses.weighted_loss import WeightedLoss
 
@@ -132,6 +133,24 @@ class PointerHead(SpanHead):
         of_starts = symmetric_divergence(first.start, second.start, mask)
         return (of_starts + symmetric_divergence(ends[0], ends[1], mask)) / 2
 
+    def type_axes(self) -> dict[str, Axes]:
+        """
+        Both layers of labels, and the units between them, of which there is one for each label. The layer norm goes
+        over those of new types too, so that the ends of the types that stay change a little at first.
+        """
+        classes = self.classes
+        units = [*range(self.encoding_dim), *classes]
+        return {
+            "start.weight": (classes, None),
+            "start.bias": (classes,),
+            "end_hidden.weight": (units, units),
+            "end_hidden.bias": (units,),
+            "end_norm.weight": (units,),
+            "end_norm.bias": (units,),
+            "end.weight": (classes, units),
+            "end.bias": (classes,),
+        }
+
     @torch.no_grad()
     def decode(self, scores: PointerScores, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The spans that `decoding` keeps; `decoding_score` ranks those of `flat_greedy`."""
@@ -187,9 +206,7 @@ def pointer_targets(
 
 
 @torch.no_grad()
-def best_pairs(
-    starts: Tensor, ends: Tensor, width: int, threshold: Optional[Tensor] = None
-) -> tuple[Tensor, Tensor]:
+def best_pairs(starts: Tensor, ends: Tensor, width: int, threshold: Optional[Tensor] = None) -> tuple[Tensor, Tensor]:
     """
     The log-probability of every span in a band of widths, for its most likely type.
 

@@ -84,6 +84,11 @@ class SpanHead(Head):
         """The types and "not an entity"."""
         return len(self.types) + 1
 
+    @property
+    def classes(self) -> list[Optional[str]]:
+        """What each class stands for: `None` for "not an entity", then the types."""
+        return [None, *self.types]
+
     def band_width(self, length: int) -> int:
         """The number of widths scored for texts of `length` tokens."""
         return band_width(length, self.max_span_width)

@@ -1,7 +1,7 @@
 """The base of scorers of typed spans, and a span's width as a feature of its score."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, Optional
+from typing import ClassVar, Hashable, Literal, Optional, Sequence
 
 import torch
 from allennlp.common import Registrable
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import SpanBand
+from ner_plugins.heads.type_axes import Axes
 
 Init = Literal["zeros", "xavier", "orthogonal"]
 WidthFeatureKind = Literal["exact", "bucketed"]
@@ -60,6 +61,24 @@ class SpanScorer(SpanBand, Registrable, ABC):
             Scores; cell [b, i, w] is the span of tokens i..i + w inclusive. Cells that reach past the text's end are
             finite and have no meaning (see `span_mask`). Shape: (batch, length, band_width(length), num_classes)
         """
+
+    def class_axes(self, classes: Sequence[Hashable]) -> dict[str, Axes]:
+        """
+        Which parameters depend on the classes: see `Head.type_axes`.
+
+        # Parameters
+
+        classes : `Sequence[Hashable]`
+            What each class stands for.
+
+        # Raises
+
+        `ConfigError` if the scorer does not define it.
+        """
+        raise ConfigError(
+            f'the scorer {type(self).__name__} has no `class_axes`, which new_types: "extend" needs; "replace" gives '
+            "the encoder a new head"
+        )
 
 
 class WidthFeatures(nn.Module):

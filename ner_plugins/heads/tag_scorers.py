@@ -1,10 +1,11 @@
 """Layers that score tags: each tag by itself, or as the sum of a chunk's and a type's score."""
 
-from typing import Literal
+from typing import Literal, Union
 
 import torch
 from torch import Tensor
 
+from ner_plugins.heads.type_axes import Axes
 from ner_plugins.modules.crf.tagging import TagSet
 
 TagScorer = Literal["joint", "factored"]
@@ -47,6 +48,13 @@ class FactoredTagScorer(torch.nn.Module):
         return torch.cat([chunks[..., :1], within.flatten(-2)], -1)
 
 
-def make_tag_scorer(name: TagScorer, input_dim: int, tag_set: TagSet) -> torch.nn.Module:
+def make_tag_scorer(name: TagScorer, input_dim: int, tag_set: TagSet) -> Union[torch.nn.Linear, FactoredTagScorer]:
     """The layer that scores tags: `joint`, a linear layer, or `factored`, a `FactoredTagScorer`."""
     return torch.nn.Linear(input_dim, len(tag_set)) if name == "joint" else FactoredTagScorer(input_dim, tag_set)
+
+
+def type_axes_of(scorer: Union[torch.nn.Linear, FactoredTagScorer], tag_set: TagSet) -> dict[str, Axes]:
+    """Which parameters of a layer that scores tags depend on the types: see `Head.type_axes`."""
+    if isinstance(scorer, FactoredTagScorer):
+        return {"type_projection.weight": (tag_set.types, None), "type_projection.bias": (tag_set.types,)}
+    return {"weight": (tag_set.tags, None), "bias": (tag_set.tags,)}

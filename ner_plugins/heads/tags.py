@@ -10,7 +10,8 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.heads.decoding import DecodedSpans
 from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
-from ner_plugins.heads.tag_scorers import TagScorer, make_tag_scorer
+from ner_plugins.heads.tag_scorers import TagScorer, make_tag_scorer, type_axes_of
+from ner_plugins.heads.type_axes import Axes
 from ner_plugins.modules.crf.crf import FORBIDDEN, ConditionalRandomField
 from ner_plugins.modules.crf.tagging import TagSet
 from ner_plugins.modules.losses.sampling import NegativeSampling
@@ -163,6 +164,16 @@ class TagsHead(Head):
         for rank, *span in zip(*(column.tolist() for column in spans), strict=True):
             entities[rank].append((span[0], span[1], span[2]))
         return list(zip(entities, probabilities, strict=True))
+
+    def type_axes(self) -> dict[str, Axes]:
+        """The scores of the tags, and of their transitions, starts and ends."""
+        tags = self.tag_set.tags
+        of_scorer = type_axes_of(self.tag_projection, self.tag_set)
+        of_crf = {name: (tags,) * parameter.dim() for name, parameter in self.crf.named_parameters()}
+        return {
+            **{f"tag_projection.{name}": axes for name, axes in of_scorer.items()},
+            **{f"crf.{name}": axes for name, axes in of_crf.items()},
+        }
 
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
         """Where entities overlap, the longest: tags are flat."""

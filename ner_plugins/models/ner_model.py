@@ -14,16 +14,20 @@ from allennlp.nn.util import get_text_field_mask
 from allennlp.training.metrics import Metric
 from torch import Tensor
 
-from ner_plugins.archives.assets import Assets, is_loading
 from ner_plugins.decoding.not_numbers import not_numbers
-from ner_plugins.entities import Entity
+from ner_plugins.entities import ENTITY_NAMESPACE, Entity
 from ner_plugins.errors import ConfigError, DataError
-from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
 from ner_plugins.heads.head import Head
 from ner_plugins.models.entity_metrics import entity_metrics
 from ner_plugins.models.gold_count import GoldCount
 from ner_plugins.models.offsets import names_of, to_characters, to_tokens
-from ner_plugins.models.parts import entity_types, with_head_names
+from ner_plugins.models.parts import (
+    build_encoder,
+    build_lattice_encoder,
+    entity_types,
+    prepare_assets,
+    with_head_names,
+)
 from ner_plugins.models.thresholds import threshold_tensor
 from ner_plugins.modules.dropout import DimensionDropout, Dropout
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
@@ -100,6 +104,7 @@ class NerModel(Model):
     outside [0, 1], or if `encoder` has another input size.
     """
 
+    thresholds: Tensor
     default_predictor = "ner"
     fixed_options: ClassVar[frozenset[str]] = frozenset()
     """Options that a subclass fixes; a config that gives one is refused."""
@@ -128,8 +133,10 @@ class NerModel(Model):
         )
         self.types = entity_types(vocab)
         self.text_field_embedder = text_field_embedder
-        self.lattice_encoder = self._build_lattice_encoder(lattice_encoder)
-        self.encoder = self._build_encoder(encoder)
+        self.lattice_encoder = build_lattice_encoder(
+            lattice_encoder, text_field_embedder.get_output_dim(), vocab, serialization_dir
+        )
+        self.encoder = build_encoder(encoder, (self.lattice_encoder or text_field_embedder).get_output_dim())
         self.dropout = Dropout(dropout)
         self.token_dropout = TokenDropout(token_dropout, text_field_embedder, vocab)
         self.dimension_dropout = DimensionDropout(dimension_dropout)
@@ -143,37 +150,13 @@ class NerModel(Model):
         self._unlabelled: Optional[str] = None
         self._warned_of_unreachable = False
         self._warned_of_unused = False
+        self._head_options, self._threshold_option = head, thresholds
         self.head: Head = head.construct(encoding_dim=self.encoding_dim, types=self.types)
         self.register_buffer("thresholds", threshold_tensor(thresholds, self.types), persistent=False)
         if serialization_dir is not None:
-            _prepare_assets(Assets(serialization_dir))
+            prepare_assets(serialization_dir)
         if initializer is not None:
             initializer(self)
-
-    def _build_lattice_encoder(self, lattice_encoder: Optional[Lazy[LatticeEncoder]]) -> Optional[LatticeEncoder]:
-        if lattice_encoder is None:
-            return None
-        if "input_dim" in lattice_encoder._params:
-            raise ConfigError("model.lattice_encoder.input_dim is the embedder's output size: remove it")
-        size = self.text_field_embedder.get_output_dim()
-        built: LatticeEncoder = lattice_encoder.construct(
-            vocab=self.vocab, input_dim=size, serialization_dir=self.serialization_dir
-        )
-        return built
-
-    def _build_encoder(self, encoder: Optional[Lazy[Seq2SeqEncoder]]) -> Optional[Seq2SeqEncoder]:
-        if encoder is None:
-            return None
-        size = (self.lattice_encoder or self.text_field_embedder).get_output_dim()
-        # Encoders name their input size one way or the other. AllenNLP would warn of a value given twice.
-        sizes = {name: size for name in ("input_size", "input_dim") if name not in encoder._params}
-        module = encoder.construct(**sizes)
-        if module.get_input_dim() != size:
-            raise ConfigError(
-                f"model.encoder has input size {module.get_input_dim()}, but its input vectors have size {size}: "
-                "remove the size, and it is filled in"
-            )
-        return module
 
     @property
     def encoding_dim(self) -> int:
@@ -194,9 +177,35 @@ class NerModel(Model):
         if unknown:
             raise ConfigError(
                 f"the data have the entity type {unknown[0]!r}, but the archive's model only has "
-                f"{', '.join(self.types)}. Leave other types out (the reader's entity_types), or train a new model"
+                f'{", ".join(self.types)}. With model.new_types "extend" it learns further types and keeps what it '
+                'knows, with "replace" it gets a new head for the types of these data; or leave other types out (the '
+                "reader's entity_types)"
             )
         super().extend_embedder_vocab(embedding_sources_mapping)
+
+    def change_types(self, keep: bool) -> None:
+        """
+        Take the entity types that the vocabulary has now (`from_archive` with `new_types`).
+
+        # Parameters
+
+        keep : `bool`
+            Whether the head and the thresholds stay as they are for the types that stay. Otherwise the head is new, and
+            thresholds of single types are dropped.
+
+        # Raises
+
+        `ConfigError` if the head does not know which of its parameters depend on the types.
+        """
+        self.types, trained = entity_types(self.vocab), self.head
+        self._token_types = TokenTypes(self.types)
+        head: Head = self._head_options.construct(encoding_dim=self.encoding_dim, types=self.types)
+        if keep:
+            head.keep_learnt(trained)
+        self.head = head.train(self.training).to(self.thresholds.device)
+        if not keep and isinstance(self._threshold_option, Mapping):
+            self._threshold_option = None
+        self.thresholds = threshold_tensor(self._threshold_option, self.types).to(self.thresholds.device)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """`Module.load_state_dict`, which also takes the parameter names of archives of format 1."""
@@ -385,10 +394,3 @@ class NerModel(Model):
             known = [entity for entity in set(entities or ()) if entity.type in self.types]
             in_tokens = to_tokens(known, sentence["offsets"], sentence["text"])
             self.gold_count(len(set(entities or ())), len(self.head.reachable(in_tokens)))
-
-
-def _prepare_assets(assets: Assets) -> None:
-    if is_loading():
-        assets.check_version()
-    else:
-        assets.save_manifest()

@@ -1,11 +1,15 @@
-"""Checks of what a model is built from, and the parameter names of old archives."""
+"""The parts of a model, checks of what it is built from, and the parameter names of old archives."""
 
-from typing import AbstractSet, Any, Mapping
+from typing import AbstractSet, Any, Mapping, Optional
 
+from allennlp.common import Lazy
 from allennlp.data import Vocabulary
+from allennlp.modules import Seq2SeqEncoder
 
+from ner_plugins.archives.assets import Assets, is_loading
+from ner_plugins.entities import ENTITY_NAMESPACE
 from ner_plugins.errors import ConfigError
-from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
+from ner_plugins.modules.lattice.lattice_encoder import LatticeEncoder
 
 
 def entity_types(vocab: Vocabulary) -> list[str]:
@@ -17,6 +21,42 @@ def entity_types(vocab: Vocabulary) -> list[str]:
             "entity_types if it has any"
         )
     return [str(vocab.get_token_from_index(index, ENTITY_NAMESPACE)) for index in range(number)]
+
+
+def build_lattice_encoder(
+    lattice_encoder: Optional[Lazy[LatticeEncoder]], size: int, vocab: Vocabulary, serialization_dir: Optional[str]
+) -> Optional[LatticeEncoder]:
+    """The option `lattice_encoder` of a model; `size` is that of the vectors that it takes."""
+    if lattice_encoder is None:
+        return None
+    if "input_dim" in lattice_encoder._params:
+        raise ConfigError("model.lattice_encoder.input_dim is the embedder's output size: remove it")
+    built: LatticeEncoder = lattice_encoder.construct(vocab=vocab, input_dim=size, serialization_dir=serialization_dir)
+    return built
+
+
+def build_encoder(encoder: Optional[Lazy[Seq2SeqEncoder]], size: int) -> Optional[Seq2SeqEncoder]:
+    """The option `encoder` of a model; `size` is that of the vectors that it takes."""
+    if encoder is None:
+        return None
+    # Encoders name their input size one way or the other. AllenNLP would warn of a value given twice.
+    sizes = {name: size for name in ("input_size", "input_dim") if name not in encoder._params}
+    module = encoder.construct(**sizes)
+    if module.get_input_dim() != size:
+        raise ConfigError(
+            f"model.encoder has input size {module.get_input_dim()}, but its input vectors have size {size}: "
+            "remove the size, and it is filled in"
+        )
+    return module
+
+
+def prepare_assets(serialization_dir: str) -> None:
+    """Note the versions that a new model is trained with, or check those of a trained one."""
+    assets = Assets(serialization_dir)
+    if is_loading():
+        assets.check_version()
+    else:
+        assets.save_manifest()
 
 
 def with_head_names(state_dict: Mapping[str, Any], known: AbstractSet[str]) -> dict[str, Any]:

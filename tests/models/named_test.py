@@ -9,7 +9,7 @@ from allennlp.data import Vocabulary
 from allennlp.models import Model
 
 from ner_plugins.commands.command_line import describe
-from ner_plugins.fields.entities_field import ENTITY_NAMESPACE
+from ner_plugins.entities import ENTITY_NAMESPACE
 from ner_plugins.heads.pairs import PairsHead
 from ner_plugins.heads.tags import TagsHead
 from ner_plugins.modules.losses import CellLoss

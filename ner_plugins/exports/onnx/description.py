@@ -133,7 +133,7 @@ def describe_head(source: ExportSource, folder: Path) -> dict[str, Any]:
     """The head's options of decoding; its arrays are written into the folder."""
     model = source.model
     head = model.head
-    arrays = {"thresholds": model.thresholds.cpu().numpy()}
+    arrays: dict[str, Any] = {"thresholds": model.thresholds.cpu().numpy()}
     if isinstance(head, TagsHead):
         zeros = model.thresholds.new_zeros(1, 1, len(head.tag_set))
         found = head.crf.potentials(zeros, zeros[..., 0])
