@@ -51,6 +51,7 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.models.archival", "after", "archives.reading", "extract_safely"),
     ("allennlp.models.archival", "after", "archives.reading", "load_as_data"),
     ("allennlp.common.cached_transformers", "after", "archives.weights", "load_weights_only"),
+    ("allennlp.common.cached_transformers", "after", "compat.stock_tokenizers", "keep_tokenizers"),
     ("allennlp.common.file_utils", "after", "archives.weights", "load_weights_only"),
     ("allennlp.nn.initializers", "after", "archives.weights", "load_weights_only"),
     ("allennlp.nn.util", "after", "archives.weights", "load_weights_only"),
