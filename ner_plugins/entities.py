@@ -69,12 +69,20 @@ class Sentence:
         The identifier in the corpus, if there is one.
     source : `str`
         `file:line`, for messages.
+    document : `Optional[str]`, optional (default=`None`)
+        The document that it is a part of, if the corpus marks them: sentences of one document have the same. Comparison
+        ignores it and the following.
+    before, after : `Sequence[str]`, optional (default=`()`)
+        The texts of the sentences around it that an encoder is to read with it, in order. They may lack gold.
     """
 
     text: str
     entities: Optional[Sequence[Entity]] = None
     id: Optional[Union[int, str]] = None
     source: str = ""
+    document: Optional[str] = field(default=None, compare=False)
+    before: Sequence[str] = field(default=(), compare=False)
+    after: Sequence[str] = field(default=(), compare=False)
 
 
 def resolve_overlaps(entities: Sequence[Entity]) -> list[Entity]:

@@ -5,28 +5,25 @@ import logging
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import Any, BinaryIO, Callable, ClassVar, Iterable, Iterator, Literal, Optional, Sequence, TypeVar, Union
+from typing import Any, Callable, Iterable, Iterator, Literal, Optional, Sequence, TypeVar, Union
 
-from allennlp.data import DatasetReader, Field, Instance, Token, TokenIndexer, Tokenizer
+from allennlp.data import Field, Instance, Token, TokenIndexer, Tokenizer
 from allennlp.data.fields import MetadataField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.nn.util import is_distributed
 
 from ner_plugins.dataset_readers.alignment import Boundary
-from ner_plugins.dataset_readers.parsing import gc_paused, guarded
-from ner_plugins.dataset_readers.recognition import FileStart, Recognition
-from ner_plugins.dataset_readers.text_split import split_of
+from ner_plugins.dataset_readers.neighbours import ContextSentences, Documents, Neighbours
+from ner_plugins.dataset_readers.parsing import gc_paused
+from ner_plugins.dataset_readers.sentence_reader import SentenceReader
 from ner_plugins.dataset_readers.token_spans import token_offsets, token_spans
-from ner_plugins.dataset_readers.type_selection import TypeSelection
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import ConfigError, DataError, Remark
+from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.fields.entities_field import EntitiesField
 from ner_plugins.fields.lattice_field import LatticeField
-from ner_plugins.fields.tokens_field import TokensField
-from ner_plugins.files.data_paths import DataPath, SplitFiles, choose_by_name
-from ner_plugins.files.opening import open_streams
-from ner_plugins.files.recoding import TextSource, check_encoding
-from ner_plugins.files.text_lines import EncodingErrors, read_lines
+from ner_plugins.fields.tokens_field import TokenContext, TokensField
+from ner_plugins.files.recoding import check_encoding
+from ner_plugins.files.text_lines import EncodingErrors
 from ner_plugins.lexicon.lexicon import Lexicon
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
 
@@ -34,11 +31,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_LISTED_ERRORS = 20
 _BATCH = 512  # sentences that are tokenized together
 
 
-class NerDatasetReader(DatasetReader):
+class NerDatasetReader(SentenceReader):
     """
     Base of the readers. A subclass names its files and parses their lines:
 
@@ -83,6 +79,14 @@ class NerDatasetReader(DatasetReader):
         Seed of that split, which depends on the seed and the text alone: see `split_of`.
     lexicon : `Optional[Lexicon]`, optional (default=`None`)
         The words of the lexicon in each text become the field `lattice`.
+    context_sentences : `Optional[Union[int, str]]`, optional (default=`None`)
+        The number of sentences of the same document before and after each sentence that a pretrained encoder reads with
+        it, or `document` for as many as its window holds. They change the vectors of the sentence's tokens alone: gold,
+        loss, spans and predictions are those of the sentence. Neighbours that `dev_fraction` puts into the other split
+        count too, with their text.
+    documents : `str`, optional (default=`"marked"`)
+        What a document is: `marked` by the corpus (with `-DOCSTART-` lines), and the reader refuses a file without
+        marks; or each `file`, for files whose sentences follow each other in one text.
     kwargs : `Any`
         `max_instances` and `serialization_dir`: see `DatasetReader`.
 
@@ -99,9 +103,6 @@ class NerDatasetReader(DatasetReader):
         on a file.
     """
 
-    # Names of each split's files in a folder or archive: see `choose_by_name`.
-    split_files: ClassVar[SplitFiles] = {}
-
     def __init__(
         self,
         tokenizer: Optional[Tokenizer] = None,
@@ -115,6 +116,8 @@ class NerDatasetReader(DatasetReader):
         dev_seed: int = 0,
         lexicon: Optional[Lexicon] = None,
         encoding: Optional[str] = None,
+        context_sentences: Optional[ContextSentences] = None,
+        documents: Documents = "marked",
         **kwargs: Any,
     ) -> None:
         most = kwargs.get("max_instances")
@@ -137,167 +140,12 @@ class NerDatasetReader(DatasetReader):
         self.dev_fraction = dev_fraction
         self.dev_seed = dev_seed
         self.lexicon = lexicon
+        self.neighbours: Optional[Neighbours] = None
+        if context_sentences is not None:
+            self.neighbours = Neighbours(context_sentences, documents, self.token_indexers.values())
         self.counts: Counter[str] = Counter()
         self.sentence_tokens = 0
         self.listener: Optional[Callable[[DataError], None]] = None
-
-    # What a subclass supplies.
-
-    @classmethod
-    def sniff(cls, file_start: FileStart) -> Optional[Recognition]:
-        """
-        Whether a file looks like one of this reader's. The data tools ask every registered reader, and use the one
-        with the highest certainty when none is named. By default a reader recognises nothing.
-
-        # Parameters
-
-        file_start : `FileStart`
-            The file's beginning; any bytes, not necessarily text.
-        """
-        return None
-
-    def _parse(self, lines: Iterator[tuple[int, str]], path: str) -> Iterator[Union[Sentence, DataError]]:
-        """
-        Parse one file. Each record is yielded before a line of the next record is read.
-
-        # Parameters
-
-        lines : `Iterator[tuple[int, str]]`
-            1-based numbers and texts, as `read_lines` gives them.
-        path : `str`
-            The file's name, for `Sentence.source` and for messages.
-
-        # Returns
-
-        `Iterator[Union[Sentence, DataError]]`
-            A `DataError` (yielded, not raised) stands for a record that cannot be read. The option `on_error` decides
-            whether to stop, so the parser continues with the next record. A `ValueError`, `LookupError` or `TypeError`
-            raised by the parser becomes a `DataError` at the line read last; as a generator cannot go on after that,
-            it ends the reading even with `on_error="skip"`.
-        """
-        raise NotImplementedError
-
-    def _parse_file(
-        self, stream: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
-    ) -> Iterator[Union[Sentence, DataError]]:
-        """The records of one file. Override it instead of `_parse` if the files are not lines of text."""
-        return guarded(self._parse, read_lines(stream, path, self.encoding_errors, on_bad), path)
-
-    def _count_problem(self, key: str, problem: DataError) -> None:
-        """Count, under `key`, a problem that does not stop the reading, and pass it to the listener."""
-        self.counts[key] += 1
-        if self.listener is not None:
-            # A listener may keep it, so drop the frames in which it was raised.
-            problem.__context__ = None
-            self.listener(problem.with_traceback(None))
-
-    def _remark(self, remark: Optional[Remark]) -> None:
-        """Log a remark on a file, if there is one, and pass it to the listener."""
-        if remark is not None:
-            if self._reports():
-                logger.warning("%s", remark)
-            if self.listener is not None:
-                self.listener(remark)
-
-    def choose_files(self, names: Sequence[str], split: str) -> Sequence[str]:
-        """The files of a split in a folder or archive, by `split_files`. Override it for other rules."""
-        return choose_by_name(names, split, self.split_files)
-
-    # From path to sentences.
-
-    def sentences(self, path: str) -> Iterator[Sentence]:
-        """
-        All sentences of a data path, in the order of the files, as a stream.
-
-        # Parameters
-
-        path : `str`
-            `PATH[!MEMBER][#SPLIT]`: see `data_paths`.
-
-        # Returns
-
-        `Iterator[Sentence]`
-
-        # Raises
-
-        `DataError` if there is no such file, if it has no sentence, or at a record that cannot be read (unless
-        `on_error` is `skip`). `ConfigError` if `entity_types` or `rename_types` names types that the file lacks.
-        """
-        place = DataPath.parse(str(path))
-        drawn = self.dev_fraction is not None and place.split in ("train", "dev")
-        types = TypeSelection(self.rename_types, self.entity_types)
-        before, tokens = Counter(self.counts), self.counts["tokens"]
-        seen = found = skipped = 0
-        labelled: Optional[bool] = None
-        records = self._records(replace(place, split="train") if drawn else place, drawn)
-        try:
-            for record in records:
-                seen += 1
-                before_it, tokens = tokens, self.counts["tokens"]
-                if isinstance(record, DataError):
-                    if self.on_error != "skip":
-                        raise record
-                    skipped += 1
-                    self._report_skipped(record, skipped)
-                elif not drawn or self._is_held_out(record.text) == (place.split == "dev"):
-                    found += 1
-                    labelled = record.entities is not None if labelled is None else labelled
-                    if labelled != (record.entities is not None):
-                        raise _mixed(record, labelled)
-                    self.sentence_tokens = tokens - before_it
-                    yield types.apply(record)
-        finally:  # also if the caller stops early
-            self._report_counts(str(place), before, skipped, seen)
-        if not found:
-            unreadable = f" (all of its {skipped} records were skipped)" if skipped else ""
-            share = f" with dev_fraction {self.dev_fraction}" if drawn else ""
-            raise DataError(f"no sentence{share} in it{unreadable}", path=str(place), remedy="Check the file's content")
-        types.check(str(place), warn=self._reports())
-
-    def _records(self, place: DataPath, drawn: bool) -> Iterator[Union[Sentence, DataError]]:
-        """The parsed records of each file; a record with an undecodable line is an error."""
-        undecodable: list[DataError] = []
-        on_bad = undecodable.append if self.on_error == "skip" else None
-        for name, raw in open_streams(place, self.choose_files, files_have_splits=drawn):
-            for record in self._parse_text(raw, name, on_bad):
-                yield undecodable[0] if undecodable else record
-                undecodable.clear()
-            yield from undecodable[:1]  # bad lines after the last record
-            undecodable.clear()
-
-    def _parse_text(
-        self, raw: BinaryIO, path: str, on_bad: Optional[Callable[[DataError], None]]
-    ) -> Iterator[Union[Sentence, DataError]]:
-        """`_parse_file` of a stream that is recoded to UTF-8."""
-        option = 'set the option encoding to "{}"'
-        source = TextSource(raw, path, self.encoding, self.encoding_errors, option)
-        return source.read(lambda on_bad: self._parse_file(source.stream, path, on_bad), on_bad)
-
-    def _report_skipped(self, error: DataError, skipped: int) -> None:
-        self._count_problem("skipped", error)
-        if self._reports():
-            logger.log(logging.WARNING if skipped <= _LISTED_ERRORS else logging.INFO, "skipped: %s", error)
-            if skipped == _LISTED_ERRORS:
-                logger.warning("further skipped records are listed at log level INFO only")
-
-    def _report_counts(self, place: str, before: Counter[str], skipped: int, seen: int) -> None:
-        if not self._reports():
-            return
-        if skipped:
-            logger.warning("%s: %d of %d records skipped", place, skipped, seen)
-        for key in ("repaired", "dropped"):
-            if count := self.counts[key] - before[key]:
-                logger.warning("%s: %d entities had illegal tags and were %s (illegal_tags)", place, count, key)
-
-    def _reports(self) -> bool:
-        """Whether this process logs what several processes (workers, ranks) all read."""
-        worker, rank = self.get_worker_info(), self.get_distributed_info()
-        return (worker is None or worker.id == 0) and (rank is None or rank.global_rank == 0)
-
-    def _is_held_out(self, text: str) -> bool:
-        """Whether a text of the training files belongs to the development split."""
-        assert self.dev_fraction is not None
-        return split_of(text, dev=self.dev_fraction, seed=self.dev_seed) == "dev"
 
     # From sentences to instances.
 
@@ -310,8 +158,7 @@ class NerDatasetReader(DatasetReader):
             while group := list(itertools.islice(sentences, int(min(_BATCH, left)))):
                 left -= len(group)
                 with gc_paused():
-                    tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in group])
-                    instances = [self._instance(*pair) for pair in zip(group, tokenized, strict=True)]
+                    instances = self._instances(group)
                 yield from instances
         finally:
             moved, lost = (self.counts[key] - before[key] for key in ("moved", "without_tokens"))
@@ -353,22 +200,38 @@ class NerDatasetReader(DatasetReader):
 
         `DataError` if an entity is empty or extends past the text.
         """
-        return self._instance(Sentence(text, entities, id, source), self.tokenizer.tokenize(text))
+        return self._instances([Sentence(text, entities, id, source)])[0]
 
-    def texts_to_instances(self, texts: Sequence[str], sources: Sequence[str]) -> list[Instance]:
-        """Unlabelled instances of texts, tokenized together, with their names in messages, and with indexers."""
+    def texts_to_instances(self, texts: Sequence[Union[str, Sentence]], sources: Sequence[str]) -> list[Instance]:
+        """
+        Unlabelled instances, tokenized together and with indexers.
+
+        # Parameters
+
+        texts : `Sequence[Union[str, Sentence]]`
+            A `Sentence` stands for its text, with the sentences `before` and `after` it as context.
+        sources : `Sequence[str]`
+            Their names in messages.
+        """
         with gc_paused():
-            tokenized = self.tokenizer.batch_tokenize(list(texts))
-            named = (Sentence(text, source=source) for text, source in zip(texts, sources, strict=True))
-            instances = [self._instance(*pair) for pair in zip(named, tokenized, strict=True)]
+            sentences = (Sentence(text) if isinstance(text, str) else text for text in texts)
+            named = [replace(of, entities=None, source=source) for of, source in zip(sentences, sources, strict=True)]
+            instances = self._instances(named)
             for instance in instances:
                 self.apply_token_indexers(instance)
         return instances
 
-    def _instance(self, sentence: Sentence, tokens: list[Token]) -> Instance:
+    def _instances(self, sentences: Sequence[Sentence]) -> list[Instance]:
+        tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in sentences])
+        contexts: Iterable[Optional[TokenContext]] = itertools.repeat(None, len(sentences))
+        if self.neighbours is not None:
+            contexts = self.neighbours.tokenize(sentences, self.tokenizer)
+        return [self._instance(*of_one) for of_one in zip(sentences, tokenized, contexts, strict=True)]
+
+    def _instance(self, sentence: Sentence, tokens: list[Token], context: Optional[TokenContext]) -> Instance:
         tokens = tokens or [Token("", 0, 0)]
         offsets = token_offsets(tokens, self.tokenizer)
-        field = TokensField(tokens)
+        field = TokensField(tokens, context=context)
         gold = sentence.entities
         metadata = {
             "text": sentence.text,
@@ -390,10 +253,3 @@ class NerDatasetReader(DatasetReader):
         instance["tokens"].token_indexers = self.token_indexers
         if self.lexicon is not None:
             instance["lattice"].lexicon = self.lexicon
-
-
-def _mixed(sentence: Sentence, labelled: bool) -> DataError:
-    found, earlier = ("no gold", "have it") if labelled else ("gold", "have none")
-    problem = f"{found} in this sentence, but earlier ones {earlier}"
-    remedy = "Put labelled and unlabelled sentences into separate files (no entities at all are an empty label)"
-    return DataError(problem, path=sentence.source or None, remedy=remedy)

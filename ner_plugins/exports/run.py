@@ -1,5 +1,6 @@
 """Writing an export: a new folder, all of it or nothing."""
 
+import logging
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +12,8 @@ from ner_plugins.exports.registry import TARGETS
 from ner_plugins.exports.target import ExportOptions, ExportSource
 from ner_plugins.files.atomic import atomic_folder
 from ner_plugins.files.export_manifest import ExportManifest
+
+logger = logging.getLogger(__name__)
 
 
 def check_folder(folder: str) -> None:
@@ -73,6 +76,11 @@ def export(source: ExportSource, folder: str, target: str, options: ExportOption
     """
     check_folder(folder)
     check_options(target, options)
+    if source.reader.neighbours is not None:
+        logger.warning(
+            "the model was trained with context_sentences, but an exported one reads each text alone: it finds what "
+            "the archive finds without neighbours"
+        )
     with atomic_folder(folder) as partial:
         details = TARGETS[target].export(source, Path(partial), options)
         card = os.path.basename(os.path.abspath(folder))

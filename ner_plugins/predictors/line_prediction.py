@@ -10,7 +10,7 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.recoding import check_encoding
 from ner_plugins.files.text_lines import open_lines, read_lines, without_mark
 from ner_plugins.predictors.line_checks import check_is_file, not_utf8, with_warnings
-from ner_plugins.predictors.ner_predictor import NerPredictor, text_of
+from ner_plugins.predictors.ner_predictor import NerPredictor, given_text, text_of
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,12 @@ class LinePrediction:
         """Yield one output line for each sentence that the model's dataset reader reads at `path`."""
         sentences = self._predictor.sentences(path, self._encoding)
         records = (
-            {"text": sentence.text, "id": number if sentence.id is None else sentence.id}
+            {
+                "text": sentence.text,
+                "id": number if sentence.id is None else sentence.id,
+                "before": list(sentence.before),
+                "after": list(sentence.after),
+            }
             for number, sentence in enumerate(sentences)
         )
         return self.predict(records)
@@ -154,6 +159,6 @@ def _parse_json(line: str) -> dict[str, Any]:
             expected='an object like {"text": "..."}',
             remedy="For plain text lines add --input-format text; to skip such lines, --on-error skip",
         ) from None
-    text_of(record)
-    found_id: Optional[Any] = record.get("id")
-    return {"text": text_of(record)} if found_id is None else {"text": text_of(record), "id": found_id}
+    given_text(record)
+    kept = {name: record[name] for name in ("id", "before", "after") if record.get(name) is not None}
+    return {"text": text_of(record), **kept}

@@ -1,5 +1,6 @@
 """The predictor `ner`."""
 
+from dataclasses import replace
 from functools import cached_property
 from itertools import tee
 from typing import Any, Iterable, Iterator, Optional, Sequence
@@ -10,9 +11,10 @@ from allennlp.predictors import Predictor
 
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
-from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.errors import ConfigError, DataError, shown
 from ner_plugins.files.output_files import dump_json
 from ner_plugins.tagger.archive import ArchiveBackend
+from ner_plugins.tagger.backend import GivenText
 from ner_plugins.tagger.tagger import Tagger
 
 
@@ -63,7 +65,10 @@ class NerPredictor(Predictor):
         return self._dataset_reader.sentences(path)
 
     def predict_json(self, inputs: JsonDict) -> JsonDict:
-        """Predict one JSON object with a `text` (or `sentence`) and, optionally, an `id`."""
+        """
+        Predict one JSON object with a `text` (or `sentence`) and, optionally, an `id`. If the model was trained with
+        `context_sentences`, `before` and `after` may list the sentences around it.
+        """
         return self.predict_batch_json([inputs])[0]
 
     def predict_batch_json(self, inputs: Iterable[JsonDict]) -> list[JsonDict]:
@@ -86,14 +91,15 @@ class NerPredictor(Predictor):
         `DataError` if a record has no text.
         """
         records, read = tee(records)  # `read` is ahead by a window
-        named = ((str(record.get("id")), text) for record, text in ((record, text_of(record)) for record in read))
+        named = ((str(record.get("id")), text) for record, text in ((record, given_text(record)) for record in read))
         tagger = self.tagger.with_options(**options)
         for record, tagged in zip(records, tagger.tag_named(named), strict=True):
             yield {"id": record.get("id"), **tagged.to_json()}
 
     def _json_to_instance(self, json_dict: JsonDict) -> Instance:
-        instance = self._dataset_reader.text_to_instance(text_of(json_dict), id=json_dict.get("id"))
-        self._dataset_reader.apply_token_indexers(instance)
+        given = given_text(json_dict)
+        sentence = Sentence(given) if isinstance(given, str) else given
+        [instance] = self._dataset_reader.texts_to_instances([replace(sentence, id=json_dict.get("id"))], [""])
         return instance
 
     def dump_line(self, outputs: JsonDict) -> str:
@@ -118,3 +124,21 @@ def text_of(record: Any) -> str:
         found = "no `text`" if text is None else f"`text` is a {type(text).__name__}"
         raise DataError(f"{found} in a JSON object with {sorted(record)}", expected='{"text": "..."}')
     return text
+
+
+def given_text(record: Any) -> GivenText:
+    """
+    The text of a JSON record, with the sentences `before` and `after` it if the record has them.
+
+    # Raises
+
+    `DataError` as in `text_of`, and if these are no lists of strings.
+    """
+    text = text_of(record)
+    if not record.keys() & {"before", "after"}:
+        return text
+    around = [record.get(side) or [] for side in ("before", "after")]
+    for side, texts in zip(("before", "after"), around, strict=True):
+        if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
+            raise DataError(f"`{side}` is {shown(texts)}", expected="a list of sentences")
+    return Sentence(text, before=around[0], after=around[1])

@@ -1,5 +1,6 @@
 """The backend of a `Tagger` that runs an archive's model in torch."""
 
+import logging
 import os
 from typing import Any, Mapping, Optional, Sequence, Union
 
@@ -14,7 +15,9 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.lengths import padded_length
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.tagger.backend import Alternative, Backend, EncodedText, shown_alternatives
+from ner_plugins.tagger.backend import Alternative, Backend, EncodedText, GivenText, shown_alternatives
+
+logger = logging.getLogger(__name__)
 
 CPU_BUDGET, GPU_BUDGET = 1_024, 32_768
 """Tokens of a batch. More make a CPU slower, since what a layer computes no longer fits its caches."""
@@ -47,6 +50,7 @@ class ArchiveBackend(Backend):
         self.budget = CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
         self._place: Optional[tuple[Any, ...]] = None
         self._process = os.getpid()
+        self._warned = False
 
     @classmethod
     def load(
@@ -95,9 +99,20 @@ class ArchiveBackend(Backend):
             raise ConfigError("a Tagger of a model in memory cannot be pickled: make it by Tagger.from_path")
         return ArchiveBackend.load, self._place
 
-    def encode(self, texts: Sequence[str], names: Sequence[str]) -> list[EncodedText]:
+    def encode(self, texts: Sequence[GivenText], names: Sequence[str]) -> list[EncodedText]:
         """`Backend.encode`; the content is an `Instance`."""
+        self._warn_of_lone_texts(texts)
         return list(map(self.encoded, self.reader.texts_to_instances(texts, names)))
+
+    def _warn_of_lone_texts(self, texts: Sequence[GivenText]) -> None:
+        """Say once that the model reads texts without the neighbours that it was trained with."""
+        if self._warned or self.reader.neighbours is None or not any(isinstance(text, str) for text in texts):
+            return
+        self._warned = True
+        logger.warning(
+            "the model was trained with context_sentences, but these texts have no neighbours: each is tagged alone. "
+            'Give JSON lines with "before" and "after" (lists of sentences), or a corpus with --use-dataset-reader'
+        )
 
     def encoded(self, instance: Instance) -> EncodedText:
         """An instance of the reader, labelled or not, for `find`; it gets indexed."""

@@ -2,11 +2,14 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Optional, Sequence, Union
 
-from ner_plugins.entities import Entity
+from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError
 from ner_plugins.segmentation.blanks import without_blank_edges
+
+GivenText = Union[str, Sentence]
+"""A text, or a `Sentence` for its text with the sentences `before` and `after` it, if the model reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +79,20 @@ class Backend(ABC):
     budget: int
 
     @abstractmethod
-    def encode(self, texts: Sequence[str], names: Sequence[str]) -> list[EncodedText]:
+    def encode(self, texts: Sequence[GivenText], names: Sequence[str]) -> list[EncodedText]:
         """
         Tokenize and index texts.
 
         # Parameters
 
-        texts : `Sequence[str]`
-            Any strings, empty ones included.
+        texts : `Sequence[GivenText]`
+            Any strings, empty ones included, and sentences.
         names : `Sequence[str]`
             Their names in messages.
+
+        # Raises
+
+        `ConfigError` if there is a `Sentence`, and the runtime reads texts alone.
         """
 
     @abstractmethod

@@ -4,9 +4,9 @@ import os
 from itertools import islice
 from typing import Any, Collection, Iterable, Iterator, Mapping, Optional, Sequence, Union
 
-from ner_plugins.entities import Entity
+from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
-from ner_plugins.tagger.backend import Alternative, Backend, EncodedText
+from ner_plugins.tagger.backend import Alternative, Backend, EncodedText, GivenText
 from ner_plugins.tagger.batches import batches_by_length
 from ner_plugins.tagger.results import TaggedText
 from ner_plugins.thresholds import Thresholds, check_types, threshold_values
@@ -134,18 +134,19 @@ class Tagger:
         """A tagger of the same model, which is not copied, with some options of the constructor replaced."""
         return Tagger(self.backend, **{**self._options, **options})
 
-    def __call__(self, texts: Iterable[str]) -> list[TaggedText]:
+    def __call__(self, texts: Iterable[GivenText]) -> list[TaggedText]:
         """The entities of each text, in order; errors as in `tag`."""
         return list(self.tag(texts))
 
-    def tag(self, texts: Iterable[str]) -> Iterator[TaggedText]:
+    def tag(self, texts: Iterable[GivenText]) -> Iterator[TaggedText]:
         """
         The entities of each text, in order, as a stream: no more than a window of texts is read ahead.
 
         # Parameters
 
-        texts : `Iterable[str]`
-            Any strings, also endlessly many.
+        texts : `Iterable[GivenText]`
+            Any strings, also endlessly many. For a model that was trained with `context_sentences`, a text may be a
+            `Sentence` with the sentences `before` and `after` it; it is tagged alone if it is a string.
 
         # Raises
 
@@ -156,7 +157,7 @@ class Tagger:
             raise ConfigError("a Tagger takes a list of texts: for a single one write tagger([text])[0]")
         return self.tag_named((str(place), text) for place, text in enumerate(texts))
 
-    def tag_named(self, texts: Iterable[tuple[str, str]]) -> Iterator[TaggedText]:
+    def tag_named(self, texts: Iterable[tuple[str, GivenText]]) -> Iterator[TaggedText]:
         """`tag`, of pairs of a text's name in messages and the text."""
         iterator = iter(texts)
         characters = WINDOW_BATCHES * self.budget
@@ -189,12 +190,15 @@ class Tagger:
         return self.backend.n_best(self.backend.encode([text], ["the text"])[0], number)
 
 
-def _window(texts: Iterator[tuple[str, str]], size: Optional[int], characters: int) -> Iterator[tuple[str, str]]:
+def _window(
+    texts: Iterator[tuple[str, GivenText]], size: Optional[int], characters: int
+) -> Iterator[tuple[str, GivenText]]:
     """The next texts: at most `size`, and no more than reach a number of characters."""
-    for name, text in islice(texts, size):
+    for name, given in islice(texts, size):
+        text = given.text if isinstance(given, Sentence) else given
         if not isinstance(text, str):
             raise DataError(f"text {name} is a {type(text).__name__}", expected="a string")
-        yield name, text
+        yield name, given
         characters -= len(text) + 1  # empty texts need memory too
         if characters <= 0:
             return

@@ -15,8 +15,10 @@ from ner_plugins.modules.dropout import CheapDropout
 from ner_plugins.modules.token_dropout import Replacer
 from ner_plugins.pretrained.encoder import build_encoder, read_encoder
 from ner_plugins.pretrained.tokenizer import length_limit, load_config, load_tokenizer, replacement_id, special_ids
+from ner_plugins.segmentation.context import lay_out_context
 from ner_plugins.segmentation.windows import lay_out, plan_windows
 from ner_plugins.token_embedders.encoder_dropout import set_dropout
+from ner_plugins.token_embedders.pooling import piece_owners, pool
 from ner_plugins.token_embedders.unpadded import Sequences, supports_interface, to_device, use_unpadded
 
 
@@ -114,7 +116,15 @@ class TransformerEmbedder(TokenEmbedder):
         return self
 
     def forward(
-        self, piece_ids: Tensor, piece_counts: Tensor, mask: Tensor, piece_totals: Optional[Sequence[int]] = None
+        self,
+        piece_ids: Tensor,
+        piece_counts: Tensor,
+        mask: Tensor,
+        piece_totals: Optional[Sequence[int]] = None,
+        before_ids: Optional[Tensor] = None,
+        after_ids: Optional[Tensor] = None,
+        context_counts: Optional[Tensor] = None,
+        context_totals: Optional[Sequence[tuple[int, int]]] = None,
     ) -> Tensor:
         """
         # Parameters
@@ -127,7 +137,14 @@ class TransformerEmbedder(TokenEmbedder):
             Which tokens are real. Shape: (batch, tokens)
         piece_totals : `Optional[Sequence[int]]`, optional (default=`None`)
             The number of pieces of each sentence, known to the host. Without it the host waits for the device where it
-            needs it: for texts longer than a window, and for `unpadded`.
+            needs it: for texts longer than a window, for `unpadded`, and for texts in a context.
+        before_ids, after_ids : `Optional[Tensor]`, optional (default=`None`)
+            The pieces around each sentence. The encoder reads them with it, the nearest where a window does not hold
+            all; they get no vector. Shape: (batch, pieces before it), (batch, pieces after it)
+        context_counts : `Optional[Tensor]`, optional (default=`None`)
+            The numbers of both. Shape: (batch, 2)
+        context_totals : `Optional[Sequence[tuple[int, int]]]`, optional (default=`None`)
+            The same on the host; as `piece_totals`.
 
         # Returns
 
@@ -135,12 +152,18 @@ class TransformerEmbedder(TokenEmbedder):
             One vector per token; zeros for padding and for tokens without pieces. Shape: (batch, tokens, dim)
         """
         counts = piece_counts * mask  # Shape: (batch, tokens)
+        around = None if before_ids is None or after_ids is None else (before_ids, after_ids)
         lengths: Sequence[int] = []
-        if piece_ids.size(1) > self.window_size or self.padding == "unpadded":
+        if piece_ids.size(1) > self.window_size or self.padding == "unpadded" or around is not None:
             lengths = counts.sum(dim=1).tolist() if piece_totals is None else piece_totals
             piece_ids = piece_ids[:, : max(lengths, default=0)]
-        pieces = self._encode_pieces(piece_ids, counts.sum(dim=1), lengths)  # Shape: (batch, pieces, dim)
-        return _pool(pieces, counts, self.pooling)
+        # Shape of the result: (batch, pieces, dim)
+        if around is None or context_counts is None:
+            pieces = self._encode_pieces(piece_ids, counts.sum(dim=1), lengths)
+        else:
+            totals = context_counts.tolist() if context_totals is None else context_totals
+            pieces = self._encode_in_context(piece_ids, lengths, around, totals)
+        return pool(pieces, counts, self.pooling)
 
     def token_replacer(self) -> Replacer:
         """
@@ -166,7 +189,7 @@ class TransformerEmbedder(TokenEmbedder):
             The tokens to replace. Shape: (batch, tokens)
         """
         piece_ids = tensors["piece_ids"]
-        owners = _owners(tensors["piece_counts"] * tensors["mask"], piece_ids.size(1))
+        owners = piece_owners(tensors["piece_counts"] * tensors["mask"], piece_ids.size(1))
         pieces = torch.nn.functional.pad(dropped, (0, 1)).gather(1, owners)  # Shape: (batch, pieces)
         return {**tensors, "piece_ids": piece_ids.masked_fill(pieces, self.replacement_id)}
 
@@ -199,6 +222,24 @@ class TransformerEmbedder(TokenEmbedder):
         if piece_ids.size(1) > self.window_size:
             return self._encode_windows(piece_ids, known)
         return self._encode(piece_ids, lengths, known)
+
+    def _encode_in_context(
+        self,
+        piece_ids: Tensor,
+        lengths: Sequence[int],
+        around: tuple[Tensor, Tensor],
+        totals: Sequence[tuple[int, int]],
+    ) -> Tensor:
+        """The vectors of pieces that are encoded with those around them. Shape: (batch, pieces, dim)"""
+        before, after = around
+        layout = lay_out_context(lengths, totals, (before.size(1), piece_ids.size(1)), self.window_size)
+        device = piece_ids.device
+        row = torch.cat([before, piece_ids, after], dim=1)  # Shape: (batch, pieces before, own, and after)
+        ids = row.gather(1, to_device(layout.sources, device))  # Shape: (batch, pieces in context)
+        # Shape: (batch, pieces in context, dim)
+        vectors = self._encode_pieces(ids, to_device(layout.lengths, device), layout.lengths.tolist())
+        own = to_device(layout.own, device).unsqueeze(-1)  # Shape: (batch, pieces, 1)
+        return vectors.gather(1, own.expand(-1, -1, vectors.size(-1)))
 
     def _encode_windows(self, piece_ids: Tensor, lengths: Sequence[int]) -> Tensor:
         """The vectors of pieces of sentences that may not fit in one window. Shape: (batch, pieces, dim)"""
@@ -320,33 +361,6 @@ class TransformerEmbedder(TokenEmbedder):
         for name in computed:
             state_dict.pop(name, None)
         super()._load_from_state_dict(state_dict, prefix, *arguments)
-
-
-def _pool(pieces: Tensor, counts: Tensor, pooling: str) -> Tensor:
-    """The tokens' vectors, from `pieces`, (batch, pieces, dim), and `counts`, (batch, tokens). (batch, tokens, dim)"""
-    batch, width, dim = pieces.shape
-    tokens = counts.size(1)
-    if width == 0:
-        return pieces.new_zeros(batch, tokens, dim) + pieces.sum()
-    ends = counts.cumsum(dim=1)  # Shape: (batch, tokens)
-    if pooling == "first":
-        starts = (ends - counts).clamp(max=width - 1)
-        vectors = pieces.gather(1, starts.unsqueeze(-1).expand(batch, tokens, dim))  # Shape: (batch, tokens, dim)
-        return vectors.masked_fill((counts == 0).unsqueeze(-1), 0.0)
-    owner = _owners(counts, width)
-    row = torch.arange(batch, device=pieces.device).unsqueeze(1) * (tokens + 1)
-    sums = pieces.new_zeros(batch * (tokens + 1), dim)
-    sums = sums.index_add(0, (owner + row).reshape(-1), pieces.reshape(-1, dim))  # Shape: (batch * (tokens + 1), dim)
-    return sums.view(batch, tokens + 1, dim)[:, :tokens] / counts.clamp(min=1).unsqueeze(-1)
-
-
-def _owners(counts: Tensor, width: int) -> Tensor:
-    """
-    The token of each of `width` pieces, from the tokens' numbers of pieces, (batch, tokens); pieces after the last
-    token belong to one extra token. Shape: (batch, width)
-    """
-    place = torch.arange(width, device=counts.device).expand(counts.size(0), width).contiguous()
-    return torch.searchsorted(counts.cumsum(dim=1), place, right=True)
 
 
 def _check_vocabulary(tokenizer: Any, config: Any, model_name: str) -> None:

@@ -11,12 +11,14 @@ from allennlp.data.token_indexers.token_indexer import IndexedTokenList
 from allennlp.data.tokenizers import Token
 from allennlp.data.vocabulary import Vocabulary
 
-from ner_plugins.pretrained.tokenizer import load_tokenizer, needs_lowercase, pieces_of_words
+from ner_plugins.pretrained.tokenizer import length_limit, load_tokenizer, needs_lowercase, pieces_of_words
+from ner_plugins.segmentation.context import context_sizes
 from ner_plugins.segmentation.piece_lookup import PieceLookup
 from ner_plugins.tokenizers.ner_subwords import SubwordToken
 
 logger = logging.getLogger(__name__)
 
+_USUAL_LIMIT = 512
 _logged_lowercase: set[str] = set()
 
 
@@ -74,7 +76,7 @@ class TransformerIndexer(PieceLookup, TokenIndexer):
     def count_vocab_items(self, token: Token, counter: dict[str, dict[str, int]]) -> None:
         """Counts nothing, since the encoder defines the ids of pieces."""
 
-    def tokens_to_indices(self, tokens: list[Token], vocabulary: Vocabulary) -> IndexedTokenList:
+    def tokens_to_indices(self, tokens: list[Token], vocabulary: Optional[Vocabulary]) -> IndexedTokenList:
         """
         # Returns
 
@@ -97,6 +99,29 @@ class TransformerIndexer(PieceLookup, TokenIndexer):
             "mask": [True] * len(pieces),
         }
 
+    @property
+    def encoder_limit(self) -> int:
+        """The number of pieces that an encoder reads at once, as far as its tokenizer says so; otherwise 512."""
+        return length_limit(self.tokenizer) or _USUAL_LIMIT
+
+    def index_context(self, indexed: IndexedTokenList, before: list[Token], after: list[Token]) -> None:
+        """
+        Add the pieces around a text to what `tokens_to_indices` returned for it, as many as fit into `encoder_limit`.
+
+        # Parameters
+
+        indexed : `IndexedTokenList`
+            It gets `before_ids` and `after_ids`, the nearest pieces on each side, and `context_counts`, the number of
+            both.
+        before, after : `list[Token]`
+            The tokens around the text.
+        """
+        earlier, later = (self.tokens_to_indices(tokens, None)["piece_ids"] for tokens in (before, after))
+        sizes = context_sizes(len(indexed["piece_ids"]), len(earlier), len(later), self.encoder_limit)
+        indexed["before_ids"] = earlier[len(earlier) - sizes[0] :]
+        indexed["after_ids"] = later[: sizes[1]]
+        indexed["context_counts"] = list(sizes)
+
     def indices_to_tokens(self, indexed_tokens: IndexedTokenList, vocabulary: Vocabulary) -> list[Token]:
         """The pieces as tokens with a `text_id`; the text of the original tokens is not stored."""
         ids = indexed_tokens["piece_ids"]
@@ -114,15 +139,21 @@ class TransformerIndexer(PieceLookup, TokenIndexer):
         # Returns
 
         `dict[str, torch.Tensor]`
-            `piece_ids` (pieces,) padded with the encoder's padding piece, `piece_counts` (tokens,), `mask` (tokens,).
+            `piece_ids` (pieces,) padded with the encoder's padding piece, `piece_counts` (tokens,), `mask` (tokens,);
+            with a context also `before_ids`, `after_ids` (pieces around the text,) and `context_counts` (2,).
         """
-        return {
-            "piece_ids": _padded(tokens["piece_ids"], padding_lengths["piece_ids"], self._padding_id, torch.int64),
-            "piece_counts": _padded(tokens["piece_counts"], padding_lengths["piece_counts"], 0, torch.int64),
-            "mask": _padded(tokens["mask"], padding_lengths["mask"], False, torch.bool),
+        tensors = {
+            name: _padded(tokens[name], padding_lengths[name], self._padding_id, torch.int64)
+            for name in ("piece_ids", "before_ids", "after_ids")
+            if name in tokens
         }
+        tensors["piece_counts"] = _padded(tokens["piece_counts"], padding_lengths["piece_counts"], 0, torch.int64)
+        tensors["mask"] = _padded(tokens["mask"], padding_lengths["mask"], False, torch.bool)
+        if "context_counts" in tokens:
+            tensors["context_counts"] = torch.tensor(tokens["context_counts"])
+        return tensors
 
-    def host_values(self, tensors: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    def host_values(self, tensors: dict[str, torch.Tensor]) -> dict[str, tuple[Any, ...]]:
         """
         What the embedder has to know of a batch on the host, so that it need not wait for the device.
 
@@ -133,12 +164,16 @@ class TransformerIndexer(PieceLookup, TokenIndexer):
 
         # Returns
 
-        `dict[str, tuple[int, ...]]`
-            `piece_totals`: the number of pieces of each text.
+        `dict[str, tuple[Any, ...]]`
+            `piece_totals`: the number of pieces of each text; with a context also `context_totals`: the two numbers of
+            pieces around it.
         """
         if tensors["piece_counts"].dim() != 2:
             return {}
-        return {"piece_totals": tuple((tensors["piece_counts"] * tensors["mask"]).sum(1).tolist())}
+        values = {"piece_totals": tuple((tensors["piece_counts"] * tensors["mask"]).sum(1).tolist())}
+        if "context_counts" in tensors:
+            values["context_totals"] = tuple(map(tuple, tensors["context_counts"].tolist()))
+        return values
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TransformerIndexer):

@@ -19,7 +19,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.pretrained.tokenizer import load_tokenizer, replacement_id
 from ner_plugins.segmentation.windows import lay_out, plan_windows
 from ner_plugins.token_embedders import TransformerEmbedder
-from ner_plugins.token_embedders.transformer_embedder import _pool
+from ner_plugins.token_embedders.pooling import pool
 from ner_plugins.token_indexers import TransformerIndexer
 
 POSITIONS = 24
@@ -174,9 +174,9 @@ def test_a_token_without_pieces_gets_zeros(folders: dict[str, str]) -> None:
 def test_pooling_by_hand() -> None:
     pieces = torch.arange(12.0).view(1, 6, 2)
     counts = torch.tensor([[2, 0, 1, 3, 0]])
-    assert _pool(pieces, counts, "first").tolist() == [[[0, 1], [0, 0], [4, 5], [6, 7], [0, 0]]]
-    assert _pool(pieces, counts, "mean").tolist() == [[[1, 2], [0, 0], [4, 5], [8, 9], [0, 0]]]
-    assert _pool(pieces, counts[:, :0], "mean").shape == (1, 0, 2)
+    assert pool(pieces, counts, "first").tolist() == [[[0, 1], [0, 0], [4, 5], [6, 7], [0, 0]]]
+    assert pool(pieces, counts, "mean").tolist() == [[[1, 2], [0, 0], [4, 5], [8, 9], [0, 0]]]
+    assert pool(pieces, counts[:, :0], "mean").shape == (1, 0, 2)
 
 
 def test_layers_are_mixed(folders: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from allennlp.data import DatasetReader
 from ner_plugins.dataset_readers.columns.character_parser import CharacterParser
 from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START, ColumnLayout, complete_layout
 from ner_plugins.dataset_readers.columns.notation import detect_notation
-from ner_plugins.dataset_readers.columns.parser import ColumnParser, merge_documents
+from ner_plugins.dataset_readers.columns.parser import ColumnParser, merge_documents, with_documents
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Sentence
@@ -96,6 +96,10 @@ class ConllReader(NerDatasetReader):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if document_level and self.neighbours is not None:
+            raise ConfigError(
+                "dataset_reader.context_sentences has to be left out: with document_level a text is a document"
+            )
         self.illegal_tags = illegal_tags
         self.document_level = document_level
         given: dict[str, Any] = {
@@ -143,9 +147,7 @@ class ConllReader(NerDatasetReader):
         if self.document_level:
             yield from merge_documents(records)
         else:
-            for record in records:
-                if record is not None:
-                    yield record
+            yield from with_documents(records, path)
         for remark in parser.remarks():
             self._remark(remark)
 

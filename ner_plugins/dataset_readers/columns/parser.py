@@ -214,6 +214,21 @@ class ColumnParser(dict[str, str]):
         return (Entity(starts[first], starts[end - 1] + len(tokens[end - 1]), type_) for first, end, type_ in spans)
 
 
+def with_documents(records: Iterable[Optional[Record]], path: str) -> Iterator[Record]:
+    """The records, in which each sentence after the start of a document names that document."""
+    document: Optional[str] = None
+    number = 0
+    for record in records:
+        if record is None:
+            number += 1
+            document = f"{path} document {number}"
+        elif isinstance(record, Sentence):
+            record.document = document
+            yield record
+        else:
+            yield record
+
+
 def merge_documents(records: Iterable[Optional[Record]]) -> Iterator[Record]:
     """
     Join the sentences of each document with line feeds. The id of a document is its number, from 0.

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ner_plugins.decoding.not_numbers import not_numbers
 from ner_plugins.entities import Entity
-from ner_plugins.errors import ArchiveError
+from ner_plugins.errors import ArchiveError, ConfigError
 from ner_plugins.segmentation.blanks import without_blank_edges
-from ner_plugins.tagger.backend import Alternative, Backend, EncodedText, shown_alternatives
+from ner_plugins.tagger.backend import Alternative, Backend, EncodedText, GivenText, shown_alternatives
 from ner_plugins.tagger.onnx.features import PieceIndexer, Segmentation, VocabularyIndexer
 from ner_plugins.tagger.onnx.graphs import Graphs, PieceEncoder, threads_of
 from ner_plugins.tagger.onnx.heads import exported_head, read_arrays
@@ -87,10 +87,13 @@ class OnnxBackend(Backend):
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return OnnxBackend, self._place
 
-    def encode(self, texts: Sequence[str], names: Sequence[str]) -> list[EncodedText]:
+    def encode(self, texts: Sequence[GivenText], names: Sequence[str]) -> list[EncodedText]:
         """`Backend.encode`."""
         encoded = []
-        for text, name, tokenized in zip(texts, names, self._segmentation(texts), strict=True):
+        alone = [text for text in texts if isinstance(text, str)]
+        if len(alone) < len(texts):
+            raise ConfigError("an exported model reads each text alone: give texts, not sentences with neighbours")
+        for text, name, tokenized in zip(alone, names, self._segmentation(alone), strict=True):
             features = [index(tokenized) for index in self._indexers]
             pieces = [len(feature[0]) for feature in features if isinstance(feature, tuple)]
             length = max(len(tokenized.offsets), *pieces, 1)
