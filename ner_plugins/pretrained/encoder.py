@@ -103,6 +103,9 @@ def read_config(model_name: str) -> Any:
     """The encoder's configuration (a `transformers.PretrainedConfig`); errors as in `read_pretrained`."""
     from transformers import AutoConfig
 
+    from ner_plugins.pretrained.nezha_config import register_nezha_config
+
+    register_nezha_config()
     return read_pretrained(AutoConfig.from_pretrained, model_name, "configuration")
 
 
@@ -124,7 +127,10 @@ def read_encoder(model_name: str, config: Any) -> Any:
     """
     from transformers import AutoModel
 
-    options = {"config": config, "output_loading_info": True, **without_pooler(config)}
+    from ner_plugins.pretrained.nezha_config import published_names, register_nezha_model
+
+    register_nezha_model(config)
+    options = {"config": config, "output_loading_info": True, **without_pooler(config), **published_names(config)}
     with quiet_transformers():
         encoder, report = read_pretrained(AutoModel.from_pretrained, model_name, "weights", **options)
     names = {name for name, _ in encoder.named_parameters()}
@@ -144,6 +150,9 @@ def build_encoder(config: Any) -> Any:
     import torch
     from transformers import AutoModel
 
+    from ner_plugins.pretrained.nezha_config import register_nezha_model
+
+    register_nezha_model(config)
     # `from_config` would build in the half precision that some folders declare. Renamed in transformers 4.56.
     setattr(config, "dtype" if hasattr(config, "dtype") else "torch_dtype", torch.float32)
     return AutoModel.from_config(config, trust_remote_code=False, **without_pooler(config)).float()

@@ -17,6 +17,7 @@ from ner_plugins.pretrained.encoder import (
     read_json_file,
     read_pretrained,
 )
+from ner_plugins.pretrained.kobert import may_be_kobert, read_kobert_tokenizer
 
 SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _TOKENIZER_FILE = "tokenizer.json"
@@ -74,6 +75,9 @@ def load_config(model_name: str, serialization_dir: Optional[Union[str, "os.Path
         return read_config(model_name)
     from transformers import AutoConfig
 
+    from ner_plugins.pretrained.nezha_config import register_nezha_config
+
+    register_nezha_config()
     folder = _required_assets(model_name, serialization_dir)
     try:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
@@ -193,6 +197,8 @@ def _pretrained_tokenizer(location: str, model_name: str) -> Any:
         _check_files(Path(folder), model_name)
     plain = folder is not None and _is_plain_word_piece(Path(folder))
     read = _read_plain_word_piece if plain else AutoTokenizer.from_pretrained
+    if may_be_kobert(location):
+        read = read_kobert_tokenizer
     tokenizer = read_pretrained(read, location, "tokenizer")
     if not tokenizer.is_fast:
         raise ConfigError(

@@ -11,7 +11,7 @@ SYMBOLS = "0123456789,.!?，。！？《》“”()-:"
 
 FAMILIES = ("bert", "roberta", "ernie", "electra", "albert", "deberta", "deberta-v2")
 
-_WORD_PIECE = ("bert", "ernie", "electra")
+_WORD_PIECE = ("bert", "ernie", "electra", "nezha")
 _BYTE_LEVEL = ("roberta", "deberta")
 
 
@@ -33,10 +33,15 @@ def make_encoder(
     import torch
     from transformers import AutoModel, AutoModelForMaskedLM
 
+    from ner_plugins.pretrained.nezha_config import register_nezha_config, register_nezha_model
+
     folder.mkdir(parents=True, exist_ok=True)
     size = _write_tokenizer(folder, family, positions)
     torch.manual_seed(seed)
-    model = (AutoModelForMaskedLM if head else AutoModel).from_config(_config(family, size, positions, layers))
+    register_nezha_config()
+    config = _config(family, size, positions, layers)
+    register_nezha_model(config)
+    model = (AutoModelForMaskedLM if head else AutoModel).from_config(config)
     for parameter in model.parameters():  # the usual initial deviation of 0.02 makes all vectors alike
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.15)
@@ -60,6 +65,8 @@ def _config(family: str, size: int, positions: int, layers: int) -> Any:
     }
     if family == "roberta":
         settings.update(max_position_embeddings=positions + 2, pad_token_id=1, type_vocab_size=1)
+    if family == "nezha":
+        settings["max_relative_position"] = 6
     if family in ("electra", "albert"):
         settings["embedding_size"] = 16
     if family.startswith("deberta"):
