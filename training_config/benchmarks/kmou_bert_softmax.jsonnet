@@ -6,7 +6,7 @@ local published = import '../lib/published.libsonnet';
 
 local settings = import '../lib/settings.libsonnet';
 
-published.fine_tuning(batch_size=400, epochs=18, encoder_rate=5e-5, head_rate=5e-5) {
+published.fine_tuning(batch_size=400, epochs=18, encoder_rate=5e-5, head_rate=5e-5, warm_up=0) {
   dataset_reader+: { tokenizer: { type: 'ner_subwords', model_name: settings.encoder } },
   model+: {
     type: 'crf_tagger',

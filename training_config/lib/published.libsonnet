@@ -9,14 +9,22 @@ local given = {
 };
 
 {
-  // Texts per batch, epochs and rates.
-  fine_tuning(batch_size, epochs, encoder_rate, head_rate):: assert given.encoder && given.data; base {
+  // Texts per batch, epochs, rates, and the share of the updates that warm up.
+  fine_tuning(batch_size, epochs, encoder_rate, head_rate, warm_up=0.1):: assert given.encoder && given.data; base {
     rates:: { encoder: encoder_rate, head: head_rate },
     model+: { dropout: 0.1, metrics: [{ type: 'seqeval' }, { type: 'cluener' }] },
     data_loader: { batch_sampler: { type: 'bucket', batch_size: batch_size, sorting_keys: ['tokens'] } },
     trainer+: {
       num_epochs: settings.epochs(epochs),
-      learning_rate_scheduler: { type: 'slanted_triangular', cut_frac: 0.1, ratio: 1e9 },
+      learning_rate_scheduler: { type: 'slanted_triangular', cut_frac: warm_up, ratio: 1e9 },
+    },
+  },
+  // New layers first, over a frozen encoder, with Adam at 1e-3 until the loss on dev rises; then everything, as above. Both
+  // stages are judged by the loss on dev, and the first keeps its last weights.
+  frozen_first:: {
+    trainer+: {
+      validation_metric: '-loss',
+      callbacks: [{ type: 'two_stage', epochs: 10, patience: 1, select_on: 'loss', restore_best: false }],
     },
   },
   // A model trained from scratch.
