@@ -35,6 +35,9 @@ class BiaffineHead(SpanHead):
         `biaffine`, or `pair_ffn` (`hidden_dim`, `activation`); `width_features` in either.
     init : `str`, optional (default=`"zeros"`)
         Of the scorer's weights: `zeros`, as published, `xavier` or `orthogonal`.
+    prior : `Optional[float]`, optional (default=`None`)
+        The initial probability that a span is an entity, by the bias of "not an entity" (`none_bias`); `None` for a
+        bias of 0, as published.
     loss : `Optional[CellLoss]`, optional (default=`None`)
         `None` for softmax cross-entropy, summed over the spans and divided by the number of sentences.
     decoding : `str`, optional (default=`"flat_greedy"`)
@@ -51,6 +54,7 @@ class BiaffineHead(SpanHead):
         scorer: Lazy[SpanScorer] = Lazy(BiaffineSpanScorer),  # noqa: B008
         max_span_width: Optional[int] = None,
         init: Init = "zeros",
+        prior: Optional[float] = None,
         loss: Optional[CellLoss] = None,
         decoding: BandDecoding = "flat_greedy",
         **kwargs: Any,
@@ -64,6 +68,7 @@ class BiaffineHead(SpanHead):
             num_classes=self.num_classes,
             max_span_width=max_span_width,
             init=init,
+            prior=prior,
         )
 
     def score(self, encoded: Tensor, mask: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ner_plugins.heads.band_products import band_products
-from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, WidthFeatures
+from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, WidthFeatures, none_bias
 from ner_plugins.heads.type_axes import Axes
 
 
@@ -31,6 +31,8 @@ class BiaffineSpanScorer(SpanScorer):
         vectors, are orthonormal, and so are the linear terms (boundary smoothing as released, Zhu & Li 2022).
     width_features : `Optional[str]`, optional (default=`None`)
         Adds a learned score of each class for the span's width: `exact` or `bucketed` (`WidthFeatures`).
+    prior : `Optional[float]`, optional (default=`None`)
+        See `SpanScorer`.
 
     # Raises
 
@@ -44,17 +46,19 @@ class BiaffineSpanScorer(SpanScorer):
         max_span_width: Optional[int] = None,
         init: Init = "zeros",
         width_features: Optional[WidthFeatureKind] = None,
+        prior: Optional[float] = None,
     ) -> None:
-        super().__init__(input_dim, num_classes, max_span_width, init)
+        super().__init__(input_dim, num_classes, max_span_width, init, prior)
         self.weight = nn.Parameter(torch.zeros(num_classes, input_dim + 1, input_dim + 1))
         self.width_features = (
             None if width_features is None else WidthFeatures(width_features, max_span_width, num_classes)
         )
-        self._initialise(init)
+        self._initialise(init, prior)
 
     @torch.no_grad()
-    def _initialise(self, init: Init) -> None:
+    def _initialise(self, init: Init, prior: Optional[float]) -> None:
         dim = self.input_dim
+        self.weight[0, dim, dim] = none_bias(prior, self.num_classes)
         if init == "xavier":
             bound = math.sqrt(6.0 / (dim + dim))
             self.weight[:, :dim, :dim].uniform_(-bound, bound)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ner_plugins.heads.activations import ACTIVATIONS, Activation, ActivationName
-from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, WidthFeatures
+from ner_plugins.heads.span_scorer import Init, SpanScorer, WidthFeatureKind, WidthFeatures, none_bias
 from ner_plugins.heads.type_axes import Axes
 
 
@@ -32,6 +32,8 @@ class PairSpanScorer(SpanScorer):
         See `ner_plugins.heads.activations`.
     width_features : `Optional[str]`, optional (default=`None`)
         A learned vector for the span's width, added before the activation: `exact` or `bucketed` (`WidthFeatures`).
+    prior : `Optional[float]`, optional (default=`None`)
+        See `SpanScorer`.
 
     # Raises
 
@@ -47,8 +49,9 @@ class PairSpanScorer(SpanScorer):
         hidden_dim: Optional[int] = None,
         activation: ActivationName = "gelu",
         width_features: Optional[WidthFeatureKind] = None,
+        prior: Optional[float] = None,
     ) -> None:
-        super().__init__(input_dim, num_classes, max_span_width, init)
+        super().__init__(input_dim, num_classes, max_span_width, init, prior)
         hidden_dim = hidden_dim or input_dim
         self.hidden = nn.Linear(2 * input_dim, hidden_dim)
         self.output = nn.Linear(hidden_dim, num_classes)
@@ -65,6 +68,8 @@ class PairSpanScorer(SpanScorer):
             nn.init.orthogonal_(self.output.weight)
         nn.init.zeros_(self.hidden.bias)
         nn.init.zeros_(self.output.bias)
+        with torch.no_grad():
+            self.output.bias[0] = none_bias(prior, num_classes)
 
     def forward(self, starts: Tensor, ends: Tensor) -> Tensor:
         """`SpanScorer.forward`."""

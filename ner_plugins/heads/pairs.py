@@ -10,6 +10,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.pair_scorer import score_pairs
 from ner_plugins.heads.span_head import BandDecoding, SpanHead
+from ner_plugins.heads.span_scorer import none_bias
 from ner_plugins.heads.type_axes import Axes
 
 _PUBLISHED_WIDTH = 10
@@ -36,6 +37,9 @@ class PairsHead(SpanHead):
         Size of the width embedding.
     hidden_dim : `Optional[int]`, optional (default=`None`)
         Number of hidden units; `None` for `encoding_dim`, as published.
+    prior : `Optional[float]`, optional (default=`None`)
+        The initial probability that a span is an entity, by the bias of "not an entity" (`none_bias`); `None` for the
+        random bias of a linear layer, as published.
     decoding : `str`, optional (default=`"flat_optimal"`)
         `flat_greedy`, `flat_optimal` or `nested`.
     **kwargs
@@ -55,6 +59,7 @@ class PairsHead(SpanHead):
         max_span_width: Optional[int] = None,
         width_dim: int = 150,
         hidden_dim: Optional[int] = None,
+        prior: Optional[float] = None,
         decoding: BandDecoding = "flat_optimal",
         **kwargs: Any,
     ) -> None:
@@ -66,6 +71,9 @@ class PairsHead(SpanHead):
         self.width_embedding = nn.Embedding(width + 1, width_dim)  # row w embeds the width w; row 0 is unused
         self.hidden = nn.Linear(2 * encoding_dim + width_dim, units)
         self.classifier = nn.Linear(units, self.num_classes)
+        if prior is not None:
+            with torch.no_grad():
+                self.classifier.bias[0] = none_bias(prior, self.num_classes)
 
     def score(self, encoded: Tensor, mask: Tensor) -> Tensor:
         """The band of scores. Shape: (batch, length, band_width(length), num_classes)."""

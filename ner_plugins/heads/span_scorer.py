@@ -1,5 +1,6 @@
 """The base of scorers of typed spans, and a span's width as a feature of its score."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, Hashable, Literal, Optional, Sequence
 
@@ -32,18 +33,25 @@ class SpanScorer(SpanBand, Registrable, ABC):
     init : `str`, optional (default=`"zeros"`)
         The initial weights: `zeros`, so that every class is equally likely, `xavier` (Glorot & Bengio 2010), or
         `orthogonal` (Saxe et al. 2014).
+    prior : `Optional[float]`, optional (default=`None`)
+        The initial probability that a span is an entity: see `none_bias`. `None` for a bias of 0.
 
     # Raises
 
-    `ConfigError` as `SpanBand`.
+    `ConfigError` as `SpanBand` and `none_bias`.
     """
 
     default_implementation = "biaffine"
-    fixed_options: ClassVar[frozenset[str]] = frozenset({"input_dim", "num_classes", "max_span_width", "init"})
+    fixed_options: ClassVar[frozenset[str]] = frozenset({"input_dim", "num_classes", "max_span_width", "init", "prior"})
     """What the head gives; a config that gives one of these is refused."""
 
     def __init__(
-        self, input_dim: int, num_classes: int, max_span_width: Optional[int] = None, init: Init = "zeros"
+        self,
+        input_dim: int,
+        num_classes: int,
+        max_span_width: Optional[int] = None,
+        init: Init = "zeros",
+        prior: Optional[float] = None,
     ) -> None:
         super().__init__(input_dim, num_classes, max_span_width)
 
@@ -79,6 +87,32 @@ class SpanScorer(SpanBand, Registrable, ABC):
             f'the scorer {type(self).__name__} has no `class_axes`, which new_types: "extend" needs; "replace" gives '
             "the encoder a new head"
         )
+
+
+def none_bias(prior: Optional[float], num_classes: int) -> float:
+    """
+    The bias of class 0, "not an entity", at which the other classes, with logits of 0, have the probability `prior`
+    together (Lin et al. 2017, "Focal Loss for Dense Object Detection", section 3.3).
+
+    Among a text's spans one in a thousand is an entity. Without such a bias the loss of all the others is large at
+    first, and the first updates learn little else than that entities are rare.
+
+    # Parameters
+
+    prior : `Optional[float]`
+        `None` for a bias of 0.
+    num_classes : `int`
+        The types and "not an entity".
+
+    # Raises
+
+    `ConfigError` if `prior` is not between 0 and 1.
+    """
+    if prior is None:
+        return 0.0
+    if not 0.0 < prior < 1.0:
+        raise ConfigError(f"prior must be between 0 and 1, got {prior}")
+    return math.log((num_classes - 1) * (1.0 - prior) / prior)
 
 
 class WidthFeatures(nn.Module):

@@ -80,6 +80,7 @@ class BiaffineNer(NerModel):
         scorer: Lazy[SpanScorer] = Lazy(BiaffineSpanScorer),  # noqa: B008
         max_span_width: Optional[int] = None,
         init: Init = "zeros",
+        prior: Optional[float] = None,
         loss: Optional[CellLoss] = None,
         negative_sampling: Optional[NegativeSampling] = None,
         decoding: BandDecoding = "flat_greedy",
@@ -92,6 +93,7 @@ class BiaffineNer(NerModel):
             scorer=scorer,
             max_span_width=max_span_width,
             init=init,
+            prior=prior,
             loss=loss,
             negative_sampling=negative_sampling,
             decoding=decoding,

@@ -12,6 +12,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import span_mask
 from ner_plugins.heads.biaffine_scorer import BiaffineSpanScorer
 from ner_plugins.heads.projection import SpanProjection
+from ner_plugins.heads.span_scorer import SpanScorer
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 75), st.integers(1, 5), st.integers(2, 4))
 widths = st.none() | st.integers(1, 80)
@@ -97,6 +98,22 @@ def test_orthogonal_init_gives_orthonormal_classes():
     for rows in (matrices, linear):
         torch.testing.assert_close(rows @ rows.T, torch.eye(3))
     assert (weight[:, 4, 4] == 0).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(1e-6, 1 - 1e-6), st.integers(2, 6), st.sampled_from(["biaffine", "pair_ffn"]))
+def test_prior_is_the_first_probability_of_an_entity(prior, classes, name):
+    scorer = SpanScorer.by_name(name)(4, classes, prior=prior)
+    band = scorer(*torch.randn(2, 2, 6, 4).unbind(0))[span_mask(torch.ones(2, 6, dtype=torch.bool), 6)]
+    probabilities = band.softmax(-1)  # Shape: (spans, classes)
+    torch.testing.assert_close(1 - probabilities[:, 0], torch.full((len(band),), prior), rtol=1e-4, atol=1e-6)
+    assert (probabilities[:, 1:] == probabilities[:, 1:2]).all()
+
+
+@pytest.mark.parametrize("prior", [0.0, 1.0, -0.1])
+def test_a_prior_that_is_no_probability_is_refused(prior):
+    with pytest.raises(ConfigError, match=f"prior must be between 0 and 1, got {prior}"):
+        BiaffineSpanScorer(4, 3, prior=prior)
 
 
 def test_zero_initialised_scorer_receives_gradient():

@@ -183,7 +183,7 @@ def test_wrong_settings_are_named(kind, options, message):
 @pytest.mark.parametrize("kind", ["biaffine", "pair_ffn"])
 def test_an_unknown_initialisation_is_named(kind):
     options = {"type": "biaffine", "scorer": {"type": kind}, "init": "ones"}
-    with pytest.raises(ConfigError, match=r'init is "ones".*zeros or xavier'):
+    with pytest.raises(ConfigError, match=r'init is "ones".*zeros, xavier or orthogonal'):
         Head.from_params(Params(options), encoding_dim=4, types=["a"])
 
 

@@ -173,3 +173,15 @@ def test_the_published_width_is_the_default():
 def test_sizes_that_cannot_be_are_named(options):
     with pytest.raises(ConfigError, match=r"must be >= 1.*got.* 0"):
         PairsHead(4, ["a", "b"], **options)
+
+
+def test_prior_is_the_first_probability_of_an_entity():
+    torch.manual_seed(1)
+    encoded, mask = torch.randn(2, 6, 4), torch.ones(2, 6, dtype=torch.bool)
+    for prior in (0.01, 0.3):
+        head = PairsHead(4, ["A", "B"], prior=prior)
+        with torch.no_grad():
+            head.classifier.weight.zero_()
+            head.classifier.bias[1:] = 0.0
+        probabilities = head.score(encoded, mask).softmax(-1)[span_mask(mask, 6)]  # Shape: (spans, classes)
+        torch.testing.assert_close(1 - probabilities[:, 0], torch.full((len(probabilities),), prior))
