@@ -14,6 +14,9 @@ from ner_plugins.sweeps.folder import FINISHED, SweepFolder
 
 logger = logging.getLogger(__name__)
 
+TRANSFER = "transfer"
+"""What stands behind the name of a model whose runs began with the model of an archive."""
+
 Input = Union[TrainedRun, PredictionFile]
 
 
@@ -22,7 +25,8 @@ def read_models(
 ) -> dict[str, list[Input]]:
     """
     The models and their runs: first those of `groups`, then the others as `grouped` finds them, then files of
-    predictions, each a model of its own.
+    predictions, each a model of its own. Behind the name of a model that began with that of an archive stands
+    "(transfer)".
 
     # Parameters
 
@@ -52,7 +56,7 @@ def read_models(
         if name in models:
             raise ConfigError(f"two models are called {name}, one of them {inputs[0].name}: name them with --group")
         models[name] = list(inputs)
-    return models
+    return {_labelled(name, members): members for name, members in models.items()}
 
 
 def read_all_predictions(
@@ -124,6 +128,11 @@ def runs_of_sweep(path: Path, conditions: Sequence[tuple[str, str]] = ()) -> lis
     if not found:
         raise ConfigError(f"{path}: no run of this sweep has finished")
     return [read_trained_run(folder.run_folder(name), records[name]["model"]) for name in found]
+
+
+def _labelled(name: str, runs: Sequence[Input]) -> str:
+    transfers = any(isinstance(run, TrainedRun) and run.is_transfer for run in runs)
+    return f"{name} ({TRANSFER})" if transfers and TRANSFER not in name.lower() else name
 
 
 def _condition(text: str) -> tuple[str, str]:

@@ -54,6 +54,12 @@ class TrainedRun:
         """Where it is."""
         return self.folder.resolve()
 
+    @property
+    def is_transfer(self) -> bool:
+        """Whether its model began as that of an archive, which has learnt from other data."""
+        model = self.config.get("model")
+        return isinstance(model, Mapping) and model.get("type") == "from_archive"
+
     def figures_of(self, metric: str) -> dict[str, float]:
         """Those of one metric, without its name."""
         start = f"{metric}/"

@@ -25,6 +25,16 @@ def test_groups_come_first_and_files_are_models_of_their_own(tmp_path: Path, mon
     assert names(read_models([], [["x", "old-1"], ["x", "old-2"]])) == {"x": ["old-1", "old-2"]}
 
 
+def test_models_that_began_as_those_of_an_archive_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    further = {"type": "from_archive", "archive_file": "msra/model.tar.gz"}
+    for folder in ("msra-1", "msra-2", "transfer-1"):
+        write_run(Path(folder), config_of() | {"model": further | {"new_types": folder[:4]}})
+    write_run(Path("crf-1"))
+    assert list(read_models(["crf-1", "msra-1", "msra-2", "transfer-1"])) == ["crf", "msra (transfer)", "transfer"]
+    assert list(read_models(["crf-1"], [["a|b", "msra-1"]])) == ["a|b (transfer)", "crf"]
+
+
 def test_mistakes(tmp_path: Path) -> None:
     write_run(tmp_path / "crf-1")
     (tmp_path / "crf.jsonl").touch()
