@@ -12,7 +12,7 @@ PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reo
 EDITABLE := PYTHONWARNINGS='ignore:Editable installation'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup train lint test test-all test-transformers4 golden docs bench clean
+.PHONY: help setup train lint test test-all test-transformers4 golden fuzz docs bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -21,6 +21,7 @@ help:
 	@echo "make test-all             every test, those marked exhaustive too"
 	@echo "make test-transformers4   the same on Transformers 4.49, in .venv-transformers4"
 	@echo "make golden BASE=<commit>   compare every config's losses and predictions with a commit's, bit for bit"
+	@echo "make fuzz    hostile inputs by chance, for three minutes from where the last ones stopped (ARGUMENTS='--seconds 900')"
 	@echo "make docs    build the documentation into site/, in .venv-docs"
 	@echo "make bench   every measurement of benchmarks/ (hours)"
 
@@ -58,6 +59,9 @@ test-all: lint
 golden: $(READY)
 	@test -n "$(BASE)" || { echo "name the commit to compare with: make golden BASE=<commit>"; exit 2; }
 	$(BIN)/python scripts/golden.py against $(BASE)
+
+fuzz: $(TEST_READY)
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/fuzz.py $(ARGUMENTS)
 
 # The older release line of Transformers, in an environment of its own.
 OLD := .venv-transformers4

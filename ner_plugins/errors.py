@@ -2,6 +2,8 @@
 
 from typing import Optional
 
+from ner_plugins.visible import in_one_line
+
 
 def shown(value: object, limit: int = 80) -> str:
     """`value` for a message: printable, and at most `limit` characters long."""
@@ -56,7 +58,7 @@ class DataError(NerError):
             message += f" (expected {expected})"
         if remedy:
             message += f". {remedy}"
-        super().__init__(message)
+        super().__init__(in_one_line(message))
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         # Data loader workers pickle exceptions, and pickle calls the class with `args` alone.

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Iterable, Iterator, Literal, NamedTuple, Optional, Sequence, get_args
 
 from ner_plugins.errors import ConfigError, NerError, shown
+from ner_plugins.visible import in_one_line
 
 Span = tuple[int, int, str]  # half-open token indices, type
 
@@ -325,9 +326,8 @@ def _outcome(letter: str, begins: bool, rule: str) -> str:
 
 
 def _shown(tags: Sequence[str], index: int) -> str:
-    if index < 0:
-        return "the start of a sentence"
-    return tags[index] if len(tags[index]) <= 80 else tags[index][:77] + "..."
+    tag = tags[index] if index >= 0 else "the start of a sentence"
+    return in_one_line(tag if len(tag) <= 80 else tag[:77] + "...")
 
 
 def follows(previous: tuple[str, str], current: tuple[str, str], scheme: TagScheme) -> bool:

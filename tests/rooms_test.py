@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "ner_plugins"
 
 # From the ground up.
 ROOMS = [
-    "version", "errors", "entities", "distributed", "plotting", "brackets", "tag_schemes", "thresholds",
+    "version", "visible", "errors", "entities", "distributed", "plotting", "brackets", "tag_schemes", "thresholds",
     "kernels", "decoding", "segmentation",
     "compat", "options", "settings", "progress", "console", "install_hook", "__main__",
     "files", "archives", "pretrained", "lexicon", "tokenizers", "token_indexers", "fields", "dataset_readers",

@@ -197,3 +197,9 @@ def test_any_text_is_read_or_refused(rows):
             assert not all(map(is_tag, tags))
         else:
             assert all(0 <= start < end <= len(tags) for start, end, _ in spans)
+
+
+def test_a_message_about_a_tag_with_a_line_break_is_one_line() -> None:
+    with pytest.raises(IllegalTagError) as told:
+        tags_to_spans(["I-\n"], "BIOES", "strict")
+    assert "\n" not in str(told.value) and r"I-\n" in str(told.value)

@@ -62,6 +62,7 @@ def import_plugins_on_demand() -> None:
 
 def complete_registries_on_demand() -> None:
     """AllenNLP 2.10.1 expects every plugin to be imported; import them before a registry reports a missing name."""
+    from allennlp.common.checks import ConfigurationError
     from allennlp.common.registrable import Registrable
 
     def listing_on_demand(original: Any) -> Any:
@@ -74,6 +75,8 @@ def complete_registries_on_demand() -> None:
         def resolve_class_name(cls: type, name: str) -> Any:
             if "." not in name:
                 _load_until(lambda: name in Registrable._registry[cls])
+            elif not all(name.split(".")):  # Python would try to import a package without a name
+                raise ConfigurationError(f"{name!r} is neither a registered name nor the path of a class")
             return original(cls, name)
 
         return resolve_class_name

@@ -79,6 +79,7 @@ class SpacyReader(NerDatasetReader):
             )
 
     def _sentence(self, doc: Any, path: str, number: int) -> Union[Sentence, DataError]:
+        text = doc.text  # which spaCy joins anew each time
         spans = list(doc.spans[self.spans_key]) if self.spans_key in doc.spans else None
         found = dict.fromkeys(
             Entity(span.start_char, span.end_char, span.label_) for span in (*doc.ents, *(spans or ()))
@@ -88,15 +89,15 @@ class SpacyReader(NerDatasetReader):
         # `has_annotation` is true for a document without tokens.
         entities = tuple(found) if doc.has_annotation("ENT_IOB") or spans is not None else None
         for entity in found:
-            if not (entity.type and 0 <= entity.start < entity.end <= len(doc.text)):
+            if not (entity.type and 0 <= entity.start < entity.end <= len(text)):
                 return DataError(
                     f"the entity ({entity.start}, {entity.end}) with the label {entity.type!r}",
                     path=path,
                     line=number,
-                    expected=f"a label, and a span of the text's {len(doc.text)} characters",
+                    expected=f"a label, and a span of the text's {len(text)} characters",
                     remedy="Correct the document",
                 )
-        return Sentence(doc.text, entities, id_, f"{path}:{number}")
+        return Sentence(text, entities, id_, f"{path}:{number}")
 
 
 def import_spacy() -> Any:

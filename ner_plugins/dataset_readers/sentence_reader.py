@@ -22,6 +22,8 @@ from ner_plugins.files.text_lines import EncodingErrors, read_lines
 logger = logging.getLogger(__name__)
 
 _LISTED_ERRORS = 20
+# With so many records skipped, and a hundred times as many as read, the file is no such file.
+_HOPELESS = 10_000
 
 
 class SentenceReader(DatasetReader):
@@ -142,6 +144,8 @@ class SentenceReader(DatasetReader):
                         raise record
                     skipped += 1
                     self._report_skipped(record, skipped)
+                    if skipped >= _HOPELESS and skipped > 100 * (seen - skipped):
+                        raise _hopeless(record, skipped, seen)
                 elif not drawn or self._is_held_out(record.text) == (place.split == "dev"):
                     found += 1
                     labelled = record.entities is not None if labelled is None else labelled
@@ -210,3 +214,9 @@ def _mixed(sentence: Sentence, labelled: bool) -> DataError:
     problem = f"{found} in this sentence, but earlier ones {earlier}"
     remedy = "Put labelled and unlabelled sentences into separate files (no entities at all are an empty label)"
     return DataError(problem, path=sentence.source or None, remedy=remedy)
+
+
+def _hopeless(error: DataError, skipped: int, seen: int) -> DataError:
+    """The error that ends the reading of a file of which hardly any record can be read, given the last one's."""
+    problem = f"{skipped:,} of the first {seen:,} records cannot be read, the last one because of: {error.problem}"
+    return DataError(problem, path=error.path, line=error.line, remedy="Name another reader, or correct the file")

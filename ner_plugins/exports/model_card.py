@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ner_plugins.exports.card_facts import Scores, card_facts, data_name
 from ner_plugins.exports.target import ExportSource
 from ner_plugins.files.atomic import atomic_path
-from ner_plugins.reports.visible import visible
 from ner_plugins.version import VERSION
+from ner_plugins.visible import visible
 
 CARD = "README.md"
 TEMPLATE = "card.md"

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import threading
 from typing import Any, BinaryIO, Callable, Iterator, Optional, Protocol, TypeVar, cast
 
 from ner_plugins.errors import ConfigError, DataError
@@ -12,6 +13,8 @@ T = TypeVar("T")
 OnBad = Callable[[DataError], None]
 
 _NOT_UTF8 = b"\xff"  # occurs nowhere in UTF-8
+_STAND_IN = "\U0010ffff"  # for what cannot be decoded; no character
+_NOTING = "ner_plugins.noting"
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32-le",  # begins with the mark of UTF-16
     codecs.BOM_UTF32_BE: "utf-32-be",
@@ -60,8 +63,13 @@ def decode_start(data: bytes, encoding: Optional[str] = None) -> str:
     encoding : `Optional[str]`, optional (default=`None`)
         `None` for UTF-8, or UTF-16 or UTF-32 with a mark.
     """
-    name = encoding or marked_encoding(data) or "utf-8"
-    return codecs.getincrementaldecoder(name)("replace").decode(data).removeprefix("\ufeff")
+    name = codecs.lookup(encoding or marked_encoding(data) or "utf-8").name
+    if name in ("utf-16", "utf-32") and not marked_encoding(data):
+        name += "-le"  # as `TextSource` reads it
+    try:
+        return codecs.getincrementaldecoder(name)("replace").decode(data).removeprefix("\ufeff")
+    except UnicodeError:  # of some codecs, whatever is asked for
+        return "\ufffd"
 
 
 class TextSource:
@@ -187,46 +195,45 @@ class _Recoder(io.RawIOBase):
                 mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
                 self._codec, data = _MARKS.get(mark, f"{self._codec}-le"), data[len(mark) :]
                 self._done += len(mark)
-            self._renew()
-        pieces: list[bytes] = []
-        while True:
-            assert self._decoder is not None
-            kept = self._decoder.getstate()[0]
-            try:
-                text = self._decoder.decode(data, self._ended)
-            except UnicodeDecodeError as error:
-                data = bytes(error.object)  # what the decoder kept comes first
-                pieces.append(self._bad_place(data, error))
-                data = data[max(error.end, error.start + 1) :]
-                self._renew()
-                continue
-            except UnicodeError as error:  # of some codecs
-                raise DataError(f"it is not {self._encoding}: {error}", path=self._name) from None
-            self._done += len(kept) + len(data) - len(self._decoder.getstate()[0])
-            self._line += text.count("\n")
-            errors = "surrogatepass" if self._errors == "strict" else self._errors
-            return b"".join([*pieces, text.encode("utf-8", errors)])
-
-    def _bad_place(self, data: bytes, error: UnicodeDecodeError) -> bytes:
-        """What stands for the beginning of `data` up to an error, which is noted."""
-        text = self._fresh("replace").decode(data[: error.start])
+            errors = _NOTING if self._errors == "strict" else self._errors
+            self._decoder = codecs.getincrementaldecoder(self._codec)(errors)
+        noted = _noted.errors = []
+        kept = self._decoder.getstate()[0]
+        try:
+            text = self._decoder.decode(data, self._ended)
+        except UnicodeError as error:  # of some codecs, which do not ask what to do
+            raise DataError(f"it is not {self._encoding}: {error}", path=self._name) from None
+        self._note_problems(text, noted)
+        self._done += len(kept) + len(data) - len(self._decoder.getstate()[0])
         self._line += text.count("\n")
-        found = " ".join(f"0x{byte:02x}" for byte in data[error.start : max(error.end, error.start + 1)][:4])
-        self._problems.setdefault(
-            self._line,
-            DataError(
-                f"{found} is not {self._encoding} (byte {self._done + error.start} of the file, counted from 0)",
+        recoded = text.encode("utf-8", "surrogatepass" if self._errors == "strict" else self._errors)
+        return recoded.replace(_STAND_IN.encode(), _NOT_UTF8) if noted else recoded
+
+    def _note_problems(self, text: str, noted: list[tuple[int, bytes]]) -> None:
+        """Note the first error of each line, given the text with its stand-ins."""
+        line, before, at = self._line, 0, -1
+        for start, found in noted:
+            at = text.find(_STAND_IN, at + 1)
+            line, before = line + text.count("\n", before, at), at
+            if line in self._problems:
+                continue
+            bytes_ = " ".join(f"0x{byte:02x}" for byte in found[:4])
+            self._problems[line] = DataError(
+                f"{bytes_} is not {self._encoding} (byte {self._done + start} of the file, counted from 0)",
                 path=self._name,
-                line=self._line,
+                line=line,
                 expected=f"text in {self._encoding}",
                 remedy='Name another encoding, or set encoding_errors to "replace"',
-            ),
-        )
-        self._done += max(error.end, error.start + 1)
-        return text.encode("utf-8", "replace") + _NOT_UTF8
+            )
 
-    def _fresh(self, errors: str) -> codecs.IncrementalDecoder:
-        return codecs.getincrementaldecoder(self._codec)(errors)
 
-    def _renew(self) -> None:
-        self._decoder = self._fresh(self._errors)
+def _note(error: UnicodeError) -> tuple[str, int]:
+    """Notes a place that cannot be decoded, and goes on behind it."""
+    assert isinstance(error, UnicodeDecodeError)
+    end = max(error.end, error.start + 1)
+    _noted.errors.append((error.start, error.object[error.start : end]))
+    return _STAND_IN, end
+
+
+_noted = threading.local()
+codecs.register_error(_NOTING, _note)

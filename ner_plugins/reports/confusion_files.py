@@ -8,7 +8,7 @@ from typing import Any, Mapping, Sequence
 
 from ner_plugins.metrics.report import shortened
 from ner_plugins.plotting import PlotLabels
-from ner_plugins.reports.visible import visible
+from ner_plugins.visible import visible
 
 # Names of the rows and columns that are not types; in parentheses, since a type could be called "missed".
 NAMES: Mapping[str, str] = {

@@ -11,7 +11,7 @@ from ner_plugins.reports.collect import SentenceResult
 from ner_plugins.reports.confusion_files import axis_names, shares_of
 from ner_plugins.reports.figures import errors_of
 from ner_plugins.reports.marks import KIND_NAMES, marked_sentence
-from ner_plugins.reports.visible import visible
+from ner_plugins.visible import visible
 
 
 def report_page(figures: Mapping[str, Any], sentences: Sequence[SentenceResult], examples: int) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import DatasetReader
 from forked import run_forked
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -194,3 +196,9 @@ def test_our_crf_tagger_wins_whichever_is_imported_first(first: str) -> None:
         """
     )
     assert found == ["ner_plugins.models.named", "allennlp.data.dataset_readers.conll2003"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "a..B", ".x", "x."])
+def test_a_name_of_dots_is_no_class_path(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="neither a registered name nor the path of a class"):
+        DatasetReader.by_name(name)

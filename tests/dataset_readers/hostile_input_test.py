@@ -1,42 +1,24 @@
 """Whatever bytes a file holds, a reader gives sentences or raises the package's own errors, and soon."""
 
-import bz2
-import contextlib
 import gzip
 import inspect
-import io
 import logging
-import lzma
 import random
-import signal
 import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
+from fuzzing.mutations import FRAGMENTS, mutated, packed
+from fuzzing.outcomes import within
+from fuzzing.reader_inputs import name_for, read_all, some_options
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reader_fixtures import data_files, fixtures, readers
-
-from ner_plugins.entities import Sentence
-from ner_plugins.errors import NerError
-from ner_plugins.files.text_lines import ENCODING_ERRORS
 
 SECONDS = 20  # for one small file; nothing takes a tenth of it
 # Where spaCy is not installed, the one that reads its files says so, which tests little else.
 READERS = sorted(readers())
 
-# What the formats are made of, and what they are not.
-FRAGMENTS = [
-    *("\n", "\n\n", "\r\n", "\r", "\t", " ", "  ", "\x00", "\x01", "\x0b", "\x1c", "\x85", "\u2028", "\u3000"),
-    *("O", "B-PER", "I-PER", "M-ORG", "E-ORG", "S-LOC", "U-X", "L-X", "B_PS", "B-", "-", "B-PER.NAM", "X-Y", "I-é"),
-    *("我", "在", "科0", "技1", "\ufffd\ufffd0", "한", "글", "\ufeff", "<", ">", ":", "\\", "\\u12", "\\ud800"),
-    *("<한:PER>", "<a:X", "$", "; ", "## 1", "## ", "_", "NNP", "#", "# x", "-DOCSTART-", "-X-", "0", "-1", '"'),
-    *('{"text": "ab"', ', "label": {', '"x": {"a": [[0, 0]]}', "}}", '{"tokens": ["a", "b"], "ner_tags": ['),
-    *("1e999", '"O"', "]}", "null", "true", "[" * 40, "9" * 5000),
-    *('[{"text": "ab", "label": [[0, 1, "X"]', ']}, ', '{"data": {"text": "ab"}, "annotations": [{"result": ['),
-    *('{"type": "labels", "value": {"start": 0, "end": 1, "labels": ["X"', "]}}", '"entities": [{"start_idx": 0, '),
-]
 BYTES = st.one_of(
     st.binary(max_size=200),
     st.lists(st.sampled_from(FRAGMENTS), max_size=30).map(lambda parts: "".join(parts).encode()),
@@ -44,80 +26,6 @@ BYTES = st.one_of(
         st.one_of(st.sampled_from(FRAGMENTS).map(str.encode), st.binary(max_size=4)), max_size=30
     ).map(b"".join),
 )  # fmt: skip
-
-
-@contextlib.contextmanager
-def within(seconds):
-    def too_long(*_):
-        raise AssertionError(f"not done after {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, too_long)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def some_options(name, chance):
-    """Settings of a reader by chance: all that decides what becomes of bad records, and what only some readers have."""
-    options = {
-        "on_error": chance.choice(["raise", "skip", "skip"]),
-        "encoding_errors": chance.choice(ENCODING_ERRORS),
-        "dev_fraction": chance.choice([None, None, 0.5]),
-    }
-    own = {
-        "illegal_tags": ["strict", "drop"],
-        "annotation": ["brackets", "tags"],
-        "document_level": [True],
-        "tag_names": [["O", "B-X", "I-X"]],
-        "offsets": ["utf16", "characters"],
-        "ends": ["exclusive"],
-        "unannotated": ["empty", "unlabelled"],
-        "use_predictions": [True],
-    }
-    layout = {
-        "scheme": ["BIO", "BMES"],
-        "columns": [1, 2, 4],
-        "tag_columns": [[], [0], [-1, -2]],
-        "token_column": [0, -1],
-        "separator": ["", "\t", " "],
-        "join": ["", " "],
-        "comment": ["", "#"],
-    }
-    known = inspect.signature(readers()[name].__init__).parameters
-    for choices, share in ((own, 0.5), (layout, 0.1)):
-        for key, values in choices.items():
-            if key in known and chance.random() < share:
-                options[key] = chance.choice(values)
-    return options
-
-
-def read_all(name, path, options):
-    """Reads to the end or to one of our own errors, and checks what comes out."""
-    try:
-        reader = readers()[name](**options)
-        reader.listener = check_message
-        for sentence in reader.sentences(path):
-            check_sentence(sentence)
-    except NerError as error:
-        check_message(error)
-
-
-def check_message(error):
-    assert isinstance(error, NerError)
-    assert "\n" not in str(error), str(error)
-    assert len(str(error)) < 3000, len(str(error))
-    assert " cannot read it: " not in str(error), str(error)  # what `guarded` makes of the bugs of parsers
-
-
-def check_sentence(sentence):
-    assert isinstance(sentence, Sentence) and isinstance(sentence.text, str)
-    assert sentence.id is None or isinstance(sentence.id, (int, str))
-    for entity in sentence.entities or ():
-        assert 0 <= entity.start < entity.end <= len(sentence.text)
-        assert isinstance(entity.type, str) and entity.type
 
 
 def attack(name, data, folder, chance, file_name="data.txt"):
@@ -141,78 +49,6 @@ def without_log():
 @given(data=BYTES, chance=st.randoms(use_true_random=False))
 def test_random_bytes(tmp_path_factory, name, data, chance):
     attack(name, data, tmp_path_factory.getbasetemp(), chance)
-
-
-def lines_swapped(data, chance):
-    lines = data.split(b"\n")
-    i, j = chance.randrange(len(lines)), chance.randrange(len(lines))
-    lines[i], lines[j] = lines[j], lines[i]
-    return b"\n".join(lines)
-
-
-def inserted(data, chance):
-    at = chance.randrange(len(data) + 1)
-    return data[:at] + chance.choice(FRAGMENTS).encode() + data[at:]
-
-
-def flipped(data, chance):
-    changed = bytearray(data)
-    for _ in range(chance.choice([1, 1, 5, 50])):
-        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
-    return bytes(changed)
-
-
-def cut(data, chance):
-    start, end = sorted((chance.randrange(len(data)), chance.randrange(len(data))))
-    return data[:start] + data[end:]
-
-
-def repeated(data, chance):
-    start = chance.randrange(len(data))
-    piece = data[start : start + chance.randrange(1, 40)]
-    return data[:start] + piece * chance.choice([2, 3, 1000]) + data[start:]
-
-
-def replaced(data, chance):
-    """One kind of character everywhere by another: the columns' separator, the line ends, a letter."""
-    old, new = (chance.choice([b"\n", b"\t", b" ", b"-", b"B", b"O", b":", b"<", b'"', b"\x01"]) for _ in range(2))
-    return data.replace(old, new)
-
-
-def recoded(data, chance):
-    text = data.decode("utf-8", "replace")
-    encoding = chance.choice(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "gb18030", "cp949", "utf-7"])
-    return text.encode(encoding, "replace")
-
-
-def line_ends(data, chance):
-    return data.replace(b"\n", chance.choice([b"\r", b"\r\n", b"\n\r", b"\r\r\n", b"\x85", b"\n\n", b"\n \n", b""]))
-
-
-def packed(data, chance):
-    tar, zipped = io.BytesIO(), io.BytesIO()
-    with tarfile.open(fileobj=tar, mode=chance.choice(["w", "w:gz", "w:xz"])) as archive:
-        info = tarfile.TarInfo("train.txt")
-        info.size = len(data)
-        archive.addfile(info, io.BytesIO(data))
-    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("train.txt", data)
-    made = [gzip.compress(data), bz2.compress(data), lzma.compress(data), tar.getvalue(), zipped.getvalue()]
-    return chance.choice([lambda d, _: d, flipped, cut, inserted])(chance.choice(made), chance)
-
-
-MUTATIONS = (lines_swapped, inserted, flipped, cut, repeated, replaced, recoded, line_ends)
-
-
-def mutated(data, chance):
-    for _ in range(chance.choice([1, 1, 2, 4])):
-        data = chance.choice(MUTATIONS)(data or b"\n", chance)
-    return packed(data, chance) if chance.random() < 0.1 else data
-
-
-def name_for(path, chance):
-    """What the file is called; archives are asked for a member or not."""
-    return chance.choice(["data.txt", path.name, "data.json", "data.gz", "train.txt"])
 
 
 @pytest.mark.parametrize("folder", sorted(fixtures()))

@@ -429,3 +429,15 @@ def test_what_follows_the_instances_that_were_asked_for_is_not_read(tmp_path):
     assert len(list(CluenerReader(max_instances=10).read(str(path)))) == 10
     with pytest.raises(DataError, match=":11:"):
         list(CluenerReader(max_instances=11).read(str(path)))
+
+
+def test_a_file_of_which_hardly_a_record_can_be_read_is_given_up(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("ner_plugins.dataset_readers.sentence_reader._HOPELESS", 200)
+    path = tmp_path / "data.json"
+    good = '{"text": "雾港", "label": {}}\n'
+    path.write_text(good + "{}\n" * 1000, encoding="utf-8")
+    reader = CluenerReader(on_error="skip")
+    with pytest.raises(DataError, match=r"data\.json:201: 200 of the first 201 records cannot be read.*Name another"):
+        list(reader.sentences(str(path)))
+    path.write_text(good * 3 + "{}\n" * 250, encoding="utf-8")
+    assert len(list(CluenerReader(on_error="skip").sentences(str(path)))) == 3

@@ -89,3 +89,20 @@ def test_names_of_encodings() -> None:
 def test_the_start_of_a_file() -> None:
     assert decode_start("青禾".encode("utf-16")) == "青禾" == decode_start("青禾".encode("gb18030"), "gb18030")
     assert decode_start("\ufeff青禾".encode()[:-1]) == "青" and decode_start(b"a\xffb") == "a\ufffdb"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "idna", "punycode", "utf-7"])
+def test_the_start_of_a_file_is_decoded_somehow(encoding: str) -> None:
+    assert isinstance(decode_start(b"ab\xff.\x80" * 3, encoding), str)
+    assert decode_start("雾港".encode("utf-16-le"), "utf-16") == "雾港"
+
+
+def test_only_the_first_error_of_a_line_is_kept() -> None:
+    problems: list[DataError] = []
+    data = "雾".encode("gb18030") + b"\xff\xff\xff\n" + b"ok\n" + b"a\xff"
+    lines = list(read_lines(io.BytesIO(data), "file", on_bad=problems.append, encoding="gb18030"))
+    assert [number for number, _ in lines] == [1, 2, 3] and lines[1][1] == "ok"
+    assert [(p.line, p.problem.partition(" (")[2]) for p in problems] == [
+        (1, "byte 2 of the file, counted from 0)"),
+        (3, "byte 10 of the file, counted from 0)"),
+    ]

@@ -8,7 +8,7 @@ from ner_plugins.entities import Entity
 from ner_plugins.reports.collect import SentenceResult
 from ner_plugins.reports.marks import EXCERPT, Mark, cut, layers, marked_sentence
 from ner_plugins.reports.page import environment
-from ner_plugins.reports.visible import visible
+from ner_plugins.visible import visible
 
 MACROS = environment().get_template("page.macros.html").module
 

@@ -14,7 +14,7 @@ from ner_plugins.metrics import CluenerMetric, SeqevalMetric, TypedSpanF1
 from ner_plugins.reports.collect import Run, SentenceResult
 from ner_plugins.reports.figures import report_figures
 from ner_plugins.reports.page import environment, report_page
-from ner_plugins.reports.visible import visible
+from ner_plugins.visible import visible
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section", "article", "svg", "rect"),

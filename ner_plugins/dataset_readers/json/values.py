@@ -23,6 +23,8 @@ _OUTSIDE = re.compile(f"[^\\s,{_MARK}]")
 _INSIDE = re.compile(r'"[^"\\]*"|["\[\]{}]')
 _STRING = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _SCALAR = re.compile(r"[^\s,\[\]{}]*")
+_AFTER_AN_ERROR = 256  # bytes that are decoded at once
+_BETWEEN = re.compile(r"[\s,\[\]{}]")  # something of it is between two values
 _LONG = 1000  # characters of a value without brackets
 _KEY = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:"(\s*:)?)?|[\[\]{}]', re.DOTALL)
 
@@ -44,44 +46,56 @@ def text_blocks(
     """
     The text of a UTF-8 file in blocks that need not end with a line. For the parameters see `read_lines`.
 
-    With `on_bad`, the block before a byte that is not UTF-8 is yielded before the call, and U+FFFD after it.
+    With `on_bad`, the block before a byte that is not UTF-8 is yielded before the call, and U+FFFD after it. It is not
+    called again for another such byte of the same value.
     """
     decode = codecs.getincrementaldecoder("utf-8")(encoding_errors).decode
     done, lines = 0, 1
-    while True:
+    encoding: Optional[str] = None  # that the file is likely in; examined once
+    examined = final = False
+    while not final:
         with readable(name):
             data = stream.read(BLOCK_SIZE)
         final = not data
-        while True:
+        at, size = 0, len(data)  # after an error a little is decoded at once: each error costs a copy of it
+        while at < len(data) or final:
+            piece = data[at : at + size]
             try:
-                text = decode(data, final)
-                break
+                text = decode(piece, final)
             except UnicodeDecodeError as error:
-                # The decoder prepends what it kept of the block before.
-                data, start = error.object, error.start
-            text = data[:start].decode("utf-8", "replace")
-            encoding = likely_encoding(data)
-            problem = DataError(
-                f"0x{data[start]:02x} is not UTF-8 (byte {done + start} of the file, counted from 0)",
-                path=name,
-                line=lines + text.count("\n"),
-                expected="UTF-8 text",
-                remedy=conversion(encoding) if encoding else CORRECT,
-            )
-            if on_bad is None:
-                raise problem
+                # The decoder prepends what it kept of the piece before.
+                whole, start = error.object, error.start
+            else:
+                at, size = at + len(piece), 2 * size
+                lines += text.count("\n")
+                done += len(text.encode("utf-8", "surrogateescape"))
+                yield text
+                if final:
+                    break
+                continue
+            text = whole[:start].decode("utf-8", "replace")
+            if not examined:
+                examined, encoding = True, likely_encoding(data)
             yield text
-            on_bad(problem)
+            if size != _AFTER_AN_ERROR or _BETWEEN.search(text):
+                problem = DataError(
+                    f"0x{whole[start]:02x} is not UTF-8 (byte {done + start} of the file, counted from 0)",
+                    path=name,
+                    line=lines + text.count("\n"),
+                    expected="UTF-8 text",
+                    remedy=conversion(encoding) if encoding else CORRECT,
+                )
+                if on_bad is None:
+                    raise problem
+                on_bad(problem)
             yield "\ufffd"
             lines += text.count("\n")
             done += start + 1
-            data = data[start + 1 :]
+            kept = len(whole) - len(piece)
+            at, size = at + start + 1 - kept, _AFTER_AN_ERROR
+            if at < 0:  # the error is in what was kept of the block before
+                data, at = whole[start + 1 : kept] + data, 0
             decode = codecs.getincrementaldecoder("utf-8")(encoding_errors).decode
-        lines += text.count("\n")
-        done += len(text.encode("utf-8", "surrogateescape"))
-        yield text
-        if final:
-            return
 
 
 class ValueCutter:

@@ -166,3 +166,45 @@ def test_records_on_one_line_are_numbered(tmp_path: Any) -> None:
         list(CluenerReader().sentences(str(path)))
     reader = CluenerReader(on_error="skip")
     assert [s.source for s in reader.sentences(str(path))] == [f"{path}:1", f"{path}, record:2"]
+
+
+PIECES = st.sampled_from([b"a", b"\xff", b"\xe9\x9b", "雾".encode(), b",", b"\n"])
+
+
+@given(st.lists(PIECES), st.sampled_from([1, 2, 3, 64]))
+def test_every_bad_byte_becomes_one_character(pieces: list[bytes], size: int) -> None:
+    data, expected = b"".join(pieces), ""
+    at = 0
+    while at < len(data):  # byte by byte
+        end = next((e for e in range(at + 1, min(at + 4, len(data)) + 1) if _decodes(data[at:e])), None)
+        expected += data[at:end].decode() if end else "\ufffd"
+        at = end or at + 1
+    reported: list[DataError] = []
+    blocks = list(text_blocks(_SmallBlocks(data, size), "file", on_bad=reported.append))
+    assert "".join(blocks) == expected
+    assert bool(reported) == ("\ufffd" in expected) and len(reported) <= expected.count("\ufffd")
+    if reported:
+        assert f"byte {len(expected.partition(chr(0xFFFD))[0].encode())} of the file" in str(reported[0])
+
+
+def _decodes(data: bytes) -> bool:
+    try:
+        return bool(data.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+class _SmallBlocks(io.BytesIO):
+    def __init__(self, data: bytes, size: int) -> None:
+        super().__init__(data)
+        self.size = size
+
+    def read(self, _: Any = -1) -> bytes:
+        return super().read(self.size)
+
+
+def test_the_encoding_is_guessed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bytes] = []
+    monkeypatch.setattr(module, "likely_encoding", lambda data: calls.append(data))
+    list(text_blocks(io.BytesIO(b'["\xff", "\xff"]' * 50), "file", on_bad=lambda _: None))
+    assert len(calls) == 1

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_plugins.reports.visible import visible
+from ner_plugins.errors import DataError
+from ner_plugins.visible import visible
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Zl", "Zp"]), max_size=20))
@@ -24,3 +25,9 @@ def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
 def test_what_a_browser_would_drop_is_seen(text: str, shown: str) -> None:
     assert visible(text) == shown
     shown.encode("utf-8")
+
+
+def test_a_message_about_a_hostile_name_is_one_line() -> None:
+    error = DataError("no such file", path="a\nb\x1b[2J\u202e.txt", remedy="Did you mean a\tb?")
+    assert str(error) == "a\\nb\\x1b[2J\\u202e.txt: no such file. Did you mean a\\tb?"
+    assert error.path == "a\nb\x1b[2J\u202e.txt"

@@ -1,0 +1,30 @@
+"""Text that a page, a picture or a message can show, whatever the data hold."""
+
+import re
+
+# Control characters, line and paragraph separators, lone surrogates, and characters that change the writing direction,
+# and so can make one text look like another.
+_HIDDEN = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_IN_TEXT, _IN_LINE = re.compile(f"[{_HIDDEN}]"), re.compile(f"[\t\n{_HIDDEN}]")
+
+
+def visible(text: str) -> str:
+    """
+    The text with control characters, directional marks and lone surrogates as escapes such as `\\x00`.
+
+    A browser would drop them, or let them change how other text is shown. Line breaks and tabs stay.
+    """
+    return _IN_TEXT.sub(_escaped, text)
+
+
+def in_one_line(text: str) -> str:
+    """
+    `visible` of a message, with line breaks and tabs as escapes too.
+
+    A terminal would obey control characters, which names of files and data may have.
+    """
+    return _IN_LINE.sub(_escaped, text)
+
+
+def _escaped(match: "re.Match[str]") -> str:
+    return match[0].encode("unicode_escape", "backslashreplace").decode("ascii")

@@ -1,0 +1,101 @@
+"""The kinds of inputs with their shares, and one input of a kind by its number."""
+
+import logging
+import random
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from fuzzing.line_inputs import attack_lines, compile_kernels
+from fuzzing.notation_inputs import attack_brackets, attack_tags
+from fuzzing.object_inputs import attack_archive, attack_options
+from fuzzing.outcomes import HARD_LIMIT, Stopwatch, WrongOutcome, within
+from fuzzing.path_inputs import attack_path
+from fuzzing.reader_inputs import attack_conversion, attack_reader, attack_with_much
+
+Attack = Callable[[random.Random, Path], int]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    A kind of input.
+
+    # Parameters
+
+    attack : `Callable[[random.Random, Path], int]`
+        Makes and tries an input in a folder; returns its size in bytes, or raises if something else than a result or an
+        error of the package comes of it.
+    share : `int`
+        Of 1,000 inputs.
+    """
+
+    attack: Attack
+    share: int
+
+
+KINDS = {
+    "readers": Kind(attack_reader, 398),
+    "much": Kind(attack_with_much, 2),
+    "conversions": Kind(attack_conversion, 100),
+    "paths": Kind(attack_path, 120),
+    "lines": Kind(attack_lines, 120),
+    "brackets": Kind(attack_brackets, 100),
+    "tags": Kind(attack_tags, 100),
+    "options": Kind(attack_options, 50),
+    "archives": Kind(attack_archive, 10),
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An input that led to something else than a result or an error of the package."""
+
+    kind: str
+    seed: int
+    number: int
+    problem: str
+    place: str  # of the code that raised it
+    traceback: str
+
+
+def try_input(kind: str, seed: int, number: int, folder: Path) -> tuple[float, Optional[Failure]]:
+    """The processor time of one input, and what was wrong with its outcome."""
+    seconds, size, problem = _tried(kind, seed, number, folder)
+    if problem is None and size < 0:
+        # The first of its kind imports modules, and the machine may have been busy: count the second time.
+        seconds, size, problem = _tried(kind, seed, number, folder)
+        if problem is None and size < 0:
+            problem = WrongOutcome(f"{seconds:.2f} s of processor time for {-size} bytes")
+    if problem is None:
+        return seconds, None
+    told = "".join(traceback.format_exception(problem)).replace(str(folder), "FOLDER")
+    said = " ".join(f"{type(problem).__name__}: {problem}".split()).replace(str(folder), "FOLDER")
+    cause = problem.__cause__ if problem.__cause__ is not None and problem.__cause__.__traceback__ else problem
+    frames = traceback.extract_tb(cause.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "too slow"
+    return seconds, Failure(kind, seed, number, said[:300], place, told[-6000:])
+
+
+def _tried(kind: str, seed: int, number: int, folder: Path) -> tuple[float, int, Optional[BaseException]]:
+    """Seconds, the size of the input (negative if it took too long), and what was raised."""
+    chance = random.Random(f"{seed}/{kind}/{number}")
+    watch = Stopwatch()
+    try:
+        with within(HARD_LIMIT):
+            size = KINDS[kind].attack(chance, folder)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        return watch.seconds(), 0, error
+    return watch.seconds(), -max(1, size) if watch.is_too_slow(size) else size, None
+
+
+def prepare() -> None:
+    """No log and no warnings, which are many; and what the first of a kind would wait for."""
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    compile_kernels()
