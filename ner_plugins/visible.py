@@ -1,10 +1,12 @@
-"""Text that a page, a picture or a message can show, whatever the data hold."""
+"""Text that a page, a picture, a table or a message can show, whatever the data hold."""
 
 import re
 
 # Control characters, line and paragraph separators, lone surrogates, and characters that change the writing direction,
 # and so can make one text look like another.
 _HIDDEN = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
+_IN_MARKDOWN = re.compile(r"[\\|<\[`]")
 _IN_TEXT, _IN_LINE = re.compile(f"[{_HIDDEN}]"), re.compile(f"[\t\n{_HIDDEN}]")
 
 
@@ -24,6 +26,19 @@ def in_one_line(text: str) -> str:
     A terminal would obey control characters, which names of files and data may have.
     """
     return _IN_LINE.sub(_escaped, text)
+
+
+def csv_text(value: str) -> str:
+    """
+    A text as a cell of a CSV file that spreadsheets show as it is: `visible`, and with an apostrophe before what they
+    would take for a formula, which could start programs or send data away.
+    """
+    return ("'" if _FORMULA.match(value) else "") + visible(value)
+
+
+def markdown_text(value: str) -> str:
+    """A text in a line or a cell of Markdown, in which it makes no column, link, picture, code or markup."""
+    return _IN_MARKDOWN.sub(lambda match: "\\" + match[0], in_one_line(value))
 
 
 def _escaped(match: "re.Match[str]") -> str:

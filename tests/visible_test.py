@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_plugins.errors import DataError
-from ner_plugins.visible import visible
+from ner_plugins.visible import csv_text, markdown_text, visible
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Zl", "Zp"]), max_size=20))
@@ -31,3 +31,17 @@ def test_a_message_about_a_hostile_name_is_one_line() -> None:
     error = DataError("no such file", path="a\nb\x1b[2J\u202e.txt", remedy="Did you mean a\tb?")
     assert str(error) == "a\\nb\\x1b[2J\\u202e.txt: no such file. Did you mean a\\tb?"
     assert error.path == "a\nb\x1b[2J\u202e.txt"
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "＝1"])
+def test_no_cell_is_a_formula(name: str) -> None:
+    assert csv_text(name).startswith("'")
+    assert csv_text(csv_text(name)) == csv_text(name)
+
+
+def test_markdown_makes_nothing_of_a_name() -> None:
+    name = "<script>alert(1)</script>|![x](http://example.org)`a`\\\u202e"
+    assert markdown_text(name) == (
+        r"\<script>alert(1)\</script>\|!\[x](http://example.org)\`a\`\\\u202e"
+    )
+    assert markdown_text("crf_tagger v1.0 (浪潮)") == "crf_tagger v1.0 (浪潮)"

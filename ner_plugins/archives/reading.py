@@ -38,7 +38,7 @@ def announce_loading_model() -> None:
 
     def without_drawing(original: Any) -> Any:
         def load(*args: Any, **kwargs: Any) -> Any:
-            with WithoutDrawing():
+            with WithoutDrawing(kwargs.get("weights_file")):
                 return original(*args, **kwargs)
 
         return load
@@ -152,6 +152,9 @@ def naming_archive(archive_file: Any) -> Iterator[None]:
         message, folders = str(error), re.compile(rf"{re.escape(tempfile.gettempdir())}/{_PREFIX}\w+")
         if folders.search(message):
             raise ArchiveError(folders.sub(name, message)) from error
+        if found := re.search(r"can't allocate memory: you tried to allocate (\d+) bytes", message):
+            size = f"{int(found[1]) / 2**30:,.1f} GiB"
+            raise ArchiveError(f"{name}: cannot be loaded: its model needs {size}, more than there is") from error
         if isinstance(error, RuntimeError) and not re.search("state.dict|GPU|CUDA|accelerator", message):
             raise ArchiveError(f"{name}: cannot be loaded: {_reason(error)}") from error
         raise

@@ -10,14 +10,18 @@ from allennlp.models.archival import Archive, load_archive
 
 from ner_plugins.archives.config import parsed_overrides
 from ner_plugins.archives.reading import naming_archive
-from ner_plugins.archives.trust import strings_in, untrusted
+from ner_plugins.archives.trust import is_trusting, strings_in, untrusted
 from ner_plugins.commands.devices import choose_device, has_ner_model, offer_default_device
 from ner_plugins.commands.loading import mention_max_instances
 from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.trust_option import offer_trust
-from ner_plugins.errors import ArchiveError, ConfigError
+from ner_plugins.errors import ArchiveError, ConfigError, DataError
+from ner_plugins.files.data_paths import DataPath
 from ner_plugins.metrics.report import format_table
 from ner_plugins.options import written
+
+MOST_WORKERS = 64
+"""Processes that read data at the request of an archive's configuration."""
 
 
 class EvaluateCommand(stock.Evaluate):
@@ -60,11 +64,17 @@ def _check_sections(archive: Archive, name: str) -> None:
     for key in ("data_loader", "validation_data_loader", "evaluation"):
         if not isinstance(config.get(key, {}), dict):
             raise ArchiveError(f"{name}: {key} of its configuration is {written(config[key])}, but has to be an object")
+        workers = config.get(key, {}).get("num_workers", 0)
+        if isinstance(workers, (int, float)) and not 0 <= workers <= MOST_WORKERS and not is_trusting():
+            raise ArchiveError(
+                f"{name}: {key}.num_workers of its configuration is {written(workers)}, but at most {MOST_WORKERS} "
+                f"processes are started for an archive. Set it with -o '{{\"{key}.num_workers\": 0}}'"
+            )
 
 
 def _evaluate_each(args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate file by file: the stock command distinguishes files by their stems, which may be equal."""
-    files = args.input_file.split(",")
+    files = _files(args.input_file)
     outputs, predictions = (_names(args, key, len(files)) for key in ("output_file", "predictions_output_file"))
     metrics = {}
     for file, output, predicted in zip(files, outputs, predictions, strict=True):
@@ -75,12 +85,22 @@ def _evaluate_each(args: argparse.Namespace) -> dict[str, Any]:
     return metrics[files[0]] if len(files) == 1 else metrics
 
 
+def _files(given: str) -> list[str]:
+    """The input files of an argument; a file whose name has a comma is one of its own."""
+    if "," in given:
+        try:
+            DataPath.parse(given)
+        except DataError:
+            return given.split(",")
+    return [given]
+
+
 def _names(args: argparse.Namespace, key: str, number: int) -> list[Optional[str]]:
     """The output files of an argument, one for each of `number` input files; their folders have to exist."""
     given = getattr(args, key)
     if given is None:
         return [None] * number
-    names: list[Optional[str]] = given.split(",")
+    names: list[Optional[str]] = given.split(",") if number > 1 else [given]
     option = "--" + key.replace("_", "-")
     if len(names) != number:
         raise ConfigError(f"{option} names {len(names)} files for {number} input files: put commas between them")

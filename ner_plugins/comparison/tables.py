@@ -6,6 +6,7 @@ from typing import Any, Iterable, Optional, Sequence
 
 from ner_plugins.comparison.compare import AVERAGES, Comparison, Spread
 from ner_plugins.metrics.report import printable, type_name
+from ner_plugins.visible import csv_text, markdown_text
 
 _TITLES = ("precision", "recall", "micro F1", "macro F1")
 _NONE = "-"
@@ -50,7 +51,8 @@ def differences_csv(comparison: Comparison) -> bytes:
 def _heading(comparison: Comparison) -> str:
     gold, runs = sum(comparison.support.values()), sum(len(model.runs) for model in comparison.models)
     level = f"{comparison.level:.0%}"
-    text = f"`{comparison.metric}` on {comparison.data}: {gold:,} gold entities, {runs} run{'s' * (runs != 1)}. "
+    data = markdown_text(str(comparison.data))
+    text = f"`{comparison.metric}` on {data}: {gold:,} gold entities, {runs} run{'s' * (runs != 1)}. "
     text += "In percent; ± is the standard deviation over the runs of a model (n - 1). "
     if comparison.significance is None:
         return text + f"The interval ({level}) is Student's for the mean over runs."
@@ -126,7 +128,7 @@ def _p_value(value: float) -> str:
 
 def _text(name: str) -> str:
     """A name in a cell of Markdown."""
-    return printable(name).replace("\\", "\\\\").replace("|", "\\|")
+    return markdown_text(printable(name))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -142,5 +144,7 @@ def _numbers(spread: Spread) -> list[Any]:
 def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerows([header, *rows])
+    writer.writerow(header)
+    # Numbers stay numbers; names of models and types may be anything.
+    writer.writerows([csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return stream.getvalue().encode("utf-8", "backslashreplace")

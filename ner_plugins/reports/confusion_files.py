@@ -2,13 +2,12 @@
 
 import csv
 import io
-import re
 import warnings
 from typing import Any, Mapping, Sequence
 
 from ner_plugins.metrics.report import shortened
 from ner_plugins.plotting import PlotLabels
-from ner_plugins.visible import visible
+from ner_plugins.visible import csv_text, visible
 
 # Names of the rows and columns that are not types; in parentheses, since a type could be called "missed".
 NAMES: Mapping[str, str] = {
@@ -18,7 +17,6 @@ NAMES: Mapping[str, str] = {
     "spurious": "(spurious)",
 }
 # What makes spreadsheets compute a cell, also in the width of East Asian characters.
-_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 _EXTRA = 3  # rows and columns that are not types
 _WIDEST_NAME = 40  # columns of a terminal
 _MOST_WITH_NUMBERS = 35  # with more rows, numbers in the cells would not be legible
@@ -37,14 +35,6 @@ def shares_of(cells: Sequence[Sequence[int]]) -> list[list[float]]:
         [count / ((sum(row) or 1) if y < types else predicted[x]) for x, count in enumerate(row)]
         for y, row in enumerate(cells)
     ]
-
-
-def csv_text(value: str) -> str:
-    """
-    A text as a cell of a CSV file that spreadsheets show as it is: `visible`, and with an apostrophe before what they
-    would take for a formula, which could start programs or send data away.
-    """
-    return ("'" if _FORMULA.match(value) else "") + visible(value)
 
 
 def confusion_csv(confusion: Mapping[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ from allennlp.models import Model
 from allennlp.models.archival import load_archive
 from fitted_archive import run_here
 
+from ner_plugins.archives import uninitialised
 from ner_plugins.archives.assets import Assets, asset_name, loading
 from ner_plugins.archives.trust import check_file, check_programs, trusting, untrusted
 from ner_plugins.commands.command_line import describe
@@ -134,6 +135,10 @@ def test_evaluation_is_built_of_registered_classes(run: Path, tmp_path: Path) ->
         with pytest.raises(ArchiveError, match=r"subprocess\.Popen"):
             run_here(command, "evaluate", archive, "fixtures/sample#dev")
         assert not made.exists()
+    for workers in (10**6, -1):
+        archive = change(Path(shutil.copytree(run, tmp_path / f"workers-{workers}")), data_loader__num_workers=workers)
+        with pytest.raises(ArchiveError, match=rf"data_loader\.num_workers of its configuration is {workers}, but "):
+            run_here(command, "evaluate", archive, "fixtures/sample#dev")
     for key, value in (("data_loader", []), ("evaluation", 3)):
         archive = change(Path(shutil.copytree(run, tmp_path / f"bad-{key}")), **{key: value})
         with pytest.raises(ArchiveError, match=f"{key} of its configuration is .*, but has to be an object"):
@@ -234,6 +239,26 @@ BROKEN: dict[str, dict[str, Any]] = {
     "an encoder below zero": {"model__encoder": {"type": "lstm", "input_size": -1, "hidden_size": -1}},
     "a head of numbers": {"model__encoder": 7},
 }
+
+
+HUGE: dict[str, dict[str, Any]] = {
+    "embedding": {"num_embeddings": 10**12, "embedding_dim": 50},
+    "embedding that would fit into the memory": {"num_embeddings": 10**7, "embedding_dim": 100},
+    "encoder": {"type": "lstm", "input_size": 10, "hidden_size": 20_000},
+    "many layers": {"type": "lstm", "input_size": 1, "hidden_size": 1, "num_layers": 10**9},
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_model_far_larger_than_its_weights_is_not_built(
+    name: str, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uninitialised, "_MOST_TENSORS", 2_000)
+    place = "model__text_field_embedder" if name.startswith("embedding") else "model__encoder"
+    embedder = {"token_embedders": {"tokens": {"type": "embedding", **HUGE[name]}}}
+    change(run, **{place: embedder if name.startswith("embedding") else HUGE[name]})
+    with pytest.raises(ArchiveError, match=r"asks for (.* GiB|very many tensors).* far more|needs 186,264\.5 GiB"):
+        load_archive(run)
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -2,10 +2,14 @@
 
 import json
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from tiny_encoders import make_encoder
+
+from ner_plugins.commands import evaluate
+from ner_plugins.errors import ConfigError
 
 OURS = ["--include-package", "ner_plugins"]
 
@@ -116,3 +120,14 @@ def test_an_archive_needs_neither_encoder_nor_data_nor_folder(allennlp, tmp_path
     after = allennlp("predict", elsewhere / "moved.tar.gz", "-", *OURS, input="张三在北京大学读书\n", cwd=elsewhere)
     assert after.returncode == 0, after.stderr
     assert after.stdout == before.stdout and json.loads(after.stdout)["text"] == "张三在北京大学读书"
+
+
+def test_names_with_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a,b.json", "a", "b.json"):
+        Path(name).write_text("", encoding="utf-8")
+    assert evaluate._files("a,b.json") == ["a,b.json"]
+    assert evaluate._files("a,b.json,a") == ["a", "b.json", "a"]
+    assert evaluate._names(Namespace(output_file="x,y"), "output_file", 1) == ["x,y"]
+    with pytest.raises(ConfigError, match="names 3 files for 2"):
+        evaluate._names(Namespace(output_file="x,y,z"), "output_file", 2)

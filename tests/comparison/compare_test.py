@@ -126,3 +126,14 @@ def test_text_that_breaks_a_table_is_escaped() -> None:
     figures = {**METRIC, "x\ny|z/f1": 0.5, "x\ny|z/support": 1.0}
     comparison = compare_recorded("d", "seqeval", {"m\n|": {"a": figures}})
     assert "| x\\\\ny\\|z | 1 | 50.00 |" in markdown(comparison) and "| m\\\\n\\| | 1 |" in markdown(comparison)
+
+
+def test_names_are_inert_in_tables_and_csv() -> None:
+    hostile = {**METRIC, "=1+1/f1": 0.5, "=1+1/support": 1}
+    groups = {"=cmd|'/c calc'!A1": {"a": hostile}, "<script>\u202e": {"b": METRIC}}
+    comparison = compare_recorded("[x](javascript:1)", "seqeval", groups)
+    cells = [cell for row in csv.reader(io.StringIO(figures_csv(comparison).decode())) for cell in row]
+    assert "'=cmd|'/c calc'!A1" in cells and "<script>\\u202e" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@")) or "\u202e" in cell]
+    table = markdown(comparison)
+    assert "\\<script>" in table and "\\[x](" in table and "\u202e" not in table

@@ -8,8 +8,8 @@ from sentence_results import HOSTILE, result
 
 from ner_plugins.entities import Entity
 from ner_plugins.metrics.confusion import ConfusionMatrix
-from ner_plugins.reports.confusion_files import confusion_csv, confusion_png, confusion_svg, csv_text, shares_of
-from ner_plugins.visible import visible
+from ner_plugins.reports.confusion_files import confusion_csv, confusion_png, confusion_svg, shares_of
+from ner_plugins.visible import csv_text, visible
 
 
 def confusion(types: list[str]) -> dict:

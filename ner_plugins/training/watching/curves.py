@@ -12,6 +12,7 @@ from allennlp.training.callbacks import TrainerCallback
 from ner_plugins.files.atomic import atomic_path
 from ner_plugins.training.trainer_access import starting_epoch
 from ner_plugins.training.watching.epoch_figures import EpochFigures, EpochWatcher
+from ner_plugins.visible import csv_text
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +134,7 @@ def _types(figures: EpochFigures) -> list[str]:
 def to_csv(rows: Sequence[Row]) -> bytes:
     """The rows in UTF-8; a column that a row lacks is empty in it."""
     stream = io.StringIO()
+    rows = [{csv_text(name): value for name, value in row.items()} for row in rows]  # names have those of types
     columns = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
     writer.writeheader()

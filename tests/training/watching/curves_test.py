@@ -161,3 +161,10 @@ def test_a_picture_that_fails_does_not_end_the_training(
     train(experiment({"type": "ner_curves"}), tmp_path / "run")
     assert len(read(tmp_path / "run")) == 2 and not (tmp_path / "run/curves.png").exists()
     assert len(warned) == 1 and "no font" in warned[0]
+
+
+def test_names_of_types_are_no_formulas_and_stay_one_column(tmp_path: Path) -> None:
+    rows = [{"epoch": "0", "=1+1": "0.5", "seqeval/\u202e/f1": "0.1"}]
+    (tmp_path / "curves.csv").write_bytes(to_csv(rows))
+    again = [*rows_before(tmp_path / "curves.csv", 1), {"epoch": "1", "=1+1": "0.6", "seqeval/\u202e/f1": "0.2"}]
+    assert to_csv(again).decode().splitlines() == ["epoch,'=1+1,seqeval/\\u202e/f1", "0,0.5,0.1", "1,0.6,0.2"]
