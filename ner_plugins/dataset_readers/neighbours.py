@@ -1,6 +1,6 @@
 """Neighbouring sentences of the same document, for the encoder to read around a sentence."""
 
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import Iterable, Iterator, Literal, Optional, Sequence, Union
 
 from allennlp.data import Token, TokenIndexer, Tokenizer
@@ -75,17 +75,19 @@ class Neighbours:
         """The document of a sentence in a file; `None` if it would have to be marked."""
         return file if self._documents == "file" else sentence.document
 
-    def tokenize(self, sentences: Sequence[Sentence], tokenizer: Tokenizer) -> list[TokenContext]:
-        """The tokens around each sentence, from the nearest sentences, as many as any window of an encoder holds."""
-        texts = dict.fromkeys(text for one in sentences for text in (*one.before, *one.after))
+    def tokenize(
+        self, sentences: Sequence[Sentence], tokenizer: Tokenizer
+    ) -> Iterator[tuple[list[Token], TokenContext]]:
+        """
+        The tokens of each sentence, and those around it from the nearest sentences, as many as any window holds. Each
+        text is tokenized once.
+        """
+        texts = dict.fromkeys(text for one in sentences for text in (*one.before, one.text, *one.after))
         known = dict(zip(texts, tokenizer.batch_tokenize(list(texts)), strict=True))
-        return [
-            TokenContext(
-                list(islice(_backwards(known[text] for text in reversed(one.before)), self._tokens))[::-1],
-                list(islice((token for text in one.after for token in known[text]), self._tokens)),
-            )
-            for one in sentences
-        ]
+        for one in sentences:
+            before = islice(_backwards(known[text] for text in reversed(one.before)), self._tokens)
+            after = islice(chain.from_iterable(known[text] for text in one.after), self._tokens)
+            yield known[one.text], TokenContext(list(before)[::-1], list(after))
 
 
 def _backwards(texts: Iterable[Sequence[Token]]) -> Iterator[Token]:

@@ -223,13 +223,13 @@ class NerDatasetReader(SentenceReader):
         return instances
 
     def _instances(self, sentences: Sequence[Sentence]) -> list[Instance]:
-        tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in sentences])
-        contexts: Iterable[Optional[TokenContext]] = itertools.repeat(None, len(sentences))
         if self.neighbours is not None:
-            contexts = self.neighbours.tokenize(sentences, self.tokenizer)
-        return [self._instance(*of_one) for of_one in zip(sentences, tokenized, contexts, strict=True)]
+            around = self.neighbours.tokenize(sentences, self.tokenizer)
+            return [self._instance(sentence, *of_one) for sentence, of_one in zip(sentences, around, strict=True)]
+        tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in sentences])
+        return [self._instance(*of_one) for of_one in zip(sentences, tokenized, strict=True)]
 
-    def _instance(self, sentence: Sentence, tokens: list[Token], context: Optional[TokenContext]) -> Instance:
+    def _instance(self, sentence: Sentence, tokens: list[Token], context: Optional[TokenContext] = None) -> Instance:
         tokens = tokens or [Token("", 0, 0)]
         offsets = token_offsets(tokens, self.tokenizer)
         field = TokensField(tokens, context=context)

@@ -18,7 +18,7 @@ from transformers.models.bert.modeling_bert import BertIntermediate, BertOutput,
 from ner_plugins.pretrained.nezha_config import NezhaConfig
 
 
-def relative_positions(length: int, dim: int, furthest: int) -> Tensor:
+def relative_positions(length: int, dim: int, furthest: int, like: Tensor) -> Tensor:
     """
     The vectors of the positions of pieces as seen from one another.
 
@@ -34,20 +34,23 @@ def relative_positions(length: int, dim: int, furthest: int) -> Tensor:
         The size of an attention head.
     furthest : `int`
         The distance from which on all positions are equally far.
+    like : `Tensor`
+        Of the result's device and type.
 
     # Returns
 
     `Tensor`
         Shape: (length, length, dim)
     """
-    rows = torch.arange(2 * furthest + 1, dtype=torch.float32).unsqueeze(1)  # Shape: (rows, 1)
-    rates = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * (-math.log(10000.0) / dim))
-    table = torch.zeros(2 * furthest + 1, dim)
+    device = like.device
+    rows = torch.arange(2 * furthest + 1, dtype=torch.float32, device=device).unsqueeze(1)  # Shape: (rows, 1)
+    rates = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32, device=device) * (-math.log(10000.0) / dim))
+    table = torch.zeros(2 * furthest + 1, dim, device=device)
     table[:, 0::2] = torch.sin(rows * rates)
     table[:, 1::2] = torch.cos(rows * rates[: dim // 2])
-    place = torch.arange(length)
+    place = torch.arange(length, device=device)
     distances = (place.unsqueeze(0) - place.unsqueeze(1)).clamp(-furthest, furthest)  # Shape: (length, length)
-    return table[distances + furthest]
+    return table.to(like.dtype)[distances + furthest]
 
 
 class NezhaEmbeddings(nn.Module):
@@ -249,7 +252,7 @@ class NezhaModel(PreTrainedModel):
         hidden = self.embeddings(words, token_type_ids)  # Shape: (batch, pieces, dim)
         mask = _added_mask(attention_mask, hidden)
         head_size = self.config.hidden_size // self.config.num_attention_heads
-        positions = relative_positions(hidden.size(1), head_size, self.config.max_relative_position).to(hidden)
+        positions = relative_positions(hidden.size(1), head_size, self.config.max_relative_position, like=hidden)
         states = [hidden]
         for layer in self.encoder.layer:
             hidden = layer(hidden, mask, positions)

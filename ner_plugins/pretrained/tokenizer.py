@@ -192,6 +192,9 @@ def _archived_tokenizer(folder: str, modified: int, inode: int) -> Any:
 def _pretrained_tokenizer(location: str, model_name: str) -> Any:
     from transformers import AutoTokenizer
 
+    from ner_plugins.pretrained.nezha_config import register_nezha_config
+
+    register_nezha_config()  # `AutoTokenizer` reads the encoder's configuration too
     folder = encoder_folder(location)
     if folder is not None:
         _check_files(Path(folder), model_name)

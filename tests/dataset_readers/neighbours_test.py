@@ -1,5 +1,6 @@
 """Neighbouring sentences of a document: which they are, and what is refused."""
 
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def test_instances_have_the_tokens_around_them_and_nothing_else_changes(encoder:
     for one, other in zip(with_context, without, strict=True):
         assert one["tokens"].tokens == other["tokens"].tokens and one["entities"].entities == other["entities"].entities
         assert one["metadata"].metadata == other["metadata"].metadata
-    context = with_context[1]["tokens"].context
+    context = pickle.loads(pickle.dumps(with_context[1]))["tokens"].context  # as a worker of a data loader sends it
     assert ["".join(token.text for token in side) for side in context] == ["ab c", "e f"]
     assert without[1]["tokens"].context is None
 

@@ -12,7 +12,7 @@ LAYOUTS: dict[str, tuple[str, str, bool]] = {
     "roberta-wwm": ("bert", "", False),
     "macbert": ("bert", "BertTokenizer", True),
     "ernie": ("ernie", "BertTokenizer", True),
-    "nezha": ("nezha", "", False),
+    "nezha": ("nezha", "BertTokenizer", False),
     "koelectra": ("electra", "", False),
     "klue-roberta": ("roberta", "BertTokenizer", True),
     "kobert": ("bert", "", False),

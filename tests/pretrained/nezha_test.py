@@ -104,7 +104,7 @@ def test_vectors_are_those_of_the_equations(folder: Path, caplog: pytest.LogCapt
 
 
 def test_the_table_has_a_row_per_distance() -> None:
-    table = relative_positions(9, 4, 3)
+    table = relative_positions(9, 4, 3, like=torch.zeros(1))
     assert table.shape == (9, 9, 4)
     assert torch.equal(table[0, 3], table[0, 8]) and not torch.equal(table[0, 3], table[0, 2])
     assert torch.equal(table[4, 2], table[6, 4]) and not torch.equal(table[2, 4], table[4, 2])
