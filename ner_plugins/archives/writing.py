@@ -13,6 +13,7 @@ from typing import Any, Iterator, NamedTuple, Optional, Union
 
 from ner_plugins.archives.assets import ASSETS_FOLDER
 from ner_plugins.archives.new_types import NewTypes, extend_vocabulary, with_new_types
+from ner_plugins.archives.pretrained_modules import with_own_modules
 from ner_plugins.errors import NerError
 from ner_plugins.files.atomic import atomic_path
 
@@ -30,7 +31,7 @@ def write_whole_archives() -> None:
 
     `ner_assets/`, without which a model of this package cannot be built on another machine, is always included. A model
     of type `from_archive`, for which AllenNLP would need the old archive again, gets the old archive's model
-    configuration, and its vocabulary, extended.
+    configuration, and its vocabulary, extended. So does a module that was taken from an archive (`_pretrained`).
     """
     from allennlp.models import archival
 
@@ -148,10 +149,15 @@ def _standing_alone(folder: Path, stack: ExitStack) -> _Parts:
         vocabularies.append((vocabulary, new_types))
         vocabulary = other / "vocabulary"
     if not vocabularies:
-        return own
+        changed, assets = with_own_modules(config, folder)
+        return own if changed is config else own._replace(config=_written(changed), assets=assets)
     target = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "vocabulary"
     _extended(vocabulary, vocabularies, config.get("vocabulary") or {}).save_to_files(str(target))
-    return _Parts(json.dumps(config, indent=4).encode(), target, assets)
+    return _Parts(_written(config), target, assets)
+
+
+def _written(config: dict[str, Any]) -> bytes:
+    return json.dumps(config, indent=4).encode()
 
 
 def _extended(first: Path, others: list[tuple[Path, Optional[NewTypes]]], settings: dict[str, Any]) -> Any:

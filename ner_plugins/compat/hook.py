@@ -50,6 +50,7 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.models.archival", "after", "archives.writing", "write_whole_archives"),
     ("allennlp.models.archival", "after", "archives.reading", "extract_safely"),
     ("allennlp.models.archival", "after", "archives.reading", "load_as_data"),
+    ("allennlp.models.archival", "after", "archives.pretrained_modules", "take_modules_from_archives"),
     ("allennlp.common.cached_transformers", "after", "archives.weights", "load_weights_only"),
     ("allennlp.common.cached_transformers", "after", "compat.stock_tokenizers", "keep_tokenizers"),
     ("allennlp.common.file_utils", "after", "archives.weights", "load_weights_only"),

@@ -15,7 +15,12 @@ VERSION = 1
 
 RUNNING, FINISHED, INTERRUPTED, KILLED = "running", "finished", "interrupted", "killed"
 
-LEFT_BY_A_FAILED_START = {"config.json", "meta.json", "out.log", "err.log", "vocabulary", "ner_assets", RECORD}
+PRETRAINED_MODULES = "pretrained_modules"
+"""The folder for what a run's archive needs of the archives that modules were taken from."""
+
+LEFT_BY_A_FAILED_START = {
+    "config.json", "meta.json", "out.log", "err.log", "vocabulary", "ner_assets", PRETRAINED_MODULES, RECORD
+}  # fmt: skip
 """What a run's folder has before its first checkpoint: such a run begins anew rather than being recovered."""
 
 

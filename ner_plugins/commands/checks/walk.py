@@ -12,6 +12,7 @@ from allennlp.common.from_params import FromParams, can_construct_from_params, i
 from allennlp.common.registrable import Registrable
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
+from ner_plugins.archives.pretrained_modules import KEY, PretrainedModule
 from ner_plugins.commands.checks.mistakes import Mistake
 from ner_plugins.compat.plugins import is_ours
 from ner_plugins.options import (
@@ -178,7 +179,8 @@ class Walk:
         if not isinstance(value, dict):
             self.add(key, f'{key} is {written(value)}, but has to be an object with a "type", or the name of one')
             return
-        if "_pretrained" in value:  # a module of an archive
+        if KEY in value:  # a module of an archive
+            self._visit_pretrained(f"{key}.{KEY}", value[KEY])
             return
         options = dict(value)
         cls, constructor = base, None
@@ -195,6 +197,13 @@ class Walk:
         place = ConfigObject(key, cls, constructor, options)
         self.objects.append(place)
         self._visit_options(place)
+
+    def _visit_pretrained(self, key: str, value: Any) -> None:
+        if not isinstance(value, dict):
+            self.add(key, f"{key} is {written(value)}, but has to be an object")
+            return
+        self.objects.append(ConfigObject(key, PretrainedModule, PretrainedModule.__init__, value))
+        self._visit_options(self.objects[-1])
 
     def _resolve(self, key: str, base: Any, name: Any) -> Optional[tuple[Any, Any]]:
         """The class and the constructor of a registered name; `None`, with a mistake, if there is none."""

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import Any, Optional, Sequence, Union
+from typing import Any, ClassVar, Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
@@ -73,6 +73,7 @@ class WordEmbedding(nn.Module, FromParams):
     file that cannot be read.
     """
 
+    ids_follow_vocabulary: ClassVar[bool] = True  # the ids of the lexicon's words follow those of the vocabulary
     embedding: Embedding
     lexicon_rows: Tensor
     lexicon_vectors: Tensor
