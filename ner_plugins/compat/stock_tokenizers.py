@@ -33,7 +33,7 @@ def _as_in_4_41(original: Any) -> Any:
         # Without effect in 4.41 and refused since: it is the name of a method.
         kwargs.pop("add_special_tokens", None)
         tokenizer = original(model_name, **kwargs)
-        if hasattr(type(tokenizer), "convert_to_native_format") and not hasattr(tokenizer, _RESTORED):
+        if _is_rebuilt(tokenizer) and not hasattr(tokenizer, _RESTORED):
             restore_pipeline(tokenizer, model_name, kwargs)
             setattr(tokenizer, _RESTORED, True)
         return tokenizer
@@ -42,6 +42,11 @@ def _as_in_4_41(original: Any) -> Any:
 
 
 _RESTORED = "_restored_by_ner_plugins"
+
+
+def _is_rebuilt(tokenizer: Any) -> bool:
+    """Whether this is a fast tokenizer of Transformers 5."""
+    return hasattr(type(tokenizer), "convert_to_native_format") and hasattr(tokenizer, "backend_tokenizer")
 
 
 def build_inputs_with_special_tokens(self: Any, token_ids_0: list[int], token_ids_1: Optional[list[int]] = None) -> Any:
@@ -58,6 +63,7 @@ def build_inputs_with_special_tokens(self: Any, token_ids_0: list[int], token_id
     `list[int]`
     """
     given = [token_ids_0] if token_ids_1 is None else [token_ids_0, token_ids_1]
+    self.backend_tokenizer.no_truncation()  # each call sets its own
     for probe in ("a", "1"):
         encoding = self.backend_tokenizer.encode(*[probe] * len(given), add_special_tokens=True)
         if set(encoding.sequence_ids) >= set(range(len(given))):
