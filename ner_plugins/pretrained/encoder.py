@@ -103,7 +103,7 @@ def read_config(model_name: str) -> Any:
     """The encoder's configuration (a `transformers.PretrainedConfig`); errors as in `read_pretrained`."""
     from transformers import AutoConfig
 
-    from ner_plugins.pretrained.nezha_config import register_nezha_config
+    from ner_plugins.pretrained._nezha_config import register_nezha_config
 
     register_nezha_config()
     return read_pretrained(AutoConfig.from_pretrained, model_name, "configuration")
@@ -127,7 +127,7 @@ def read_encoder(model_name: str, config: Any) -> Any:
     """
     from transformers import AutoModel
 
-    from ner_plugins.pretrained.nezha_config import published_names, register_nezha_model
+    from ner_plugins.pretrained._nezha_config import published_names, register_nezha_model
 
     register_nezha_model(config)
     options = {"config": config, "output_loading_info": True, **without_pooler(config), **published_names(config)}
@@ -150,7 +150,7 @@ def build_encoder(config: Any) -> Any:
     import torch
     from transformers import AutoModel
 
-    from ner_plugins.pretrained.nezha_config import register_nezha_model
+    from ner_plugins.pretrained._nezha_config import register_nezha_model
 
     register_nezha_model(config)
     # `from_config` would build in the half precision that some folders declare. Renamed in transformers 4.56.

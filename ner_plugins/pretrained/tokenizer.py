@@ -75,7 +75,7 @@ def load_config(model_name: str, serialization_dir: Optional[Union[str, "os.Path
         return read_config(model_name)
     from transformers import AutoConfig
 
-    from ner_plugins.pretrained.nezha_config import register_nezha_config
+    from ner_plugins.pretrained._nezha_config import register_nezha_config
 
     register_nezha_config()
     folder = _required_assets(model_name, serialization_dir)
@@ -192,7 +192,7 @@ def _archived_tokenizer(folder: str, modified: int, inode: int) -> Any:
 def _pretrained_tokenizer(location: str, model_name: str) -> Any:
     from transformers import AutoTokenizer
 
-    from ner_plugins.pretrained.nezha_config import register_nezha_config
+    from ner_plugins.pretrained._nezha_config import register_nezha_config
 
     register_nezha_config()  # `AutoTokenizer` reads the encoder's configuration too
     folder = encoder_folder(location)

@@ -25,8 +25,8 @@ def make_published(folder: Path, family: str) -> str:
     """Write an encoder of a family, and return its path."""
     import torch
 
+    from ner_plugins.pretrained._nezha_config import register_nezha_config
     from ner_plugins.pretrained.encoder import build_encoder
-    from ner_plugins.pretrained.nezha_config import register_nezha_config
 
     folder.mkdir(parents=True)
     kind, tokenizer_class, is_fast = LAYOUTS[family]

@@ -33,7 +33,7 @@ def make_encoder(
     import torch
     from transformers import AutoModel, AutoModelForMaskedLM
 
-    from ner_plugins.pretrained.nezha_config import register_nezha_config, register_nezha_model
+    from ner_plugins.pretrained._nezha_config import register_nezha_config, register_nezha_model
 
     folder.mkdir(parents=True, exist_ok=True)
     size = _write_tokenizer(folder, family, positions)

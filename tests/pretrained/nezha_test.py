@@ -12,8 +12,8 @@ from tiny_encoders import make_encoder
 from torch import Tensor
 
 from ner_plugins.archives.assets import loading
+from ner_plugins.pretrained._nezha import relative_positions
 from ner_plugins.pretrained.encoder import build_encoder, read_config, read_encoder
-from ner_plugins.pretrained.nezha import relative_positions
 from ner_plugins.pretrained.tokenizer import load_config, load_tokenizer
 
 FURTHEST, HEADS, SIZE = 6, 2, 32

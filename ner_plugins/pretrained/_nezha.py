@@ -15,7 +15,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.bert.modeling_bert import BertIntermediate, BertOutput, BertPooler, BertSelfOutput
 
-from ner_plugins.pretrained.nezha_config import NezhaConfig
+from ner_plugins.pretrained._nezha_config import NezhaConfig
 
 
 def relative_positions(length: int, dim: int, furthest: int, like: Tensor) -> Tensor:

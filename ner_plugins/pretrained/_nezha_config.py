@@ -1,4 +1,8 @@
-"""The configuration of NEZHA encoders, which Transformers 5 dropped, in `AutoConfig`."""
+"""
+The configuration of NEZHA encoders, which Transformers 5 dropped, in `AutoConfig`.
+
+This module and `_nezha` import Transformers' BERT. They are private, so that `--include-package` leaves them out.
+"""
 
 from typing import Any
 
@@ -30,7 +34,7 @@ def register_nezha_model(config: Any) -> None:
     if isinstance(config, NezhaConfig):
         from transformers import MODEL_MAPPING, AutoModel
 
-        from ner_plugins.pretrained.nezha import NezhaModel
+        from ner_plugins.pretrained._nezha import NezhaModel
 
         if NezhaConfig not in MODEL_MAPPING:
             AutoModel.register(NezhaConfig, NezhaModel)
