@@ -38,7 +38,7 @@ def csv_text(value: str) -> str:
 
 def markdown_text(value: str) -> str:
     """A text in a line or a cell of Markdown, in which it makes no column, link, picture, code or markup."""
-    return _IN_MARKDOWN.sub(lambda match: "\\" + match[0], in_one_line(value))
+    return in_one_line(_IN_MARKDOWN.sub(lambda match: "\\" + match[0], value))
 
 
 def _escaped(match: "re.Match[str]") -> str:

@@ -86,7 +86,7 @@ def build(config: dict[str, Any]) -> Any:
         (
             {"type": "span", "head": {**PAIRS, "x": 1}},
             "model.head: pairs has no option 'x'. It has: decoding, decoding_score, hidden_dim, loss, max_span_width, "
-            "negative_sampling, width_dim",
+            "negative_sampling, prior, width_dim",
         ),
         ({"type": "ner", "head": {**PAIRS, "kwargs": {}}}, "model.head: pairs has no option 'kwargs'. It has"),
         ({"type": "biaffine", "kwargs": {}}, "model: biaffine has no option 'kwargs'. It has: ddp_accelerator,"),

@@ -145,7 +145,7 @@ def _readable(corpus: Corpus, findings: Findings) -> Iterator[Sentence]:
 
     reader.listener = listener
     try:
-        with _silenced("ner_plugins.dataset_readers.ner_reader"):
+        with _silenced("ner_plugins.dataset_readers"):
             for sentence in corpus.sentences():
                 begun = True
                 yield sentence
