@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import json
 from pathlib import Path
 from typing import Any, Iterator, MutableMapping, Optional
 
@@ -78,11 +79,22 @@ def _evaluate_each(args: argparse.Namespace) -> dict[str, Any]:
     outputs, predictions = (_names(args, key, len(files)) for key in ("output_file", "predictions_output_file"))
     metrics = {}
     for file, output, predicted in zip(files, outputs, predictions, strict=True):
-        one = argparse.Namespace(**{**vars(args), "input_file": file})
-        one.output_file, one.predictions_output_file = output, predicted
+        one = argparse.Namespace(**{**vars(args), "input_file": json.dumps(file)})
+        one.output_file, one.predictions_output_file = map(_whole, (output, predicted))
         metrics[file] = stock.evaluate_from_args(one)
         print(f"{file}\n{format_table(metrics[file])}")
     return metrics[files[0]] if len(files) == 1 else metrics
+
+
+class _OneName(str):
+    """A name that the stock command, which splits lists of names at commas, takes as a whole."""
+
+    def split(self, *_: Any) -> list[str]:  # type: ignore[override]
+        return [str(self)]
+
+
+def _whole(name: Optional[str]) -> Optional[str]:
+    return None if name is None else _OneName(name)
 
 
 def _files(given: str) -> list[str]:
@@ -100,7 +112,9 @@ def _names(args: argparse.Namespace, key: str, number: int) -> list[Optional[str
     given = getattr(args, key)
     if given is None:
         return [None] * number
-    names: list[Optional[str]] = given.split(",") if number > 1 else [given]
+    # One name can have commas in its folder.
+    whole = number == 1 and "," not in Path(given).name and Path(given).absolute().parent.is_dir()
+    names: list[Optional[str]] = [given] if whole else given.split(",")
     option = "--" + key.replace("_", "-")
     if len(names) != number:
         raise ConfigError(f"{option} names {len(names)} files for {number} input files: put commas between them")

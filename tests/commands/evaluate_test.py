@@ -90,6 +90,15 @@ def test_mistakes_end_in_one_message(allennlp, trained: Path, data: str, expecte
     assert expected in next(line for line in done.stderr.splitlines() if line.startswith("error: "))
 
 
+def test_paths_with_spaces_commas_and_chinese(allennlp, trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "数据 a,b"
+    shutil.copytree("fixtures/sample", folder / "样本, 1")
+    outputs = ["--output-file", folder / "m.json", "--predictions-output-file", folder / "p.jsonl"]
+    done = allennlp("evaluate", trained / "model.tar.gz", f"{folder}/样本, 1/dev.json", *outputs, *OURS)
+    assert done.returncode == 0, done.stderr
+    assert "seqeval/micro_f1" in json.loads((folder / "m.json").read_text()) and (folder / "p.jsonl").stat().st_size
+
+
 def test_a_reader_that_leaves_data_out_is_mentioned(allennlp, trained: Path, tmp_path: Path) -> None:
     evaluate = ["evaluate", trained / "model.tar.gz", "fixtures/sample#dev", "--output-file", tmp_path / "m", *OURS]
     done = allennlp(*evaluate)
@@ -128,6 +137,9 @@ def test_names_with_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         Path(name).write_text("", encoding="utf-8")
     assert evaluate._files("a,b.json") == ["a,b.json"]
     assert evaluate._files("a,b.json,a") == ["a", "b.json", "a"]
-    assert evaluate._names(Namespace(output_file="x,y"), "output_file", 1) == ["x,y"]
+    Path("x,y").mkdir()
+    assert evaluate._names(Namespace(output_file="x,y/m"), "output_file", 1) == ["x,y/m"]
+    with pytest.raises(ConfigError, match="names 2 files for 1"):
+        evaluate._names(Namespace(output_file="x,y"), "output_file", 1)
     with pytest.raises(ConfigError, match="names 3 files for 2"):
         evaluate._names(Namespace(output_file="x,y,z"), "output_file", 2)
