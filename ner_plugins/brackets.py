@@ -27,6 +27,8 @@ _READ = {"n": "\n", "r": "\r", "<": "<", ">": ">", "\\": "\\", ":": ":"}
 _IN_TEXT = re.compile("[<>\\\\\n\r\ud800-\udfff]")
 _IN_TYPE = re.compile("[<>:\\\\\n\r\ud800-\udfff]")
 _TOKEN = re.compile(r"(?P<text>[^<>:\\\n]+)|\\u(?P<code>[0-9a-fA-F]{4})|\\(?P<escape>[nr<>:\\])|[<>:\\\n]")
+DEEPEST = 1000
+"""How deep entities can be nested."""
 _LINE = "text with <SURFACE:TYPE> around each entity"
 
 
@@ -56,6 +58,8 @@ def to_brackets(text: str, entities: Iterable[Entity]) -> str:
                 f"{_named(stack[-1], text)} and {_named(entity, text)} cross, which brackets cannot represent. Leave "
                 f"one of them out (resolve_overlaps keeps the longest)"
             )
+        if len(stack) == DEEPEST:
+            raise NerError(f"more than {DEEPEST:,} entities are nested at {entity.start}, which brackets do not hold")
         pieces += (_escape(text[at : entity.start]), "<")
         at = entity.start
         stack.append(entity)
@@ -121,6 +125,9 @@ def from_brackets(line: str) -> tuple[str, list[Entity]]:
         if token == "<":
             if stack:
                 stack[-1].colon = None
+            if len(stack) == DEEPEST:
+                problem = f"at character {match.start()} more than {DEEPEST:,} brackets are open"
+                raise DataError(problem, expected=_LINE, remedy=r"Write \< where it is text")
             stack.append(_Open(length, match.start()))
         elif token == ">":
             length = _closed(stack, pieces, length, match.start(), entities)

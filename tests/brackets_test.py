@@ -233,3 +233,12 @@ def test_unescaped_ambiguities(text, annotated, surfaces):
 def test_unescaped_errors(text, annotated, message):
     with pytest.raises(DataError, match=message):
         UnescapedBrackets(("PER", "ORG")).entities(text, annotated)
+
+
+def test_brackets_nest_to_a_depth() -> None:
+    entities = [Entity(0, end, "X") for end in range(1, 1001)]
+    assert set(from_brackets(to_brackets("a" * 1001, entities))[1]) == set(entities)
+    with pytest.raises(NerError, match="more than 1,000 entities are nested at 0"):
+        to_brackets("a" * 1001, [*entities, Entity(0, 1001, "X")])
+    with pytest.raises(DataError, match="at character 1000 more than 1,000 brackets are open"):
+        from_brackets("<" * 10**6)

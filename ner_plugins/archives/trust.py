@@ -101,12 +101,17 @@ def refuse_class_paths() -> None:
 
 
 def refuse_remote_files() -> None:
-    """AllenNLP 2.10.1 opens or downloads whatever file a configuration names, also if an archive says so."""
+    """
+    AllenNLP 2.10.1 opens or downloads whatever file a configuration names, also if an archive says so; and it makes a
+    folder for downloads in the home folder, which may not be there, also for files that are here.
+    """
     from allennlp.common import file_utils
 
     def opening_local(original: Any) -> Any:
         def cached_path(url_or_filename: Any, *args: Any, **kwargs: Any) -> Any:
             check_file(url_or_filename)
+            if not args and not kwargs and os.path.isfile(url_or_filename):
+                return str(url_or_filename)
             return original(url_or_filename, *args, **kwargs)
 
         return cached_path

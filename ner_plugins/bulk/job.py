@@ -12,6 +12,7 @@ from ner_plugins.bulk.indexing import FileIndex
 from ner_plugins.bulk.row_ids import MAX_FILES
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.locking import locked
 
 RECORD, LOCK, FORMAT = "_job.json", "_lock", 1
 _NEW = "Name another OUTPUT, or delete this one"
@@ -159,20 +160,16 @@ class Job:
 
         `ConfigError` if another process runs it, or as the constructor.
         """
-        import fcntl
-
         self.output.mkdir(parents=True, exist_ok=True)
-        with open(self.output / LOCK, "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(f"{self.output}: another ner-bulk is at work on it: wait for it, or end it") from None
-            except OSError:
-                pass  # a file system without locks
+        (self.output / LOCK).touch()
+        with locked(self.output / LOCK, self._is_in_use):
             for half in self.output.glob(f"{_HALF}*"):
                 half.unlink()
             self._look()
             yield
+
+    def _is_in_use(self) -> ConfigError:
+        return ConfigError(f"{self.output}: another ner-bulk is at work on it: wait for it, or end it")
 
 
 def digest_of_model(archive: str, weights_file: Optional[str] = None) -> str:

@@ -6,10 +6,10 @@ import os
 import shlex
 import shutil
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ContextManager, Iterator
 
 from allennlp.commands.train import Train, train_model
 from allennlp.common import Params
@@ -19,6 +19,7 @@ from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.recovery import accept_other_epochs
 from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError, NerError
+from ner_plugins.files.locking import locked
 from ner_plugins.files.run_record import LEFT_BY_A_FAILED_START
 from ner_plugins.metrics.report import format_table
 from ner_plugins.settings import SETTINGS
@@ -54,12 +55,43 @@ def train_from_args(args: argparse.Namespace) -> None:
 
     `ConfigError` if the config does not exist, if it has mistakes, or if the serialization directory is in use.
     """
-    from ner_plugins.commands.checks.config import check_config
-
     path = Path(args.param_path)
     if "://" not in args.param_path and not path.is_file():
         raise ConfigError(f"{path}: there is no such config{_configs_beside(path)}")
     folder = Path(args.serialization_dir or fresh_directory(path.stem))
+    with nullcontext() if args.dry_run or args.node_rank else _alone_in(folder, args.recover):
+        _train_in(folder, args)
+
+
+@contextmanager
+def _alone_in(folder: Path, recover: bool) -> Iterator[None]:
+    """Keep other trainings out of a run's folder, which is made if there is none, and removed if it stays empty."""
+
+    def refusal() -> NerError:
+        return ConfigError(f"{folder}: another training is at work in it: wait for it, end it, or choose another -s")
+
+    made: list[Path] = []
+    try:
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
+        is_there = not (recover and made)
+        if is_there:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # the checks of the config say so, beside its mistakes
+        is_there = False
+    guard: ContextManager[Any] = locked(folder, refusal) if is_there else nullcontext()
+    try:
+        with guard:
+            yield
+    finally:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+
+
+def _train_in(folder: Path, args: argparse.Namespace) -> None:
+    """The command, with its folder locked unless nothing is written."""
+    from ner_plugins.commands.checks.config import check_config
+
     _check_directory(folder, args)
     params = Params.from_file(args.param_path, args.overrides)
     config = params.duplicate().as_dict(quiet=True)  # building objects empties `params`
@@ -93,13 +125,16 @@ def _train(params: Params, folder: Path, args: argparse.Namespace) -> None:
     from ner_plugins.commands.recording import recorded
 
     print(f"serialization directory: {folder}", flush=True)
+    if args.force and args.node_rank == 0:  # AllenNLP would delete the folder, and its lock with it
+        for left in folder.iterdir():
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
     try:
         with recorded(args.param_path, folder) if args.node_rank == 0 else nullcontext(), own_processes():
             train_model(
                 params=params,
                 serialization_dir=str(folder),
                 recover=args.recover,
-                force=args.force,
+                force=args.force and args.node_rank != 0,
                 node_rank=args.node_rank,
                 include_package=args.include_package,
                 file_friendly_logging=args.file_friendly_logging,
@@ -124,6 +159,8 @@ def fresh_directory(name: str) -> Path:
 def _check_directory(folder: Path, args: argparse.Namespace) -> None:
     if folder.is_file():
         raise ConfigError(f"{folder}: the serialization directory is a file: choose another -s")
+    if args.recover and args.force:
+        raise ConfigError("--recover continues the run that --force deletes: choose one of them")
     if args.recover and not folder.is_dir():
         raise ConfigError(f"{folder}: there is no run to recover: leave out --recover, or name its directory")
     left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()

@@ -17,6 +17,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 # no argument; one "around" it takes the module's name and returns a context. Order matters within a trigger.
 PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp", "before", "compat.requirements", "check_allennlp_requirements"),
+    ("allennlp", "before", "compat.home", "supply_home"),
     ("allennlp", "before", "compat.stand_ins", "supply_torchvision"),
     ("allennlp", "before", "compat.stand_ins", "supply_fairscale"),
     ("allennlp", "before", "compat.stand_ins", "supply_spacy"),

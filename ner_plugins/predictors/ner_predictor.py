@@ -122,7 +122,7 @@ def text_of(record: Any) -> str:
     text = record.get("text", record.get("sentence"))
     if not isinstance(text, str):
         found = "no `text`" if text is None else f"`text` is a {type(text).__name__}"
-        raise DataError(f"{found} in a JSON object with {sorted(record)}", expected='{"text": "..."}')
+        raise DataError(f"{found} in a JSON object with {shown(sorted(record), 200)}", expected='{"text": "..."}')
     return text
 
 

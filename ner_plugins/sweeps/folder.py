@@ -10,6 +10,7 @@ from typing import Any, Iterator, Mapping, Optional
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.atomic import atomic_path
 from ner_plugins.files.json_files import read_json_object
+from ner_plugins.files.locking import locked
 from ner_plugins.files.run_record import read_record
 from ner_plugins.sweeps.plan import PlannedRun
 
@@ -100,21 +101,17 @@ class SweepFolder:
 
         `ConfigError` if another sweep, or a training that was left behind, is at work in it.
         """
-        import fcntl
-
         for folder in (self.path, self.path / RECORDS, self.path / RUNS):
             folder.mkdir(parents=True, exist_ok=True)
-        with open(self.path / LOCK, "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(
-                    f"{self.path}: another ner-sweep is at work in it, or a training that one has started: wait for "
-                    f"it, or end it{_processes(self)}"
-                ) from None
-            except OSError:
-                pass  # a file system without locks
-            yield lock.fileno()
+        (self.path / LOCK).touch()
+        with locked(self.path / LOCK, self._is_in_use) as lock:
+            yield lock
+
+    def _is_in_use(self) -> ConfigError:
+        return ConfigError(
+            f"{self.path}: another ner-sweep is at work in it, or a training that one has started: wait for it, or end "
+            f"it{_processes(self)}"
+        )
 
 
 def planned_record(run: PlannedRun, config: Mapping[str, Any], include_package: tuple[str, ...]) -> Record:

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from forked import ROOT, Forked
 
+from ner_plugins.errors import ConfigError
+from ner_plugins.files.locking import locked
+
 OURS = ["--include-package", "ner_plugins"]
 CONFIG = "training_config/biaffine.jsonnet"
 
@@ -63,6 +66,19 @@ def test_other_ways_of_starting(allennlp_afresh, program: list[str], tiny_overri
 def test_a_directory_in_use(allennlp, trained: Path) -> None:
     told = message(allennlp("train", CONFIG, "-s", trained, *OURS))
     assert str(trained) in told and "--recover" in told and "--force" in told
+
+
+def test_two_trainings_in_one_folder(allennlp, tmp_path: Path, tiny_overrides: str) -> None:
+    folder = tmp_path / "运行, 1"
+    folder.mkdir()
+    train = ["train", CONFIG, "-s", folder, "-o", tiny_overrides, *OURS]
+    with locked(folder, lambda: ConfigError("")):
+        for more in ([], ["--recover"], ["--force"]):
+            assert "another training is at work in it" in message(allennlp(*train, *more))
+    assert not list(folder.iterdir())
+    assert "choose one of them" in message(allennlp(*train, "--force", "--recover"))
+    assert "biafine" in message(allennlp(*train[:2], "-s", tmp_path / "a/b", "-o", '{"model.type": "biafine"}', *OURS))
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_failed_start_is_not_in_the_way(allennlp, tmp_path: Path, tiny_overrides: str) -> None:

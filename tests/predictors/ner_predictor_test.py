@@ -102,6 +102,12 @@ def test_what_has_no_text_is_refused(record, message: str) -> None:
         text_of(record)
 
 
+def test_an_object_of_many_keys_is_refused_shortly() -> None:
+    with pytest.raises(DataError) as told:
+        text_of({f"key {number}": 0 for number in range(10_000)})
+    assert len(str(told.value)) < 500
+
+
 def test_the_submission_layout_of_cluener() -> None:
     prediction = {
         "id": 7,

@@ -45,6 +45,9 @@ def malformed(walk: Walk) -> Iterator[Mistake]:
     """Groups of another form, expressions that do not compile, and options that look like a misspelt one."""
     for place in walk.of(Optimizer):
         given = place.options.get("parameter_groups")
+        if not isinstance(given, (list, type(None))):
+            key = place.place("parameter_groups")
+            yield Mistake(key, f"{key} is {written(given)}, but has to be a list")
         for number, group in enumerate(given if isinstance(given, list) else ()):
             key = place.place(f"parameter_groups.{number}")
             if not _is_group(group):

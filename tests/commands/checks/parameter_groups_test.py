@@ -39,6 +39,11 @@ def test_malformed_groups() -> None:
     assert told[4].startswith('trainer.no_grad: "*x" is not a regular expression') and len(told) == 5
 
 
+def test_groups_that_are_no_list() -> None:
+    told = [mistake.text for mistake in malformed(trainer({"bias": 1}))]
+    assert told == ['trainer.optimizer.parameter_groups is {"bias": 1}, but has to be a list']
+
+
 def test_initializers_and_regularizers() -> None:
     walk = Walk()
     walk.visit(

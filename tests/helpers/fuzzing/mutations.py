@@ -84,7 +84,7 @@ def json_changed(data: bytes, chance: random.Random) -> bytes:
         lines[at] = json.dumps(value_changed(json.loads(lines[at]), chance), ensure_ascii=False).encode(
             "utf-8", "surrogatepass"
         )
-    except ValueError:
+    except (ValueError, RecursionError):
         return inserted(data, chance)
     return b"\n".join(lines)
 

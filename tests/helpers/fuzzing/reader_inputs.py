@@ -148,7 +148,8 @@ def attack_conversion(chance: random.Random, folder: Path) -> int:
     sentences = read_all(name, str(path), some_options(name, chance) | {"dev_fraction": None})
     path.unlink()
     format = chance.choice(FORMATS)
-    if sentences and not (format == "docbin" and "docbin" not in _readable()):
+    # spaCy takes a millisecond for each document.
+    if sentences and not (format == "docbin" and ("docbin" not in _readable() or len(sentences) > 300)):
         _convert(sentences, target, format)
     return len(data)
 
