@@ -15,6 +15,7 @@ _NUMBERED = re.compile("(\ufffd\ufffd|.)[0-9]{1,2}", re.DOTALL)
 _MIN_DIFFERENT = 10  # tokens
 _CLAUSE = re.compile("[\u3400-\u9fff]{8}")
 _MIN_CLAUSES, _SHARE_OF_CLAUSES = 3, 0.2  # different tokens
+_MOST_LISTED = 10  # kinds of what is left out
 _ADJECTIVES = ("cancelled",)
 
 
@@ -96,8 +97,11 @@ class LeftOutTally:
         """A remark that lists the counts, if there are any."""
         if not self._counts:
             return None
-        listed = ", ".join(f"{count:,} {_plural(what, count)}" for what, count in self._counts.items())
-        return LeftOut(f"left out: {listed}", path=self._path, remedy=". ".join(self._remedies) or None)
+        counted = list(self._counts.items())
+        listed = [f"{count:,} {_plural(what, count)}" for what, count in counted[:_MOST_LISTED]]
+        if others := sum(count for _, count in counted[_MOST_LISTED:]):
+            listed.append(f"and {others:,} of other kinds")
+        return LeftOut(f"left out: {', '.join(listed)}", path=self._path, remedy=". ".join(self._remedies) or None)
 
 
 def _plural(what: str, count: int) -> str:

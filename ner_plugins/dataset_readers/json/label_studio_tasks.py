@@ -111,7 +111,8 @@ class TaskParser:
         if done and not chosen:
             self._tally.add("task without an annotation by the annotator")
             return None
-        predictions = [one for one in task.get("predictions") or () if isinstance(one, dict)]
+        guesses = task.get("predictions")  # a number of them in some exports
+        predictions = [one for one in guesses if isinstance(one, dict)] if isinstance(guesses, list) else []
         if not done and predictions and self._choice.use_predictions:
             chosen = predictions[:1]
         elif predictions and not done:

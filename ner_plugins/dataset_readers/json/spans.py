@@ -81,8 +81,7 @@ class SpanChecker:
         span = self._span(raw)
         if isinstance(raw.surface, str) and not _same(self._text[slice(*span)], raw.surface):
             raise self._other_surface(raw, span)
-        score = raw.score if isinstance(raw.score, (int, float)) and not isinstance(raw.score, bool) else None
-        return Entity(*span, raw.type, None if score is None else float(score))
+        return Entity(*span, raw.type, _score(raw.score))
 
     def _span(self, raw: RawEntity) -> tuple[int, int]:
         """The half-open characters of an entity."""
@@ -141,6 +140,16 @@ class SpanChecker:
         if start is None or end is None:
             return False
         return not isinstance(raw.surface, str) or _same(self._text[start:end], raw.surface)
+
+
+def _score(value: Any) -> Optional[float]:
+    """A number as a score; `None` for other values, and for whole numbers that no float holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _same(found: str, surface: str) -> bool:

@@ -118,6 +118,25 @@ def test_predictions_are_gold_only_if_asked_for(tmp_path: Path) -> None:
     assert left_out == ""
 
 
+@pytest.mark.parametrize("predictions", [3, 0.5, "x", True, {"a": 1}, [4], None])
+def test_predictions_of_other_forms_are_passed_over(predictions: Any, tmp_path: Path) -> None:
+    tasks = [task(predictions=predictions), task(annotation(PER))]
+    sentences, left_out = read(tmp_path / "f", *tasks, use_predictions=True)
+    assert len(sentences) == 1 and left_out == "1 task without annotation"
+
+
+def test_scores_that_no_float_holds(tmp_path: Path) -> None:
+    scored = [{**PER, "score": score} for score in (10**400, True, "0.5")]
+    sentences, _ = read(tmp_path / "f", *(task(annotation(one)) for one in scored))
+    assert [sentence.entities[0].score for sentence in sentences if sentence.entities] == [None] * 3
+
+
+def test_many_kinds_of_results_are_summed_up(tmp_path: Path) -> None:
+    others = [region(0, 2, kind=f"kind{number}", labels=None) for number in range(100)]
+    _, left_out = read(tmp_path / "f", task(annotation(PER, *others)))
+    assert left_out.startswith("1 result of the kind kind0, ") and left_out.endswith(", and 90 of other kinds")
+
+
 def test_rows_of_json_min(tmp_path: Path) -> None:
     """Rows of one task follow each other; the labels are under the name of the control."""
     def row(id_: int, regions: Any, **more: Any) -> dict[str, Any]:
