@@ -110,6 +110,7 @@ setup(
         "numba>=0.60",  # the CRF's compiled kernels on a CPU; without it torch computes the same
         "llvmlite>=0.43",  # numba's compiler, which one of the kernels calls directly
         "pyahocorasick>=2.0",  # finds a lexicon's words in a text in one pass
+        "regex>=2022.1.18",  # regular expressions of rules, with a time limit; Transformers brings it
         # AllenNLP 2.10.1 imports these when it starts.
         "base58",  # hashes in the names of its cache files
         "cached-path>=1.1,<2",  # data and archives by URL

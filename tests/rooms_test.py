@@ -14,7 +14,7 @@ ROOMS = [
     "kernels", "decoding", "segmentation",
     "compat", "options", "settings", "progress", "console", "install_hook", "__main__",
     "files", "archives", "pretrained", "lexicon", "tokenizers", "token_indexers", "fields", "dataset_readers",
-    "metrics", "modules", "token_embedders", "heads", "models",
+    "metrics", "modules", "token_embedders", "heads", "post_processing", "models",
     "tagger", "predictors", "bulk", "data_tools", "training", "reports", "sweeps", "comparison", "exports", "serving",
     "commands",
 ]  # fmt: skip

@@ -60,6 +60,8 @@ def obstacles(model: NerModel) -> Iterator[str]:
         yield f"model.encoder ({type(model.encoder).__name__}) is a layer between the transformer and the tags"
     if model.lattice_encoder is not None:
         yield "model.lattice_encoder reads the words of a lexicon"
+    if model.post_processing:
+        yield "it has rules (model.post_processing), which are code of this package"
     embedders = _embedders(model)
     if len(embedders) != 1 or not isinstance(embedders[0], TransformerEmbedder):
         kinds = ", ".join(type(embedder).__name__ for embedder in embedders)

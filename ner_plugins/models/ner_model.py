@@ -33,10 +33,10 @@ from ner_plugins.modules.dropout import DimensionDropout, Dropout
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
 from ner_plugins.modules.token_dropout import TokenDropout
 from ner_plugins.modules.token_types import TokenTypes
+from ner_plugins.post_processing.post_processing import PostProcessing
+from ner_plugins.post_processing.span_rule import SpanRule
 
 logger = logging.getLogger(__name__)
-
-UNREACHABLE_WARNING_SHARE = 0.2  # warn above this share of the gold
 
 
 class EncodedTokens(NamedTuple):
@@ -95,13 +95,15 @@ class NerModel(Model):
         Whether to decode and measure in training steps too, which costs time.
     thresholds : `Optional[Union[float, dict[str, float]]]`, optional (default=`None`)
         The lowest probability at which an entity is predicted: for every type, or for each type named.
+    post_processing : `Optional[list[SpanRule]]`, optional (default=`None`)
+        Rules that change the predicted entities, in the order in which they apply (see `ner_plugins.post_processing`).
     initializer, regularizer, serialization_dir, ddp_accelerator
         As in every AllenNLP model.
 
     # Raises
 
     `ConfigError` if the training data have no entity, if `thresholds` names a type that they do not have or a value
-    outside [0, 1], or if `encoder` has another input size.
+    outside [0, 1], if a rule names such a type, or if `encoder` has another input size.
     """
 
     thresholds: Tensor
@@ -123,6 +125,7 @@ class NerModel(Model):
         metrics: Optional[list[Metric]] = None,
         training_metrics: bool = False,
         thresholds: Any = None,  # `Thresholds`, which `threshold_tensor` checks
+        post_processing: Optional[list[SpanRule]] = None,
         initializer: Optional[InitializerApplicator] = None,
         regularizer: Optional[RegularizerApplicator] = None,
         serialization_dir: Optional[str] = None,
@@ -145,10 +148,10 @@ class NerModel(Model):
         self.dropout_samples = dropout_samples
         self.metrics = entity_metrics(metrics)
         self.gold_count = GoldCount()
+        self.post_processing = PostProcessing(post_processing, self.types)
         self._token_types = TokenTypes(self.types)
         self.training_metrics = training_metrics
         self._unlabelled: Optional[str] = None
-        self._warned_of_unreachable = False
         self._warned_of_unused = False
         self._head_options, self._threshold_option = head, thresholds
         self.head: Head = head.construct(encoding_dim=self.encoding_dim, types=self.types)
@@ -191,13 +194,14 @@ class NerModel(Model):
 
         keep : `bool`
             Whether the head and the thresholds stay as they are for the types that stay. Otherwise the head is new, and
-            thresholds of single types are dropped.
+            thresholds of single types are dropped. Rules that name a type which is gone are dropped, with a warning.
 
         # Raises
 
         `ConfigError` if the head does not know which of its parameters depend on the types.
         """
         self.types, trained = entity_types(self.vocab), self.head
+        self.post_processing = self.post_processing.for_types(self.types)
         self._token_types = TokenTypes(self.types)
         head: Head = self._head_options.construct(encoding_dim=self.encoding_dim, types=self.types)
         if keep:
@@ -288,7 +292,12 @@ class NerModel(Model):
         self, scores: Any, mask: Tensor, metadata: Sequence[Mapping[str, Any]], thresholds: Optional[Tensor] = None
     ) -> list[list[Entity]]:
         decoded = self.head.decode(scores, mask, self.thresholds if thresholds is None else thresholds)
-        return to_characters(decoded, metadata, self.types)
+        found = to_characters(decoded, metadata, self.types)
+        if not self.post_processing:
+            return found
+        nested = getattr(self.head, "decoding", "") == "nested"
+        pairs = zip(found, metadata, strict=True)
+        return [self.post_processing(entities, sentence["text"], nested) for entities, sentence in pairs]
 
     def encode_tokens(self, batch: Mapping[str, Any]) -> EncodedTokens:
         """
@@ -356,7 +365,8 @@ class NerModel(Model):
     def get_metrics(self, reset: bool = False) -> dict[str, float]:
         """
         The metrics' figures, `<metric>/<figure>`. With `reset` also per type, and `gold` and `unreachable_gold`: the
-        number of gold entities, and of those that this model could never predict.
+        number of gold entities, and of those that this model could never predict; and what each rule of
+        `post_processing` did.
         """
         if self.training and not self.training_metrics:
             return {}
@@ -368,20 +378,7 @@ class NerModel(Model):
             for metric in self.metrics
             for name, value in metric.get_metric(reset).items()
         }
-        return {**figures, **self._count_gold()} if reset else figures
-
-    def _count_gold(self) -> dict[str, float]:
-        """`gold` and `unreachable_gold`, with one warning if much of the gold is out of reach."""
-        counts = self.gold_count.get_metric(reset=True)
-        if counts["unreachable_gold"] > UNREACHABLE_WARNING_SHARE * counts["gold"] and not self._warned_of_unreachable:
-            self._warned_of_unreachable = True
-            logger.warning(
-                "%d of %d gold entities are out of this model's reach, whatever it learns: they are wider than "
-                "max_span_width, overlap where decoding is flat, end inside a token, begin or end with white space, or "
-                "have a type that the training data lack",
-                counts["unreachable_gold"], counts["gold"],
-            )  # fmt: skip
-        return counts
+        return {**figures, **self.gold_count.get_metric(), **self.post_processing.get_metric()} if reset else figures
 
     def measure(self, predicted: Sequence[Sequence[Entity]], metadata: Sequence[Mapping[str, Any]]) -> None:
         """Add the predicted entities of labelled sentences to the metrics; `metadata` as in `forward`."""

@@ -45,6 +45,11 @@ def check_exportable(source: ExportSource) -> None:
             "--to onnx does not export a lattice (FLAT): which words of the lexicon meet which characters is found by "
             "code that the runtime without torch does not have. Use the archive"
         )
+    if model.post_processing:
+        raise ConfigError(
+            "--to onnx does not export rules (model.post_processing), as the runtime without AllenNLP does not build "
+            "them. Use the archive, or export it without its rules: --overrides '{\"model.post_processing\": null}'"
+        )
     encoder = model.encoder
     if encoder is not None and type(encoder) not in (LstmSeq2SeqEncoder, GruSeq2SeqEncoder):
         raise _unknown("encoder", encoder, "lstm and gru")
