@@ -11,7 +11,7 @@ from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.parsing import line_groups
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.errors import ConfigError, DataError, shown
 from ner_plugins.files.data_paths import COMPRESSION_SUFFIXES, choose_by_name
 from ner_plugins.tag_schemes import IllegalRule, illegal_tags, tags_to_spans
 
@@ -129,7 +129,7 @@ class KmouReader(NerDatasetReader):
         if not self._tags.issuperset(tags):
             at = next(at for at, tag in enumerate(tags) if tag not in self._tags)
             raise DataError(
-                f"the tag {tags[at]!r}",
+                f"the tag {shown(tags[at])}",
                 path=path,
                 line=first + at,
                 expected=f"O, or B- or I- and one of {', '.join(self._brackets.types)}",

@@ -191,6 +191,7 @@ TAGS = {
     "unknown type": (("B-PER", "B-EVT"), 4, "the tag 'B-EVT'.*option types"),
     "other scheme": (("B-PER", "S-PER"), 4, "the tag 'S-PER'"),
     "empty": (("NNP\tB-PER", "NNP\t"), 4, "the tag ''"),
+    "long": (("B-PER", "B-" + "9" * 5000), 4, r"the tag 'B-9{74}\.\.\. \(expected"),
 }
 
 

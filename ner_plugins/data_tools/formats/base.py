@@ -5,9 +5,11 @@ from abc import ABC, abstractmethod
 from typing import Callable, ClassVar, Optional, Sequence
 
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import DataError
+from ner_plugins.errors import DataError, shown
+from ner_plugins.tag_schemes import Span
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_OF_TAGS = 20_000_000  # characters; a longer line would fill the memory, here or of its reader
 
 
 class SentenceFormat(ABC):
@@ -37,8 +39,27 @@ class SentenceFormat(ABC):
 
 def cannot_hold(sentence: Sentence, problem: str, remedy: str) -> DataError:
     """The error for a sentence that a format cannot hold."""
-    text = sentence.text if len(sentence.text) <= 40 else sentence.text[:39] + "…"
+    text = _in_short(sentence.text, 40)
     return DataError(f"cannot write {text!r}: {problem}", path=sentence.source or None, remedy=remedy)
+
+
+def described(sentence: Sentence, entity: Entity) -> str:
+    """An entity for a message, shortened: its type, its surface and its offsets."""
+    surface = shown(sentence.text[entity.start : entity.end])
+    return f"{_in_short(entity.type, 80)} {surface} ({entity.start}, {entity.end})"
+
+
+def _in_short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def check_size_of_tags(sentence: Sentence, spans: Sequence[Span]) -> None:
+    """`DataError` if the tags of the tokens, each of which repeats its type, have more than 20 million characters."""
+    size = sum((end - start) * len(type_) for start, end, type_ in spans)
+    if size > _MOST_OF_TAGS:
+        problem = f"its tags would have {size:,} characters, since each of them repeats its type"
+        remedy = 'Write cluener, doccano or docbin, or give types shorter names by the reader\'s option "rename_types"'
+        raise cannot_hold(sentence, problem, remedy)
 
 
 def check_labelled(sentence: Sentence, name: str) -> Sequence[Entity]:

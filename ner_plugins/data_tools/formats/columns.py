@@ -2,9 +2,17 @@
 
 from typing import Sequence
 
-from ner_plugins.data_tools.formats.base import SentenceFormat, cannot_hold, check_encodable, check_labelled
+from ner_plugins.data_tools.formats.base import (
+    SentenceFormat,
+    cannot_hold,
+    check_encodable,
+    check_labelled,
+    check_size_of_tags,
+    described,
+)
 from ner_plugins.dataset_readers.columns.layout import DOCUMENT_START
 from ner_plugins.entities import Entity, Sentence
+from ner_plugins.errors import shown
 from ner_plugins.options import check_name
 from ner_plugins.tag_schemes import Span, spans_to_tags, tag_scheme
 
@@ -46,11 +54,12 @@ class ColumnFormat(SentenceFormat):
         for entity in entities:
             if any(character.isspace() for character in entity.type):
                 remedy = 'Rename it by the reader\'s option "rename_types": {OLD: NEW}'
-                raise cannot_hold(sentence, f"the type {entity.type!r} contains white space", remedy)
+                raise cannot_hold(sentence, f"the type {shown(entity.type)} contains white space", remedy)
         words, spans = tokens_and_spans(sentence, self._tokens)
         if DOCUMENT_START in words:
             remedy = "Write characters (--tokens characters), or leave it out (--on-error skip)"
             raise cannot_hold(sentence, f"a column file cannot have {DOCUMENT_START} as a token", remedy)
+        check_size_of_tags(sentence, spans)
         tags = spans_to_tags(spans, len(words), self._scheme)
         lines = [f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)]
         return ("".join(lines) + "\n").encode()
@@ -85,7 +94,6 @@ def tokens_and_spans(sentence: Sentence, tokens: str) -> tuple[Sequence[str], li
         at += len(word) + 1
     for entity in entities:
         if entity.start not in starts or entity.end not in ends:
-            surface = sentence.text[entity.start : entity.end]
-            problem = f"{entity.type} {surface!r} ({entity.start}, {entity.end}) begins or ends inside a word"
+            problem = f"{described(sentence, entity)} begins or ends inside a word"
             raise cannot_hold(sentence, problem, "Write characters (--tokens characters)")
     return words, [(starts[entity.start], ends[entity.end], entity.type) for entity in entities]

@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from ner_plugins.data_tools.formats.base import SentenceFormat, check_encodable
+from ner_plugins.data_tools.formats.base import SentenceFormat, check_encodable, check_size_of_tags
 from ner_plugins.entities import Sentence, resolve_overlaps
 from ner_plugins.files.output_files import dump_json
 from ner_plugins.tag_schemes import spans_to_tags
@@ -30,7 +30,9 @@ class DatasetsFormat(SentenceFormat):
         tags: Optional[list[str]] = None
         if entities is not None:
             flat = resolve_overlaps(entities) if len(entities) > 1 else entities
-            tags = spans_to_tags([(entity.start, entity.end, entity.type) for entity in flat], len(text))
+            spans = [(entity.start, entity.end, entity.type) for entity in flat]
+            check_size_of_tags(sentence, spans)
+            tags = spans_to_tags(spans, len(text))
         row = {
             "id": str(self._rows if sentence.id is None else sentence.id),
             "text": text,

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, Optional, Sequence, Union
 
-from ner_plugins.data_tools.formats.base import cannot_hold
+from ner_plugins.data_tools.formats.base import cannot_hold, described
 from ner_plugins.data_tools.formats.columns import TOKENS
 from ner_plugins.data_tools.formats.registry import corpus_format, format_of
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import ConfigError, DataError, NerError
+from ner_plugins.errors import ConfigError, DataError, NerError, shown
 from ner_plugins.files.output_files import open_output
 from ner_plugins.options import check_name
 
@@ -149,7 +149,7 @@ class CorpusWriter:
         for entity in entities:
             if not (0 <= entity.start < entity.end <= len(sentence.text) and entity.type):
                 place = f"({entity.start}, {entity.end})"
-                problem = f"the entity {entity.type!r} {place} has no type, or is not a span of the text"
+                problem = f"the entity {shown(entity.type)} {place} has no type, or is not a span of the text"
                 raise cannot_hold(sentence, problem, "Correct its type or offsets, or leave it out")
         if not entities:
             return sentence, 0
@@ -164,11 +164,11 @@ class CorpusWriter:
         assert conflict is not None
         lost = next(entity for entity in entities if entity not in kept)
         other = next(entity for entity in kept if conflict(entity, lost))
-        shown = " and ".join(f"{e.type} {sentence.text[e.start : e.end]!r} ({e.start}, {e.end})" for e in (other, lost))
+        both = " and ".join(described(sentence, entity) for entity in (other, lost))
         # Brackets can hold nested entities.
         more = "brackets, " if all(not a.crosses(b) for a, b in itertools.combinations(entities, 2)) else ""
         remedy = f"Keep the longest (--overlaps longest), or write {more}cluener, datasets or docbin, which hold all"
-        return cannot_hold(sentence, f"{shown} overlap, which {self.summary.format} cannot represent", remedy)
+        return cannot_hold(sentence, f"{both} overlap, which {self.summary.format} cannot represent", remedy)
 
     def _skip(self, problem: DataError) -> None:
         summary = self.summary

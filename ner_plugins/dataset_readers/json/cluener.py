@@ -85,6 +85,8 @@ def _labels(label: Any, bad: Callable[..., DataError]) -> Iterator[tuple[str, st
         remedy = f"The reader {other} reads it" if other else "Correct the line"
         raise bad(f'"label" is a JSON {kind(label)}', _LABEL, remedy)
     for type_, surfaces in label.items():
+        if not type_:
+            raise bad('"label" has an empty type', _LABEL, "Name the type, or leave its entities out")
         if not isinstance(surfaces, dict):
             raise bad(f'"label" has under {shown(type_)} a JSON {kind(surfaces)}', _LABEL)
         for surface, spans in surfaces.items():
@@ -113,7 +115,7 @@ def _entity(
     if 0 <= start <= end < len(text) and text[start : end + 1] == surface:
         return Entity(start, end + 1, type_)
     if start < 0 or end < start:
-        raise bad(f"{where} has the offsets {span}", "0 <= START <= END, the last character included")
+        raise bad(f"{where} has the offsets {shown(span)}", "0 <= START <= END, the last character included")
     at = text.find(surface)
     if places is None and _is_utf16(text, surface, start, end):
         remedy = UTF16_REMEDY
@@ -124,8 +126,8 @@ def _entity(
     else:
         remedy = f"It occurs at [{at}, {at + len(surface) - 1}]" if at >= 0 else "The text does not contain it"
     if end >= len(text):
-        raise bad(f"{where} ends at {span[1]}, past the text", f"an end of at most {len(text) - 1}", remedy)
-    raise bad(f"the text at {span} is {shown(text[start : end + 1])}", where, remedy)
+        raise bad(f"{where} ends at {shown(span[1])}, past the text", f"an end of at most {len(text) - 1}", remedy)
+    raise bad(f"the text at {shown(span)} is {shown(text[start : end + 1])}", where, remedy)
 
 
 def _is_utf16(text: str, surface: str, start: int, end: int) -> bool:

@@ -186,6 +186,21 @@ CANNOT: dict[str, tuple[str, Sentence, dict[str, Any], str]] = {
     "type with a tab": (
         "bio", Sentence("a", (Entity(0, 1, "A\tB"),), None, "f.json:3"), {}, r"the type 'A\\tB'.*rename_types",
     ),
+    "long type with a space": (
+        "bio", Sentence("a", (Entity(0, 1, "A " * 3000),), None, "f.json:3"), {},
+        r"^.{,60}type 'A A [A ]{,80}\.\.\. contains",
+    ),
+    "long types that overlap": (
+        "bio", Sentence("abc", (Entity(0, 2, "A" * 5000), Entity(1, 3, "B")), None, "f.json:3"), {},
+        r"^.{,60}: A{79}… 'ab' \(0, 2\) and B 'bc' \(1, 3\) overlap, which",
+    ),
+    **{
+        f"a long type for each token of {format}": (
+            format, Sentence("a" * 5000, (Entity(0, 5000, "A" * 5000),), None, "f.json:3"), {},
+            "its tags would have 25,000,000 characters.*Write cluener",
+        )
+        for format in ("bio", "datasets")
+    },
     "span outside": (
         "cluener", Sentence("a", (Entity(0, 2, "A"),), None, "f.json:3"), {}, r"'A' \(0, 2\) has no type, or is not",
     ),

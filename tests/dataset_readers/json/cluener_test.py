@@ -113,6 +113,9 @@ BAD = {
     "surface not there": (changed(["label", "company"], {"白塔": [[0, 1]]}), "does not contain it"),
     "exclusive end": (changed(SPAN, [[0, 4]]), "exclusive.*subtract 1"),
     "exclusive end at the end": (changed(["label", "name"], {"林晓彤": [[5, 8]]}), "past the text.*subtract 1"),
+    "far past the end": (changed(SPAN, [[0, 10**4000]]), r"ends at 10+\.\.\., past the text"),
+    "far before the start": (changed(SPAN, [[-(10**4000), 3]]), r"has the offsets \[-10+\.\.\. \(expected 0 <="),
+    "empty type": (changed(["label", ""], {"林晓彤": [[5, 7]]}), '"label" has an empty type.*Name the type'),
     "empty surface": (changed(["label", "name"], {"": [[5, 4]]}), "expected 0 <= START"),
 }
 
