@@ -34,6 +34,11 @@ class NerThresholdCommand(Subcommand):
         subparser.add_argument(
             "--force", action="store_true", help="replace NEW.tar.gz; without -o, change the archive itself"
         )
+        subparser.add_argument(
+            "--guarantee",
+            metavar="recall=R",
+            help="instead of the best F1: the highest threshold at which this recall is guaranteed for new sentences",
+        )
         subparser.add_argument("--batch-size", type=int, default=32, help="sentences in a batch")
         subparser.add_argument(
             "--cuda-device", type=int, help="id of the GPU to use, -1 for the CPU (default: the first GPU, if any)"
@@ -54,22 +59,30 @@ def threshold_from_args(args: argparse.Namespace) -> None:
     # Raises
 
     `ConfigError` if the output may not be written, or the model is not of this package or has no scores; `DataError` if
-    the data have no gold.
+    the data have no gold, or the recall of `--guarantee` cannot be guaranteed.
     """
     from allennlp.common.file_utils import cached_path
 
     from ner_plugins.commands.ner_data.arguments import print_report
+    from ner_plugins.commands.threshold_guarantee import guarantee, statement
+    from ner_plugins.reports.guarantees import parse_guarantee
 
+    recall = None if args.guarantee is None else parse_guarantee(args.guarantee)
     target = _target(args)
     archive = args.archive_file if os.path.exists(args.archive_file) else str(cached_path(args.archive_file))
     if os.path.isdir(archive):
         raise ConfigError(f"{args.archive_file} is a folder: name the model.tar.gz in it")
     with _output_file(target) as output:
-        before, after, thresholds, changed = _improve(args, archive, output)
+        if recall is None:
+            before, after, thresholds, changed = _improve(args, archive, output)
+        else:
+            (before, after, thresholds), changed = guarantee(args, archive, output, recall), True
         shutil.copymode(archive, output)
     lines = format_comparison(before, after, thresholds)
     if not changed:
         lines.append("no thresholds are better on these data than the archive's")
+    if recall is not None:
+        lines.append(statement(recall))
     unwritten = "nothing was written: add -o NEW.tar.gz, or --force to change the archive itself"
     lines.append(unwritten if target is None else f"archive: {args.output or args.archive_file}")
     print_report("\n".join(lines))

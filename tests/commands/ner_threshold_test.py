@@ -18,6 +18,7 @@ from ner_plugins.commands.predict import PredictCommand
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.reports import thresholds as found_thresholds
 from ner_plugins.reports.collect import run_model
+from ner_plugins.reports.guarantees import losses_at, risk_bound
 
 
 def run(*arguments: object) -> None:
@@ -76,6 +77,22 @@ def predictions(archive: Path, repository: Path, output: Path) -> list[tuple[tup
     return found
 
 
+@pytest.mark.parametrize("head", ["biaffine", "crf_tagger"])
+def test_a_guaranteed_recall(head: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive, new = fitted_archive(repository, head), tmp_path / "new.tar.gz"
+    loaded = load_archive(archive)
+    sentences = run_model(loaded.model, loaded.dataset_reader, str(repository / DATA)).sentences
+    reachable = 1 - risk_bound(losses_at(sentences, 0.0))
+    run(archive, repository / DATA, "-o", new, "--guarantee", f"recall={reachable - 0.1:.4f}")
+    assert "exchangeable" in capsys.readouterr().out
+    [threshold] = set(thresholds_of(new).values())
+    tuned = load_archive(new)
+    after = run_model(tuned.model, tuned.dataset_reader, str(repository / DATA)).sentences
+    assert threshold > 0 and risk_bound(losses_at(after, 0.0)) <= 1 - reachable + 0.1
+    with pytest.raises(NerError, match=f"recall={int(reachable * 1e4 + 1e-6) / 1e4:.4f}"):
+        run(archive, repository / DATA, "--guarantee", f"recall={min(0.9999, reachable + 0.001):.4f}")
+
+
 def test_without_output_nothing_is_written(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,6 +143,7 @@ def test_what_is_worse_in_the_end_is_not_stored(
         (["there.tar.gz", DATA, "-o", "there.tar.gz"], "exists. --force"),
         (["there.tar.gz", DATA, "-o", "no/new.tar.gz"], "no folder"),
         (["there.tar.gz", DATA, "-o", "."], "is a folder"),
+        (["there.tar.gz", DATA, "--guarantee", "precision=0.9"], "may fall when a threshold rises"),
         ([".", DATA], "name the model.tar.gz"),
         (["https://host/model.tar.gz", DATA, "--force"], "not a local file"),
     ],

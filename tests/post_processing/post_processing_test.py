@@ -188,6 +188,7 @@ def test_rules_of_an_override_are_counted_in_evaluation(repository: Path) -> Non
     plain = load_archive(fitted_archive(repository))
     forbid = [{"type": "forbid", "pattern": ".*", "name": "all"}]
     ruled = load_archive(fitted_archive(repository), overrides={"model.post_processing": forbid})
+    assert not load_archive(fitted_archive(repository), overrides={"model.post_processing": None}).model.post_processing
     data = str(repository / "fixtures/sample#dev")
     before, after = (run_model(a.model, a.dataset_reader, data) for a in (plain, ruled))
     number = sum(len(sentence.predicted) for sentence in before.sentences)
