@@ -29,7 +29,7 @@ def parse_guarantee(given: str) -> float:
             f"--guarantee {given}: a precision cannot be guaranteed this way, as it may fall when a threshold rises. "
             "Without --guarantee, ner-threshold finds thresholds for the best F1"
         )
-    number = float(value) if re.fullmatch(r"\s*(0?\.\d+|0|1)(\.0*)?\s*", value) else 1.0
+    number = float(value) if re.fullmatch(r"\s*0?\.\d+\s*", value) else 0.0
     if name.strip() != "recall" or not 0.0 < number < 1.0:
         raise ConfigError(f"--guarantee is {given!r}, but has to be recall=R with R between 0 and 1, as in recall=0.95")
     return number

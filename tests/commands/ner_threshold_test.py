@@ -83,12 +83,12 @@ def test_a_guaranteed_recall(head: str, repository: Path, tmp_path: Path, capsys
     loaded = load_archive(archive)
     sentences = run_model(loaded.model, loaded.dataset_reader, str(repository / DATA)).sentences
     reachable = 1 - risk_bound(losses_at(sentences, 0.0))
-    run(archive, repository / DATA, "-o", new, "--guarantee", f"recall={reachable - 0.1:.4f}")
+    run(archive, repository / DATA, "-o", new, "--guarantee", f"recall={reachable / 2:.4f}")
     assert "exchangeable" in capsys.readouterr().out
     [threshold] = set(thresholds_of(new).values())
     tuned = load_archive(new)
     after = run_model(tuned.model, tuned.dataset_reader, str(repository / DATA)).sentences
-    assert threshold > 0 and risk_bound(losses_at(after, 0.0)) <= 1 - reachable + 0.1
+    assert threshold > 0 and risk_bound(losses_at(after, 0.0)) <= 1 - reachable / 2 + 1e-4
     with pytest.raises(NerError, match=f"recall={int(reachable * 1e4 + 1e-6) / 1e4:.4f}"):
         run(archive, repository / DATA, "--guarantee", f"recall={min(0.9999, reachable + 0.001):.4f}")
 
@@ -182,7 +182,7 @@ def test_the_table_lines_up_with_wide_names_and_unseen_types() -> None:
 
 def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    args = argparse.Namespace(archive_file="model.tar.gz", output=str(tmp_path / "pipe"), force=True)
+    args = argparse.Namespace(archive_file="model.tar.gz", output=str(tmp_path / "pipe"), force=True, guarantee=None)
     with pytest.raises(ConfigError, match="is a device or a pipe: name a file"):
         threshold_from_args(args)
     assert (tmp_path / "pipe").is_fifo()
