@@ -10,7 +10,7 @@ from typing import Any, Callable, Collection, Literal, Optional, Union, get_args
 
 from ner_plugins.compat.plugins import is_ours
 from ner_plugins.compat.replace import replace
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, shown
 
 _FEW = 5  # names: if this package has fewer, those of AllenNLP are more likely meant
 
@@ -250,7 +250,8 @@ def unknown_option(place: str, owner: str, key: str, options: Collection[str]) -
     if above is not None:
         return f"{where}{owner} has no option {key!r}. It belongs to {above}: write it as {above}.{key}"
     listed = ", ".join(sorted(options)) or "none"
-    return f"{where}{owner} has no option {key!r}{f': did you mean {near[0]!r}?' if near else '.'} It has: {listed}"
+    guess = f": did you mean {near[0]!r}?" if near else "."
+    return f"{where}{owner} has no option {shown(key)}{guess} It has: {listed}"
 
 
 def _place_above(place: str, key: str) -> Optional[str]:
@@ -330,7 +331,7 @@ def unknown_name(place: str, value: str, registry: dict[str, tuple[type, Optiona
     source = " (NER_READER)" if place == "dataset_reader.type" and value == os.environ.get("NER_READER") else ""
     guess = f": did you mean {near[0]!r}?" if near else "."
     return (
-        f"{place}{source}: there is no {value!r}{guess} {listed.removesuffix('; ')}. A class of your own needs "
+        f"{place}{source}: there is no {shown(value)}{guess} {listed.removesuffix('; ')}. A class of your own needs "
         "--include-package or its full path (my_package.my_module.MyClass)"
     )
 

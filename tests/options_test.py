@@ -22,6 +22,7 @@ from ner_plugins.options import OptionError, check_name
         ({"type": "cluener", "max_instance": 3}, r"'max_instances'\? It has: boundary, .*, tokenizer$"),
         ({"type": "kmou", "manual_distributed_shardin": 1}, r"kmou has no option '[^']*'\. It has"),
         ({"type": "weibo", "tokenizer": {"type": "character", "x": 1}}, r"^tokenizer: character has no"),
+        ({"type": "cluener", "max" * 999: 3}, r"^cluener has no option '(max){25}m\.\.\.\. It has: "),
     ],
 )
 def test_an_unknown_option_of_ours(reader: dict[str, Any], expected: str) -> None:

@@ -18,7 +18,7 @@ from ner_plugins.archives.assets import ASSETS_FOLDER, is_loading
 from ner_plugins.archives.vocabularies import check_same_tokenizer, fit_to_vocabulary
 from ner_plugins.compat.replace import replace
 from ner_plugins.distributed import is_first_rank
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, shown
 from ner_plugins.files.atomic import atomic_path
 from ner_plugins.files.run_record import PRETRAINED_MODULES
 from ner_plugins.options import place_of_object
@@ -152,7 +152,7 @@ def _options(key: str, value: Mapping[str, Any]) -> PretrainedModule:
         raise ConfigError(f"{key}._pretrained has to be an object with {', '.join(known)}")
     for name in options:
         if name not in known:
-            raise ConfigError(f"{key}._pretrained has no option {name!r}. It has: {', '.join(known)}")
+            raise ConfigError(f"{key}._pretrained has no option {shown(name)}. It has: {', '.join(known)}")
     for name in ("archive_file", "module_path"):
         if not isinstance(options.get(name), str):
             raise ConfigError(f"{key}._pretrained.{name} is missing, or is not a string")

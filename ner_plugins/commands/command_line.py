@@ -129,7 +129,7 @@ def describe(error: BaseException) -> Optional[str]:
     if isinstance(error, ValueError) and str(error) == "nan loss encountered":
         return "the loss became NaN: lower the learning rate, or set trainer.grad_norm"
     if isinstance(error, RuntimeError):
-        return _describe_runtime_error(str(error))
+        return _describe_runtime_error(str(error)) or describe_construction(error)
     return _describe_worker(error) or describe_construction(error)
 
 

@@ -3,9 +3,13 @@
 import re
 from typing import Optional
 
+from ner_plugins.errors import shown
 from ner_plugins.options import written
 
 _EXPECTED = re.compile(r"Expected \S+ to be (?:an? )?(.+?)\.?$")
+_OF_VALUES = (TypeError, ValueError, ArithmeticError, AssertionError, AttributeError, MemoryError)
+_OF_TORCH = ("RuntimeError", "OutOfMemoryError")  # of sizes; not their subclasses, such as `NotImplementedError`
+_NEEDED = re.compile(r"can't allocate memory: you tried to allocate (\d+) bytes")
 _KINDS = {
     "int": "a whole number",
     "bool": "true or false",
@@ -31,17 +35,28 @@ def with_key(error: BaseException, message: str) -> str:
 
 def describe_construction(error: BaseException) -> Optional[str]:
     """One line about an error that Python or torch raised while an object was built; `None` if none was."""
-    if not isinstance(error, (TypeError, ValueError, ZeroDivisionError, AssertionError, AttributeError)):
+    if not (isinstance(error, _OF_VALUES) or type(error).__name__ in _OF_TORCH) or not hasattr(error, "config_key"):
         return None
-    if not hasattr(error, "config_key"):
-        return None
-    key, reason = key_of(error), str(error) or type(error).__name__
+    key, reason = key_of(error), _reason(error)
     expected = _EXPECTED.match(reason)
     if expected is not None and key:
         kind = expected.group(1)
         return f"{key} is {_shown(error)}, but has to be {_KINDS.get(kind, kind)}"
     where = f" at {key}" if key else ""
     return f"the config cannot be used{where}: {reason} (--debug shows where)"
+
+
+def _reason(error: BaseException) -> str:
+    """What is wrong, in one line of at most 500 characters, without torch's stack of C++ functions."""
+    text = " ".join(str(error).partition("\nException raised from ")[0].split())
+    if needed := _NEEDED.search(text):
+        return f"it needs {int(needed[1]) / 2**30:,.1f} GiB, more memory than there is"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    if "Overflow when unpacking long" in text:
+        return "a number is too large"
+    text = text or type(error).__name__
+    return text if len(text) <= 500 else text[:497] + "..."
 
 
 def describe_no_object(error: BaseException, message: str) -> str:
@@ -54,4 +69,4 @@ def describe_no_object(error: BaseException, message: str) -> str:
 def _shown(error: BaseException) -> str:
     """What the config has at the error's key."""
     value = getattr(error, "config_value", None)
-    return written(value) if hasattr(value, "as_dict") else repr(value)
+    return written(value) if hasattr(value, "as_dict") else shown(value)
