@@ -9,7 +9,7 @@ from allennlp.data import DatasetReader
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Entity, Sentence
-from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.errors import ConfigError, DataError, shown
 from ner_plugins.files.opening import readable
 
 SPANS_KEY = "sc"  # spaCy's own default for the spans of a document
@@ -91,7 +91,7 @@ class SpacyReader(NerDatasetReader):
         for entity in found:
             if not (entity.type and 0 <= entity.start < entity.end <= len(text)):
                 return DataError(
-                    f"the entity ({entity.start}, {entity.end}) with the label {entity.type!r}",
+                    f"the entity ({entity.start}, {entity.end}) with the label {shown(entity.type)}",
                     path=path,
                     line=number,
                     expected=f"a label, and a span of the text's {len(text)} characters",

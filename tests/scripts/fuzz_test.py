@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fuzzing import campaign
 from fuzzing.campaign import KINDS, Kind, try_input
-from fuzzing.mutations import WRONG, value_changed
+from fuzzing.mutations import WRONG, json_changed, value_changed
 from loaded_scripts import load_script
 
 from ner_plugins.errors import DataError
@@ -97,3 +97,8 @@ def test_parts_of_values_are_replaced() -> None:
     assert any(isinstance(one, dict) and "d" not in one for one in changed)
     assert any(isinstance(one, dict) and isinstance(one.get("a"), list) and len(one["a"]) == 3 for one in changed)
     assert sum(repr(one) == repr(value) for one in changed) < 20
+
+
+def test_values_too_deep_to_be_read_are_changed_as_bytes() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    assert json_changed(deep, random.Random(0)) != deep
