@@ -13,8 +13,8 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.atomic import atomic_path
 from ner_plugins.files.data_paths import DataPath
+from ner_plugins.files.digests import sha256
 from ner_plugins.files.opening import local_path, names_in
-from ner_plugins.training.watching.run_facts import sha256
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """The facts of a run for `run.json`: versions, device, seeds, data, sizes, memory."""
 
-import hashlib
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ import torch
 
 from ner_plugins.distributed import world_size
 from ner_plugins.files.data_paths import DataPath, selected_files
+from ner_plugins.files.digests import sha256
 from ner_plugins.files.opening import local_path, names_in
 from ner_plugins.training.trainer_access import instances_of, validation_loader
 from ner_plugins.version import VERSION
@@ -119,15 +119,6 @@ def _files(place: DataPath, choose: Any) -> list[Path]:
     if choose is not None and place.split:
         names = list(selected_files(place, names, choose, files_have_splits=True))
     return [Path(place.path, name) for name in names]
-
-
-def sha256(path: "os.PathLike[str]") -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_MEBIBYTE):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def parameters(model: Any) -> dict[str, int]:

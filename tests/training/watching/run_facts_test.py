@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ner_plugins.dataset_readers.json.cluener import CluenerReader
-from ner_plugins.training.watching.run_facts import digests, parameters, peak_memory, seeds, sha256, versions
+from ner_plugins.files.digests import sha256
+from ner_plugins.training.watching.run_facts import digests, parameters, peak_memory, seeds, versions
 
 SAMPLE = Path(__file__).resolve().parents[3] / "fixtures/sample"
 
