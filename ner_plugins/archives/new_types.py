@@ -69,8 +69,8 @@ def extend_vocabulary(trained: Any, new: Any, new_types: Optional[NewTypes]) -> 
 
 def with_new_types(model: dict[str, Any], new_types: Optional[NewTypes]) -> dict[str, Any]:
     """
-    The configuration of an archive's model after training it further. With `replace` it has no thresholds for single
-    types, which were found for the head that is replaced.
+    The configuration of an archive's model after training it further. With `replace` it has no thresholds and no loss
+    weights of single types, which were found for the head that is replaced.
 
     # Parameters
 
@@ -79,6 +79,16 @@ def with_new_types(model: dict[str, Any], new_types: Optional[NewTypes]) -> dict
     new_types : `Optional[NewTypes]`
         The option of `from_archive`.
     """
-    if new_types == "replace" and isinstance(model.get("thresholds"), dict):
-        return {key: value for key, value in model.items() if key != "thresholds"}
-    return model
+    if new_types != "replace":
+        return model
+    by_type = isinstance(model.get("thresholds"), dict)
+    return {key: _without_weights(value) for key, value in model.items() if not (by_type and key == "thresholds")}
+
+
+def _without_weights(config: Any) -> Any:
+    """A part of a model's config without `type_weights` of the losses in it."""
+    if isinstance(config, list):
+        return [_without_weights(entry) for entry in config]
+    if not isinstance(config, dict):
+        return config
+    return {key: _without_weights(value) for key, value in config.items() if key != "type_weights"}

@@ -75,6 +75,7 @@ class SpanHead(Head):
             raise ConfigError("the loss is over spans together, but this head scores tokens, not spans")
         self.max_span_width = checked_width(max_span_width)
         self.span_loss = loss or CrossEntropyLoss(reduction="cells")
+        self.span_loss.name_classes(self.classes)
         self.negative_sampling = negative_sampling
         self.decoding = decoding
         self.decoding_score = decoding_score

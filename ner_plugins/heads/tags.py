@@ -56,7 +56,8 @@ class TagsHead(Head):
         Of the CRF's loss: `mean` over the sentences (also `None`), `token_mean` or `sum`.
     loss : `Optional[CellLoss]`, optional (default=`None`)
         Of `softmax`, over the tokens; those in an entity are the positives. `None` for cross-entropy, averaged over the
-        tokens. `boundary_smoothing` is for spans only.
+        tokens. `boundary_smoothing` is for spans only. A CRF's loss is that of whole taggings: it has no cells that a
+        type could weigh, so `type_weights` is of `softmax` alone.
     negative_sampling : `Optional[NegativeSampling]`, optional (default=`None`)
         Which tokens outside of entities count in a training step of `softmax`; `None` for all.
 
@@ -95,6 +96,7 @@ class TagsHead(Head):
             torch.nn.init.zeros_(self.crf.transitions)
             self.crf.requires_grad_(False)
         self.tag_loss = loss or CrossEntropyLoss(reduction="cells")
+        self.tag_loss.name_classes([None, *(name for name in self.types for _ in self.tag_set.letters)])
         self.negative_sampling = negative_sampling
 
     def _refuse_what_has_no_effect(
@@ -105,6 +107,11 @@ class TagsHead(Head):
         loss: Optional[CellLoss],
         negative_sampling: Optional[NegativeSampling],
     ) -> None:
+        if self.decoder == "crf" and loss is not None and loss.type_weights is not None:
+            raise ConfigError(
+                'loss.type_weights has no effect with the decoder "crf", whose loss is the probability of a whole '
+                'tagging, not a sum over tokens that have a type each: remove the loss, or use the decoder "softmax"'
+            )
         of_crf = {"reduction": reduction is not None, "constrain_training": constrain_training}
         of_softmax = {"loss": loss is not None, "negative_sampling": negative_sampling is not None}
         for name, given in (of_crf if self.decoder == "softmax" else of_softmax).items():

@@ -24,7 +24,9 @@ from ner_plugins.models.offsets import names_of, to_characters, to_tokens
 from ner_plugins.models.parts import (
     build_encoder,
     build_lattice_encoder,
+    check_loss,
     entity_types,
+    forget_type_weights,
     prepare_assets,
     with_head_names,
 )
@@ -155,6 +157,7 @@ class NerModel(Model):
         self._warned_of_unused = False
         self._head_options, self._threshold_option = head, thresholds
         self.head: Head = head.construct(encoding_dim=self.encoding_dim, types=self.types)
+        check_loss(self.head, self.types)
         self.register_buffer("thresholds", threshold_tensor(thresholds, self.types), persistent=False)
         if serialization_dir is not None:
             prepare_assets(serialization_dir)
@@ -194,7 +197,8 @@ class NerModel(Model):
 
         keep : `bool`
             Whether the head and the thresholds stay as they are for the types that stay. Otherwise the head is new, and
-            thresholds of single types are dropped. Rules that name a type which is gone are dropped, with a warning.
+            thresholds and loss weights of single types are dropped. Rules that name a type which is gone are dropped,
+            with a warning.
 
         # Raises
 
@@ -206,6 +210,8 @@ class NerModel(Model):
         head: Head = self._head_options.construct(encoding_dim=self.encoding_dim, types=self.types)
         if keep:
             head.keep_learnt(trained)
+        else:
+            forget_type_weights(head)
         self.head = head.train(self.training).to(self.thresholds.device)
         if not keep and isinstance(self._threshold_option, Mapping):
             self._threshold_option = None

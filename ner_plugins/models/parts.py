@@ -1,6 +1,6 @@
 """The parts of a model, checks of what it is built from, and the parameter names of old archives."""
 
-from typing import AbstractSet, Any, Mapping, Optional
+from typing import AbstractSet, Any, Mapping, Optional, Sequence
 
 from allennlp.common import Lazy
 from allennlp.data import Vocabulary
@@ -9,7 +9,10 @@ from allennlp.modules import Seq2SeqEncoder
 from ner_plugins.archives.assets import Assets, is_loading
 from ner_plugins.entities import ENTITY_NAMESPACE
 from ner_plugins.errors import ConfigError
+from ner_plugins.heads.head import Head
 from ner_plugins.modules.lattice.lattice_encoder import LatticeEncoder
+from ner_plugins.modules.losses.span_loss import CellLoss
+from ner_plugins.modules.losses.type_weights import check_weights
 
 
 def entity_types(vocab: Vocabulary) -> list[str]:
@@ -48,6 +51,27 @@ def build_encoder(encoder: Optional[Lazy[Seq2SeqEncoder]], size: int) -> Optiona
             "remove the size, and it is filled in"
         )
     return module
+
+
+def check_loss(head: Head, types: Sequence[str]) -> None:
+    """
+    Check the `type_weights` of a new model's loss.
+
+    # Raises
+
+    `ConfigError` if they name a type that is none of `types`.
+    """
+    for module in head.modules():
+        # An archive may name some that it had before it was trained for other types.
+        if isinstance(module, CellLoss) and not is_loading():
+            check_weights(module.type_weights, types)
+
+
+def forget_type_weights(head: Head) -> None:
+    """Let the loss of a head weigh all types alike: its weights were for other types."""
+    for module in head.modules():
+        if isinstance(module, CellLoss):
+            module.forget_type_weights()
 
 
 def prepare_assets(serialization_dir: str) -> None:

@@ -133,3 +133,25 @@ def test_a_number_is_the_threshold_of_new_types_too(first: Path) -> None:
     assert model.thresholds.tolist() == [0.5] * (len(model.types))
     config: dict[str, Any] = {"type": "ner", "thresholds": 0.5}
     assert with_new_types(deepcopy(config), "replace") == config
+
+
+def test_the_weights_of_types_in_the_loss_stay_or_go() -> None:
+    loss = {"type": "boundary_smoothing", "loss": {"type": "focal", "type_weights": {"address": 2.0}}}
+    config = {"type": "span", "head": {"type": "pairs", "loss": loss}, "metrics": ["seqeval"]}
+    assert with_new_types(deepcopy(config), "extend") == config
+    unweighted = {"type": "boundary_smoothing", "loss": {"type": "focal"}}
+    assert with_new_types(config, "replace") == {**config, "head": {"type": "pairs", "loss": unweighted}}
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_loss_weighs_the_types_that_a_head_has_now(keep: bool) -> None:
+    vocab = vocabulary_of("address", "city")
+    loss = {"type": "cross_entropy", "type_weights": {"address": 2.0}}
+    embedder = {"token_embedders": {"tokens": {"type": "embedding", "embedding_dim": 4}}}
+    config = {"type": "crf_tagger", "decoder": "softmax", "loss": loss, "text_field_embedder": embedder}
+    model: Any = Model.from_params(Params(config), vocab=vocab)
+    assert model.head.tag_loss.class_weights.tolist() == [1, 2, 2, 1, 1]
+    extend_vocabulary(model.vocab, vocabulary_of("wizard"), "extend" if keep else "replace")
+    model.change_types(keep=keep)
+    weights = model.head.tag_loss.class_weights
+    assert weights.tolist() == [1, 2, 2, 1, 1, 1, 1] if keep else weights is None

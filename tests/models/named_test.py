@@ -16,6 +16,7 @@ from ner_plugins.modules.losses import CellLoss
 
 EMBEDDER = {"token_embedders": {"tokens": {"type": "embedding", "embedding_dim": 4, "num_embeddings": 5}}}
 PAIRS, FOCAL = {"type": "pairs"}, {"loss": "focal"}
+CROSS = {"type": "cross_entropy"}
 OBJECT = 'but has to be an object with a "type", or the name of one'
 UNNAMED = 'model.head has to name the "type" of a head that scores spans'
 DECODINGS = "it can be flat_greedy, flat_optimal or nested"
@@ -81,6 +82,20 @@ def build(config: dict[str, Any]) -> Any:
         (
             {"type": "biaffine", "scorer": {"init": "xavier"}},
             "model.scorer: biaffine has no option 'init'. It belongs to model: write it as model.init",
+        ),
+        # Weights of types that the data lack.
+        (
+            {"type": "crf_tagger", "decoder": "softmax", "loss": {**CROSS, "type_weights": {"nmae": 2.0}}},
+            "loss.type_weights names the entity type 'nmae' (did you mean 'name'?), which the training data lack; they "
+            "have name",
+        ),
+        (
+            {"type": "ner", "head": {**PAIRS, "loss": {**CROSS, "type_weights": {"city": 2}}}},
+            "loss.type_weights names the entity type 'city', which the training data lack; they have name",
+        ),
+        (
+            {"type": "ner", "head": {**PAIRS, "loss": {**CROSS, "type_weights": {"name": -2}}}},
+            "loss.type_weights.name must be a number of 0 or more, got -2",
         ),
         # No option.
         (

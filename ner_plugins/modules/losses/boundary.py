@@ -1,6 +1,6 @@
 """Boundary smoothing: gold spans share their mass with the spans around them."""
 
-from typing import ClassVar, Optional, Sequence
+from typing import Any, ClassVar, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, Reduction
+from ner_plugins.modules.losses.type_weights import TypeWeights
 
 
 @CellLoss.register("boundary_smoothing")
@@ -28,10 +29,15 @@ class BoundarySmoothingLoss(CellLoss):
         The loss against the smoothed gold.
     reduction : `str`, optional (default=`"batch"`)
         See `CellLoss`. `loss` takes it from here.
+    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
+        See `CellLoss`. `loss` takes it from here. A cell that shares in the gold of an entity has that share of the
+        entity's weight, also in the sum that `cells` divides by. (torch divides by the number of cells where its target
+        is a distribution; then an `epsilon` of 0 would not be the same as no smoothing.)
 
     # Raises
 
-    `ConfigError` if `epsilon` is outside [0, 1), if `distance` is below 1, or if `loss` has another reduction.
+    `ConfigError` if `epsilon` is outside [0, 1), if `distance` is below 1, or if `loss` has another reduction or other
+    weights.
     """
 
     needs_band: ClassVar[bool] = True
@@ -42,20 +48,30 @@ class BoundarySmoothingLoss(CellLoss):
         distance: int = 1,
         loss: Lazy[CellLoss] = Lazy(CrossEntropyLoss),  # noqa: B008 (AllenNLP's idiom; it holds no state)
         reduction: Reduction = "batch",
+        type_weights: TypeWeights = None,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction, type_weights)
         if not 0.0 <= epsilon < 1.0:
             raise ConfigError(f"loss.epsilon must be in [0, 1), got {epsilon}")
         if distance < 1:
             raise ConfigError(f"loss.distance must be >= 1, got {distance}")
         self.epsilon, self.distance = epsilon, distance
-        self.inner = loss.construct(reduction=reduction)
-        self.independent_types = self.inner.independent_types
+        # Without weights none are passed on: a loss registered by a user may not take them.
+        weighted: dict[str, Any] = {} if self.type_weights is None else {"type_weights": self.type_weights}
+        self.inner = loss.construct(reduction=reduction, **weighted)
+        self.independent_types, self.adds_cells = self.inner.independent_types, self.inner.adds_cells
         if self.inner.reduction != reduction:
             raise ConfigError(
                 f"loss.loss.reduction must be that of boundary_smoothing, {reduction!r}, got "
                 f"{self.inner.reduction!r}: set only loss.reduction"
             )
+        if self.inner.type_weights != self.type_weights:
+            raise ConfigError("loss.loss.type_weights differs from loss.type_weights: set only loss.type_weights")
+
+    def name_classes(self, classes: Sequence[Optional[str]]) -> None:
+        """`CellLoss.name_classes`, also for `loss`."""
+        super().name_classes(classes)
+        self.inner.name_classes(classes)
 
     def cell_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         """`cell_losses` of `loss`."""

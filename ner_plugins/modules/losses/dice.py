@@ -3,10 +3,12 @@
 from typing import Optional
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.span_loss import CellLoss, Reduction
+from ner_plugins.modules.losses.type_weights import TypeWeights
 
 
 @CellLoss.register("dice")
@@ -35,14 +37,25 @@ class DiceLoss(CellLoss):
     reduction : `str`, optional (default=`"batch"`)
         The loss above is at most about 1, so it is multiplied by the number of gold entities and then divided as in
         `CellLoss`. `positives` gives the loss above.
+    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
+        Multiplies the terms of each type in both sums, as in the generalised Dice loss (Sudre et al. 2017, "Generalised
+        Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced Segmentations", section 2.1).
 
     # Raises
 
     `ConfigError` if `alpha` is negative or `gamma` is not positive.
     """
 
-    def __init__(self, alpha: float = 1.0, gamma: float = 1.0, reduction: Reduction = "batch") -> None:
-        super().__init__(reduction)
+    adds_cells = False
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        gamma: float = 1.0,
+        reduction: Reduction = "batch",
+        type_weights: TypeWeights = None,
+    ) -> None:
+        super().__init__(reduction, type_weights)
         if alpha < 0.0:
             raise ConfigError(f"loss.alpha must be >= 0, got {alpha}")
         if gamma <= 0.0:
@@ -63,6 +76,8 @@ class DiceLoss(CellLoss):
 
     def _parts(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """`w sum_t p_t y_t` and `w sum_t (p_t + y_t)` of each cell, without a tensor as large as the logits."""
+        if self.class_weights is not None:
+            return self._soft_parts(logits, F.one_hot(targets, logits.size(-1)).to(logits.dtype))
         total = logits.logsumexp(-1)  # Shape of this and the next: (...)
         gold = (logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1) - total).exp()
         of_types, is_type = (logits[..., 1:].logsumexp(-1) - total).exp(), targets > 0
@@ -74,7 +89,10 @@ class DiceLoss(CellLoss):
         probabilities = logits.softmax(-1)  # Shape: (..., classes)
         overlaps = probabilities * gold
         weight = self._weight(overlaps.sum(-1))  # Shape: (...)
-        return weight * overlaps[..., 1:].sum(-1), weight * (probabilities[..., 1:].sum(-1) + gold[..., 1:].sum(-1))
+        of_types = self.weights_for(logits)
+        if of_types is None:
+            return weight * overlaps[..., 1:].sum(-1), weight * (probabilities[..., 1:].sum(-1) + gold[..., 1:].sum(-1))
+        return weight * (overlaps[..., 1:] @ of_types[1:]), weight * ((probabilities + gold)[..., 1:] @ of_types[1:])
 
     def _weight(self, probability: Tensor) -> Tensor:
         """The weight of a cell whose gold has this probability; a constant in the gradient."""

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.span_loss import CellLoss, Reduction, SoftmaxLoss
+from ner_plugins.modules.losses.type_weights import TypeWeights
 
 
 @CellLoss.register("focal")
@@ -17,7 +18,7 @@ class FocalLoss(SoftmaxLoss):
 
     gamma : `float`, optional (default=`2.0`)
         How strongly confident cells are down-weighted; 0 is cross-entropy. Biaffine-BERT-NER uses 3.
-    reduction, label_smoothing
+    reduction, label_smoothing, type_weights
         See `SoftmaxLoss`.
 
     # Raises
@@ -25,8 +26,14 @@ class FocalLoss(SoftmaxLoss):
     `ConfigError` if `gamma` is negative.
     """
 
-    def __init__(self, gamma: float = 2.0, reduction: Reduction = "batch", label_smoothing: float = 0.0) -> None:
-        super().__init__(reduction, label_smoothing)
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        reduction: Reduction = "batch",
+        label_smoothing: float = 0.0,
+        type_weights: TypeWeights = None,
+    ) -> None:
+        super().__init__(reduction, label_smoothing, type_weights)
         if gamma < 0.0:
             raise ConfigError(f"loss.gamma must be >= 0, got {gamma}")
         self.gamma = gamma

@@ -31,16 +31,19 @@ class MultiLabelLoss(CellLoss):
 
     reduction : `str`, optional (default=`"batch"`)
         See `CellLoss`. Published is `batch`.
+    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
+        Makes the mean over the types a weighted one: `Σ_t w_t loss_t / Σ_t w_t`. `cells` still divides by their number.
     """
 
     needs_band: ClassVar[bool] = True
     independent_types = True
+    adds_cells = False
 
     def cell_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The loss of a sentence that has this span alone."""
         margins = _margins(logits)
         signed = torch.where(_of_types(targets, margins), -margins, margins)  # Shape: (..., types)
-        return _log_one_plus(signed).mean(-1)
+        return self._mean_of_types(_log_one_plus(signed))
 
     def summed(self, logits: Tensor, targets: Tensor, soft: Optional[Tensor], mask: Tensor) -> Tensor:
         """The sum over the sentences, which are the first dimension, of the mean over the types."""
@@ -57,7 +60,12 @@ class MultiLabelLoss(CellLoss):
         of_negatives, of_positives = (
             _log_one_plus(terms.masked_fill(outside, _NOTHING).logsumexp(cells)) for terms in (negatives, positives)
         )
-        return (of_negatives + of_positives).mean(-1).sum()
+        return self._mean_of_types(of_negatives + of_positives).sum()
+
+    def _mean_of_types(self, losses: Tensor) -> Tensor:
+        """The mean, with `type_weights` a weighted one. Shape: (..., types) -> (...)"""
+        weights = self.weights_for(losses)
+        return losses.mean(-1) if weights is None else losses @ (weights[1:] / weights[1:].sum())
 
 
 def _margins(logits: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Losses over classified cells: their base, cross-entropy, and the gold classes of a band of spans."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, Optional
+from typing import ClassVar, Literal, Optional, Sequence
 
 import torch
 from allennlp.common import Registrable
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.sampling import NegativeSampling
+from ner_plugins.modules.losses.type_weights import TypeWeights, checked_weights, class_weights
 from ner_plugins.modules.losses.weighted_loss import WeightedLoss, number_on
 
 Reduction = Literal["batch", "cells", "positives"]
@@ -30,6 +31,14 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
     reduction : `str`, optional (default=`"batch"`)
         Divisor of the sum: `batch`, the number of sentences (as in the published biaffine system); `cells`, the number
         of cells that count; `positives`, the number of gold entities among them, but at least 1.
+    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
+        How much the cells of a gold type count, by the type's name. Types that are not named, and cells that are no
+        entity, count 1. A cell's loss is multiplied by its weight; `cells` divides by the sum of the weights (but at
+        least 1), as `torch.nn.functional.cross_entropy(…, weight)` does, `batch` and `positives` as without weights.
+
+    # Raises
+
+    `ConfigError` if a weight is negative or not a finite number.
     """
 
     default_implementation = "cross_entropy"
@@ -39,9 +48,31 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
     """Whether each type is learned by itself: a type's probability is the sigmoid of its margin over class 0, not the
     softmax."""
 
-    def __init__(self, reduction: Reduction = "batch") -> None:
+    adds_cells: bool = True
+    """Whether the loss is a sum over cells, so that the weights of cells have a sum to divide it by."""
+    class_weights: Optional[Tensor]
+
+    def __init__(self, reduction: Reduction = "batch", type_weights: TypeWeights = None) -> None:
         super().__init__()
         self.reduction = reduction
+        self.type_weights = checked_weights(type_weights)
+        self.register_buffer("class_weights", None, persistent=False)
+
+    def name_classes(self, classes: Sequence[Optional[str]]) -> None:
+        """
+        Say which type each class stands for, so that `type_weights` is known for the classes. A head calls it.
+
+        # Parameters
+
+        classes : `Sequence[Optional[str]]`
+            Type names, in order of the classes; `None` for "not an entity".
+        """
+        if self.type_weights is not None:
+            self.class_weights = class_weights(self.type_weights, classes)
+
+    def forget_type_weights(self) -> None:
+        """Weigh all types alike from now on."""
+        self.type_weights = self.class_weights = None
 
     @abstractmethod
     def cell_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -65,6 +96,14 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         """`cell_losses` for each class as if it were gold. Shape: (..., classes)"""
         zeros = torch.zeros(logits.shape[:-1], dtype=torch.int64, device=logits.device)
         return torch.stack([self.cell_losses(logits, zeros + c) for c in range(logits.size(-1))], -1)
+
+    def weighted_cell_losses(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """`cell_losses` times the weight of the gold class. Shape of `weights`: (classes,)"""
+        return weights[targets] * self.cell_losses(logits, targets)
+
+    def weighted_class_losses(self, logits: Tensor, weights: Tensor) -> Tensor:
+        """`class_losses` times the weight of each class. Shape of `weights`: (classes,)"""
+        return weights * self.class_losses(logits)
 
     def soft_targets(self, targets: Tensor, mask: Tensor, num_classes: int) -> Optional[Tensor]:
         """
@@ -124,13 +163,15 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         sampling: Optional[NegativeSampling] = None,
     ) -> WeightedLoss:
         """`forward`, with what it divides by: the number of sentences, cells or gold entities, as `reduction` says."""
+        if self.type_weights is not None and self.class_weights is None:
+            raise ConfigError("loss.type_weights has no effect: the head does not call `name_classes` of its loss")
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         soft = self.soft_targets(targets, mask, logits.size(-1))  # Shape: (..., classes)
         if sampling is not None:
             with_gold = mask & (targets > 0 if soft is None else soft[..., 0] < 1)  # Shape: (...)
             mask = with_gold | sampling(mask & (targets > 0), mask & ~with_gold)
-        number = self._number(targets, mask, batch_size)
+        number = self._number(targets, soft, mask, batch_size)
         return WeightedLoss(self.summed(logits, targets, soft, mask) / number.clamp(min=1), number)
 
     def summed(self, logits: Tensor, targets: Tensor, soft: Optional[Tensor], mask: Tensor) -> Tensor:
@@ -147,15 +188,27 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         `torch.Tensor`
             A scalar.
         """
-        if soft is None:
-            losses = self.cell_losses(logits, targets)  # Shape: (...)
+        weights = self.weights_for(logits)
+        if soft is not None:
+            by_class = self.class_losses(logits) if weights is None else self.weighted_class_losses(logits, weights)
+            losses = (by_class * soft.to(logits.dtype)).sum(-1)  # Shape: (...)
+        elif weights is not None:
+            losses = self.weighted_cell_losses(logits, targets, weights)
         else:
-            losses = (self.class_losses(logits) * soft.to(logits.dtype)).sum(-1)
+            losses = self.cell_losses(logits, targets)
         return torch.where(mask, losses, 0.0).sum()
 
-    def _number(self, targets: Tensor, mask: Tensor, batch_size: int) -> Tensor:
+    def weights_for(self, logits: Tensor) -> Optional[Tensor]:
+        """The weight of each class in the precision of the logits; `None` without weights. Shape: (classes,)"""
+        return None if self.class_weights is None else self.class_weights.to(logits.dtype)
+
+    def _number(self, targets: Tensor, soft: Optional[Tensor], mask: Tensor, batch_size: int) -> Tensor:
         if self.reduction == "batch":
             return number_on(batch_size, targets.device)
+        if self.reduction == "cells" and self.class_weights is not None and self.adds_cells:
+            weights = self.class_weights
+            of_cells = weights[targets] if soft is None else soft.to(weights.dtype) @ weights  # Shape: (...)
+            return torch.where(mask, of_cells, 0.0).sum()
         counted = mask if self.reduction == "cells" else mask & (targets > 0)
         return counted.sum()
 
@@ -174,15 +227,20 @@ class SoftmaxLoss(CellLoss):
         See `CellLoss`.
     label_smoothing : `float`, optional (default=`0.0`)
         Share of the gold spread evenly over all classes, the gold class included (Szegedy et al. 2016, "Rethinking the
-        Inception Architecture", section 7).
+        Inception Architecture", section 7). With `type_weights`, the share of each class has the weight of that class,
+        as torch has it.
+    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
+        See `CellLoss`.
 
     # Raises
 
     `ConfigError` if `label_smoothing` is outside [0, 1).
     """
 
-    def __init__(self, reduction: Reduction = "batch", label_smoothing: float = 0.0) -> None:
-        super().__init__(reduction)
+    def __init__(
+        self, reduction: Reduction = "batch", label_smoothing: float = 0.0, type_weights: TypeWeights = None
+    ) -> None:
+        super().__init__(reduction, type_weights)
         if not 0.0 <= label_smoothing < 1.0:
             raise ConfigError(f"loss.label_smoothing must be in [0, 1), got {label_smoothing}")
         self.label_smoothing = label_smoothing
@@ -204,6 +262,20 @@ class SoftmaxLoss(CellLoss):
     def class_losses(self, logits: Tensor) -> Tensor:
         """`CellLoss.class_losses`, from one softmax."""
         losses = self.of_log_probability(logits - logits.logsumexp(-1, keepdim=True))  # Shape: (..., classes)
+        if self.label_smoothing == 0.0:
+            return losses
+        return (1 - self.label_smoothing) * losses + self.label_smoothing * losses.mean(-1, keepdim=True)
+
+    def weighted_cell_losses(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """`CellLoss.weighted_cell_losses`; each class that has a share of the gold has its own weight."""
+        if self.label_smoothing == 0.0:
+            return super().weighted_cell_losses(logits, targets, weights)
+        return self.weighted_class_losses(logits, weights).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+
+    def weighted_class_losses(self, logits: Tensor, weights: Tensor) -> Tensor:
+        """`CellLoss.weighted_class_losses`, as `weighted_cell_losses`."""
+        # Shape: (..., classes)
+        losses = weights * self.of_log_probability(logits - logits.logsumexp(-1, keepdim=True))
         if self.label_smoothing == 0.0:
             return losses
         return (1 - self.label_smoothing) * losses + self.label_smoothing * losses.mean(-1, keepdim=True)
