@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from typing import Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 from allennlp.nn.util import dist_reduce_sum
 
@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 KEY = "model.post_processing"
 CHANGES = ("added", "removed", "changed")
+METRIC = "post_processing/"
 
 
 class PostProcessing:
@@ -79,12 +80,22 @@ class PostProcessing:
         call, summed over ranks (so each rank has to call it). They are exact if one thread at a time applies rules.
         """
         counts = {
-            f"post_processing/{name}/{change}": float(dist_reduce_sum(self._counts[name, change]))
+            f"{METRIC}{name}/{change}": float(dist_reduce_sum(self._counts[name, change]))
             for name in self.rules
             for change in CHANGES
         }
         self._counts.clear()
         return counts
+
+
+def counts_of_rules(metrics: Mapping[str, float]) -> dict[str, dict[str, int]]:
+    """By the name of each rule, in order, the entities `added`, `removed` and `changed` in a model's metrics."""
+    found: dict[str, dict[str, int]] = {}
+    for key, number in metrics.items():
+        if key.startswith(METRIC):
+            name, change = key.removeprefix(METRIC).split("/")
+            found.setdefault(name, {})[change] = int(number)
+    return found
 
 
 def changes(before: Sequence[Entity], after: Sequence[Entity]) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, Sequence
 
 from ner_plugins.metrics.confusion import BOUNDARY_AND_TYPE, CORRECT, KINDS, TYPE, ConfusionMatrix
+from ner_plugins.post_processing.post_processing import counts_of_rules
 from ner_plugins.reports.breakdowns import by_length, by_width
 from ner_plugins.reports.calibration import calibrate
 from ner_plugins.reports.collect import Run, SentenceResult
@@ -31,8 +32,9 @@ def report_figures(run: Run, about: dict[str, Any]) -> dict[str, Any]:
         `about`; the numbers of `sentences`, `characters`, `gold` and `predicted` entities; `metrics`, as `allennlp
         evaluate` has them; `types` (by type, the figures of seqeval and the counts of each of `KINDS`); `kinds` (total
         counts); `confusion` (`rows`, `columns`, `cells`: see `ConfusionMatrix.cells`); `type_confusions`, the most
-        frequent first; `by_width` and `by_length`; `calibration`; `confident_mistakes`; `unreachable` (`number`,
-        counts by `why`, and the first `entities`).
+        frequent first; `rules` (by rule of `model.post_processing`, in order, the entities `added`, `removed` and
+        `changed`); `by_width` and `by_length`; `calibration`; `confident_mistakes`; `unreachable` (`number`, counts by
+        `why`, and the first `entities`).
     """
     matrix = ConfusionMatrix()
     for sentence in run.sentences:
@@ -49,6 +51,7 @@ def report_figures(run: Run, about: dict[str, Any]) -> dict[str, Any]:
         "kinds": {kind: sum(count for (_, _, k), count in matrix.counts.items() if k == kind) for kind in KINDS},
         "confusion": {"rows": rows, "columns": columns, "cells": cells},
         "type_confusions": _type_confusions(matrix),
+        "rules": counts_of_rules(run.metrics),
         "by_width": [bin.to_json() for bin in by_width(run.sentences)],
         "by_length": [bin.to_json() for bin in by_length(run.sentences)],
         "calibration": calibrate(run.sentences).to_json(),

@@ -11,6 +11,7 @@ from sentence_results import HOSTILE, result, results
 
 from ner_plugins.entities import Entity
 from ner_plugins.metrics import CluenerMetric, SeqevalMetric, TypedSpanF1
+from ner_plugins.post_processing.post_processing import CHANGES
 from ner_plugins.reports.collect import Run, SentenceResult
 from ner_plugins.reports.figures import report_figures
 from ner_plugins.reports.page import environment, report_page
@@ -190,3 +191,21 @@ def test_the_worst_sentences_come_first_and_no_more_than_asked() -> None:
 
 def test_a_corpus_without_any_entity() -> None:
     Checked(page_of([result("nothing", [], [])]))
+
+
+def test_rules_have_a_section_if_there_are_any() -> None:
+    sentences = [result("ab", [Entity(0, 1, "A", 0.5)], [Entity(0, 1, "A")])]
+    assert 'href="#rules"' not in page_of(sentences)
+    metric = SeqevalMetric()
+    metric([s.predicted for s in sentences], [s.gold for s in sentences], ["ab"])
+    metrics = {f"seqeval/{key}": value for key, value in metric.get_metric(reset=True).items()}
+    for name, numbers in (("0_strip", (0.0, 1.0, 12.0)), ("<b>", (2.0, 0.0, 0.0))):
+        metrics |= {f"post_processing/{name}/{change}": n for change, n in zip(CHANGES, numbers, strict=True)}
+    figures = report_figures(Run(sentences, metrics), {"archive": "m", "data": "d", "model": "biaffine"})
+    assert figures["rules"]["0_strip"] == {"added": 0, "removed": 1, "changed": 12}
+    page = report_page(figures, sentences, 1)
+    joined = "".join(page.split("\n"))
+    numbers = "".join(f'<td class="number">{number}</td>' for number in (0, 1, 12))
+    assert f'<th scope="row">0_strip</th>{numbers}' in joined
+    assert '<th scope="row">&lt;b&gt;</th>' in joined and 'href="#rules"' in page
+    Checked(page)
