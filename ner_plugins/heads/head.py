@@ -11,6 +11,7 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.decoding import DecodedSpans
 from ner_plugins.heads.type_axes import Axes, copy_known_entries
+from ner_plugins.modules.crf.tagging import Spans
 from ner_plugins.modules.losses.weighted_loss import WeightedLoss, number_on
 
 
@@ -149,6 +150,53 @@ class Head(torch.nn.Module, Registrable, ABC):
         raise ConfigError(
             f"the head {type(self).__name__} has no n-best list: it scores each span by itself, and has no probability "
             "of all entities of a text together, as `tags` has"
+        )
+
+    def candidates(self, scores: Any, mask: Tensor, floor: float) -> DecodedSpans:
+        """
+        Every span and type with a probability of at least `floor`, whether or not `decode` would choose it.
+
+        # Parameters
+
+        scores : `Any`
+            As returned by `score`.
+        mask : `torch.BoolTensor`
+            The tokens of each text are the first ones. Shape: (batch, tokens)
+        floor : `float`
+
+        # Returns
+
+        `DecodedSpans`
+            Ordered by sentence, start, end and type; they may overlap. A span that `decode` finds has the same
+            probability here.
+
+        # Raises
+
+        `ConfigError` if the head does not define it.
+        """
+        raise ConfigError(f"the head {type(self).__name__} has no `candidates`, which out-of-fold predictions need")
+
+    def span_probabilities(self, scores: Any, mask: Tensor, spans: Spans) -> Tensor:
+        """
+        The probability of given spans and types; of a span among `candidates` the same as there.
+
+        # Parameters
+
+        scores, mask
+            As in `candidates`.
+        spans : `Spans`
+
+        # Returns
+
+        `torch.Tensor`
+            NaN for a span that the head cannot predict, such as one that is too wide. Shape: (spans,)
+
+        # Raises
+
+        `ConfigError` if the head does not define it.
+        """
+        raise ConfigError(
+            f"the head {type(self).__name__} has no `span_probabilities`, which out-of-fold predictions need"
         )
 
     def type_axes(self) -> dict[str, Axes]:

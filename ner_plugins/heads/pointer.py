@@ -1,13 +1,14 @@
 """The head `pointer`: labels of the tokens that start, and that end, an entity of each type."""
 
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, NamedTuple, Optional, Sequence
+from typing import Any, ClassVar, Iterable, Literal, NamedTuple, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ner_plugins.heads.band import span_mask
+from ner_plugins.heads.candidates import TypeBand
 from ner_plugins.heads.decoding import DecodedSpans, decode_spans
 from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
@@ -166,6 +167,22 @@ class PointerHead(SpanHead):
         sums = starts[spans.sentence, spans.start] + ends[spans.sentence, spans.end - 1]  # Shape: (spans, classes)
         logit, type_id = sums[:, 1:].max(1)
         return replace(spans, type=type_id, probability=logit.exp())
+
+    @torch.no_grad()
+    def _band_of_types(self, scores: PointerScores) -> Iterable[TypeBand]:
+        """The product of the two labels' probabilities, for each typed span."""
+        starts, ends = _log_softmax(scores.start), _log_softmax(self.end_logits(scores))
+        width = self.band_width(starts.size(1))
+        # Shape of this and of `none`: (batch, length, width)
+        sums = ((starts[..., label, None] + _unfolded(ends[..., label], width)) for label in range(self.num_classes))
+        none = next(sums)
+        for pair in sums:
+            yield TypeBand(pair.exp(), pair - none)
+
+
+def _unfolded(ends: Tensor, width: int) -> Tensor:
+    """Of the ends of a label, shape (batch, length), those at each width. Shape: (batch, length, width)"""
+    return F.pad(ends, (0, width - 1)).unfold(1, width, 1)
 
 
 def pointer_tags(num_types: int) -> TagSet:

@@ -1,6 +1,6 @@
 """What heads that score spans share: options, loss, decoding, and the gold within reach."""
 
-from typing import Any, ClassVar, Literal, Optional, Sequence
+from typing import Any, ClassVar, Iterable, Literal, Optional, Sequence
 
 from allennlp.common import Lazy, Params
 from torch import Tensor
@@ -9,9 +9,11 @@ from ner_plugins.archives.assets import is_loading
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import band_width, checked_width, reachable_spans, span_mask
+from ner_plugins.heads.candidates import TypeBand, band_of_types, candidates_in_band, probabilities_in_band
 from ner_plugins.heads.decoding import MODES, DecodedSpans, decode_spans
 from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
+from ner_plugins.modules.crf.tagging import Spans
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss, span_targets
 from ner_plugins.modules.losses.weighted_loss import WeightedLoss
@@ -167,6 +169,22 @@ class SpanHead(Head):
             score=self.decoding_score,
             independent=self.span_loss.independent_types,
         )
+
+    def candidates(self, scores: Any, mask: Tensor, floor: float) -> DecodedSpans:
+        """The typed spans of the band that reach the probability."""
+        return candidates_in_band(self._band_of_types(scores), self._valid(scores, mask), floor)
+
+    def span_probabilities(self, scores: Any, mask: Tensor, spans: Spans) -> Tensor:
+        """The probabilities in the band; NaN for wider spans. Shape: (spans,)"""
+        return probabilities_in_band(self._band_of_types(scores), self._valid(scores, mask), spans)
+
+    def _band_of_types(self, scores: Any) -> Iterable[TypeBand]:
+        """The probability of each typed span, type by type, as `decode` computes it."""
+        return band_of_types(scores, self.span_loss.independent_types)
+
+    def _valid(self, scores: Any, mask: Tensor) -> Tensor:
+        """Which cells of the band are spans of the texts. Shape: (batch, tokens, width)"""
+        return span_mask(mask, self.band_width(mask.size(1)))
 
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
         """The gold that fits into the band and into the decoding: see `reachable_spans`."""

@@ -7,13 +7,14 @@ from torch import Tensor
 
 from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ConfigError
+from ner_plugins.heads.candidates import spans_within
 from ner_plugins.heads.decoding import DecodedSpans
 from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.tag_scorers import TagScorer, make_tag_scorer, type_axes_of
 from ner_plugins.heads.type_axes import Axes
 from ner_plugins.modules.crf.crf import FORBIDDEN, ConditionalRandomField
-from ner_plugins.modules.crf.tagging import TagSet
+from ner_plugins.modules.crf.tagging import Spans, TagSet
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss
 from ner_plugins.modules.losses.weighted_loss import WeightedLoss
@@ -23,6 +24,9 @@ CrfReduction = Literal["mean", "token_mean", "sum"]
 
 # Probabilities of one or zero have no finite log-odds.
 _SMALLEST = 1e-7
+# What a marginal in float32 may lack.
+_ROUNDING = 1e-5
+_SPANS_AT_A_TIME = 1 << 18
 
 
 @Head.register("crf_tagger")  # its name in configs of the model `flat`
@@ -171,6 +175,35 @@ class TagsHead(Head):
         for rank, *span in zip(*(column.tolist() for column in spans), strict=True):
             entities[rank].append((span[0], span[1], span[2]))
         return list(zip(entities, probabilities, strict=True))
+
+    @torch.no_grad()
+    def candidates(self, scores: Tensor, mask: Tensor, floor: float) -> DecodedSpans:
+        """
+        The spans with at least this probability. All tokens of an entity have tags of its type, so no entity is more
+        probable than that at any of its tokens: only spans of tokens that reach the floor are computed.
+        """
+        tags = self.crf.marginals(scores, mask)[..., 1:]  # Shape: (batch, tokens, types * letters)
+        of_type = tags.reshape(*mask.shape, len(self.types), -1).sum(-1)  # Shape: (batch, tokens, types)
+        spans = spans_within((of_type >= floor * (1 - _ROUNDING) - _ROUNDING) & mask.unsqueeze(-1))
+        probability = self.span_probabilities(scores, mask, spans)  # Shape: (spans,)
+        found = DecodedSpans(
+            *spans,
+            score=torch.logit(probability, eps=_SMALLEST),
+            probability=probability,
+            invalid=(~scores.isfinite().all(-1) & mask).any(1).nonzero().flatten(),
+        )
+        return found.select(probability >= floor)
+
+    @torch.no_grad()
+    def span_probabilities(self, scores: Tensor, mask: Tensor, spans: Spans) -> Tensor:
+        """The exact probabilities, as in `decode`. Shape: (spans,)"""
+        pieces = [
+            self.crf.entity_probabilities(
+                scores, mask, self.tag_set, Spans(*(column[first : first + _SPANS_AT_A_TIME] for column in spans))
+            )
+            for first in range(0, max(len(spans.start), 1), _SPANS_AT_A_TIME)
+        ]
+        return torch.cat(pieces)
 
     def type_axes(self) -> dict[str, Axes]:
         """The scores of the tags, and of their transitions, starts and ends."""

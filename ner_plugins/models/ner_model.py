@@ -262,7 +262,7 @@ class NerModel(Model):
                 invalid = self.head.decode(scores, mask, self.thresholds).invalid.tolist()
                 raise not_numbers(invalid or range(len(metadata)), names_of(metadata))
         if not self.training or self.training_metrics:
-            output["entities"] = self._decode(scores, mask, metadata)
+            output["entities"] = self.entities_of(scores, mask, metadata)
             output["text"] = [sentence["text"] for sentence in metadata]
             output["id"] = [sentence["id"] for sentence in metadata]
             if entities is not None:
@@ -292,11 +292,12 @@ class NerModel(Model):
         """
         mask = get_text_field_mask(tokens)  # Shape: (batch, tokens)
         vectors = self.contextualise(tokens, mask, lattice)  # Shape: (batch, tokens, encoding_dim)
-        return self._decode(self.score(vectors, mask), mask, metadata, thresholds)
+        return self.entities_of(self.score(vectors, mask), mask, metadata, thresholds)
 
-    def _decode(
+    def entities_of(
         self, scores: Any, mask: Tensor, metadata: Sequence[Mapping[str, Any]], thresholds: Optional[Tensor] = None
     ) -> list[list[Entity]]:
+        """The entities that the head's scores decode to, after the rules; parameters as in `find`."""
         decoded = self.head.decode(scores, mask, self.thresholds if thresholds is None else thresholds)
         found = to_characters(decoded, metadata, self.types)
         if not self.post_processing:
