@@ -22,7 +22,7 @@ TEST = [
     "onnxscript",
     "optuna",  # searches of ner-sweep
     "pandas",  # Ray Data needs it
-    "pyarrow",  # Parquet, for ner-bulk
+    "pyarrow",  # Parquet, for ner-bulk and ner-folds
     "pytest",  # runs the tests
     "pytest-xdist",  # in several processes
     "playwright",  # drives the browser in which the server's page is tested
@@ -140,6 +140,7 @@ setup(
         # tokenizers alone, beside numpy (docs/prediction.md).
         "onnx": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20", "tokenizers>=0.21"],
         "ray": ["ray[data]==2.60.*"],  # the command ner-bulk, which asks this version's planner
+        "parquet": ["pyarrow>=15"],  # the Parquet file of ner-folds
         "spacy": ["spacy>=3.5"],  # the reader spacy_ner, the format docbin, and the component ner_plugins for spaCy
         "tracking": ["mlflow-skinny>=2.9", "wandb>=0.16"],  # the callbacks mlflow and wandb
         "sweep": ["optuna>=4"],  # ner-sweep: samplers that learn from earlier trials

@@ -27,11 +27,12 @@ COMMANDS = {
     "lattices": ["train", "train"],
     "training": ["train", "train", "train", "ner-runs"],
     "reports": ["ner-report", "ner-threshold"],
-    "experiments": ["ner-sweep", "ner-sweep", "ner-compare", "ner-compare", "ner-compare"],
+    "experiments": ["ner-sweep", "ner-sweep", "ner-compare", "ner-folds", "ner-compare", "ner-compare"],
     "prediction": ["predict", "ner-interactive", "ner-export", "ner-export"],
     "bulk": ["ner-bulk"],
 }
-WHOLE_SWEEP = re.compile(r"ner-(sweep|compare) .*runs/heads(?!.*--dry-run)")  # commands/ner_sweep_test.py runs one
+# commands/ner_sweep_test.py and commands/ner_folds_test.py run one of each.
+MANY_TRAININGS = re.compile(r"ner-folds |ner-(sweep|compare) .*runs/heads(?!.*--dry-run)")
 WEIBO = {"config": "training_config/crf_tagger.jsonnet", "environment": {"NER_READER": "weibo"}}
 DOWNLOAD = "allennlp ner-data download cluener --accept-licence cluener"
 
@@ -63,7 +64,7 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             if command in run:
                 continue
             run.add(command)
-            if WHOLE_SWEEP.search(command) or ("--to spacy" in command and find_spec("thinc") is None):
+            if MANY_TRAININGS.search(command) or ("--to spacy" in command and find_spec("thinc") is None):
                 continue
             assert command.endswith(" --include-package ner_plugins")
             command = command.replace("data/cluener", "fixtures/sample").replace("runs/", f"{short}/")
@@ -81,7 +82,7 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             assert done.returncode == 0, done.stdout + done.stderr
             if arguments[0] == "predict" and "--silent" not in arguments:
                 prediction = json.loads(done.stdout)
-    assert len(run) == 21
+    assert len(run) == 22
     assert json.loads((short / "output.jsonl").read_text(encoding="utf-8"))["text"] == "刘晓燕去了北京"
     assert list((short / "mine/bulk").glob("part-*.parquet"))
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")

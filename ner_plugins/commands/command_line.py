@@ -22,6 +22,7 @@ def register_commands() -> None:
     from ner_plugins.commands.ner_compare import NerCompareCommand
     from ner_plugins.commands.ner_data import NerDataCommand
     from ner_plugins.commands.ner_export import NerExportCommand
+    from ner_plugins.commands.ner_folds import NerFoldsCommand
     from ner_plugins.commands.ner_interactive import NerInteractiveCommand
     from ner_plugins.commands.ner_report import NerReportCommand
     from ner_plugins.commands.ner_runs import NerRunsCommand
@@ -38,6 +39,7 @@ def register_commands() -> None:
     commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand, "ner-bulk": NerBulkCommand}
     commands |= {"ner-serve": NerServeCommand, "ner-export": NerExportCommand}
     commands |= {"ner-compare": NerCompareCommand, "ner-sweep": NerSweepCommand}
+    commands |= {"ner-folds": NerFoldsCommand}
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

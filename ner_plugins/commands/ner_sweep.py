@@ -62,7 +62,7 @@ def sweep_from_args(args: argparse.Namespace) -> None:
 
     sweep = read_sweep(args.sweep_file)
     packages = tuple(dict.fromkeys([*(getattr(args, "include_package", None) or ()), *sweep.include_package]))
-    _check_gpus(args.gpus)
+    check_gpus(args.gpus)
     folder = SweepFolder(Path(args.output))
     _check_folder(folder)
     if folder.exists():
@@ -88,7 +88,12 @@ def _do(args: argparse.Namespace, planner: Any, lock: int) -> None:
     Runner(planner.folder, source, args.gpus or (None,), planner.sweep.keep, lock).run()
 
 
-def _check_gpus(gpus: Optional[Sequence[int]]) -> None:
+def check_gpus(gpus: Optional[Sequence[int]]) -> None:
+    """
+    # Raises
+
+    `ConfigError` if one of the GPUs of `--gpus` is not there, or is given twice.
+    """
     if gpus is None:
         return
     import torch

@@ -12,7 +12,9 @@ from allennlp.data.fields import MetadataField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.nn.util import is_distributed
 
+from ner_plugins.archives.assets import is_loading
 from ner_plugins.dataset_readers.alignment import Boundary
+from ner_plugins.dataset_readers.held_out import HeldOutFold
 from ner_plugins.dataset_readers.neighbours import ContextSentences, Documents, Neighbours
 from ner_plugins.dataset_readers.parsing import gc_paused
 from ner_plugins.dataset_readers.sentence_reader import SentenceReader
@@ -88,6 +90,9 @@ class NerDatasetReader(SentenceReader):
     documents : `str`, optional (default=`"marked"`)
         What a document is: `marked` by the corpus (with `-DOCSTART-` lines), and the reader refuses a file without
         marks; or each `file`, for files whose sentences follow each other in one text.
+    fold : `Optional[HeldOutFold]`, optional (default=`None`)
+        A fold whose texts are left out, in all splits: `assignment` and `number`, as `ner-folds` sets them. The reader
+        of a trained model leaves out nothing.
     kwargs : `Any`
         `max_instances` and `serialization_dir`: see `DatasetReader`.
 
@@ -119,6 +124,7 @@ class NerDatasetReader(SentenceReader):
         encoding: Optional[str] = None,
         context_sentences: Optional[ContextSentences] = None,
         documents: Documents = "marked",
+        fold: Optional[HeldOutFold] = None,
         **kwargs: Any,
     ) -> None:
         most = kwargs.get("max_instances")
@@ -144,6 +150,7 @@ class NerDatasetReader(SentenceReader):
         self.neighbours: Optional[Neighbours] = None
         if context_sentences is not None:
             self.neighbours = Neighbours(context_sentences, documents, self.token_indexers.values())
+        self.fold = None if is_loading() else fold
         self.counts: Counter[str] = Counter()
         self.sentence_tokens = 0
         self.listener: Optional[Callable[[DataError], None]] = None

@@ -7,6 +7,7 @@ from typing import BinaryIO, Callable, ClassVar, Iterator, Optional, Sequence, U
 
 from allennlp.data import DatasetReader
 
+from ner_plugins.dataset_readers.held_out import HeldOutFold
 from ner_plugins.dataset_readers.neighbours import CountedRecord, Neighbours
 from ner_plugins.dataset_readers.parsing import guarded
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
@@ -40,6 +41,7 @@ class SentenceReader(DatasetReader):
     dev_fraction: Optional[float]
     dev_seed: int
     neighbours: Optional[Neighbours]
+    fold: Optional[HeldOutFold]
     counts: "Counter[str]"
     sentence_tokens: int
     listener: Optional[Callable[[DataError], None]]
@@ -146,7 +148,7 @@ class SentenceReader(DatasetReader):
                     self._report_skipped(record, skipped)
                     if skipped >= _HOPELESS and skipped > 100 * (seen - skipped):
                         raise _hopeless(record, skipped, seen)
-                elif not drawn or self._is_held_out(record.text) == (place.split == "dev"):
+                elif self._is_read(record.text, place.split if drawn else None):
                     found += 1
                     labelled = record.entities is not None if labelled is None else labelled
                     if labelled != (record.entities is not None):
@@ -158,6 +160,7 @@ class SentenceReader(DatasetReader):
         if not found:
             unreadable = f" (all of its {skipped} records were skipped)" if skipped else ""
             share = f" with dev_fraction {self.dev_fraction}" if drawn else ""
+            share += "" if self.fold is None else f" outside of fold {self.fold.number}"
             raise DataError(f"no sentence{share} in it{unreadable}", path=str(place), remedy="Check the file's content")
         types.check(str(place), warn=self._reports())
 
@@ -202,6 +205,12 @@ class SentenceReader(DatasetReader):
         """Whether this process logs what several processes (workers, ranks) all read."""
         worker, rank = self.get_worker_info(), self.get_distributed_info()
         return (worker is None or worker.id == 0) and (rank is None or rank.global_rank == 0)
+
+    def _is_read(self, text: str, drawn: Optional[str]) -> bool:
+        """Whether a text is none of the fold that is left out, and in the split that is drawn, if one is."""
+        if self.fold is not None and self.fold.has(text):
+            return False
+        return drawn is None or self._is_held_out(text) == (drawn == "dev")
 
     def _is_held_out(self, text: str) -> bool:
         """Whether a text of the training files belongs to the development split."""

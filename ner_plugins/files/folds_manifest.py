@@ -85,6 +85,8 @@ class FoldsManifest:
         In order of their numbers, from 0.
     out_of_fold : `Optional[OutOfFold]`, optional (default=`None`)
         `None` while the folds are being trained.
+    grouped_by : `str`, optional (default=`"text"`)
+        `text`: equal texts are in one fold; `document`: so are all sentences of a document as well.
     package_version : `str`
         The version of ner_plugins that wrote it.
     """
@@ -99,6 +101,7 @@ class FoldsManifest:
     nested: bool
     folds: tuple[Fold, ...]
     out_of_fold: Optional[OutOfFold] = None
+    grouped_by: str = "text"
     package_version: str = VERSION
 
     def write(self, folder: Union[str, "os.PathLike[str]"]) -> None:

@@ -5,7 +5,7 @@ import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, ClassVar, Iterator, Mapping, Optional
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.atomic import atomic_path
@@ -37,12 +37,16 @@ class SweepFolder:
     path : `Path`
     """
 
+    facts_name: ClassVar[str] = SWEEP
+    runs_name: ClassVar[str] = RUNS
+    command: ClassVar[str] = "ner-sweep"
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def exists(self) -> bool:
         """Whether there is a sweep in it."""
-        return (self.path / SWEEP).is_file()
+        return (self.path / self.facts_name).is_file()
 
     def facts(self) -> dict[str, Any]:
         """
@@ -52,7 +56,7 @@ class SweepFolder:
 
         `ConfigError` if it is damaged or of another version.
         """
-        file = self.path / SWEEP
+        file = self.path / self.facts_name
         if not file.is_file():
             return {}
         content = read_json_object(file)
@@ -62,11 +66,11 @@ class SweepFolder:
 
     def write_facts(self, facts: Mapping[str, Any]) -> None:
         """Replace `sweep.json`."""
-        _write(self.path / SWEEP, {"format_version": _VERSION, **facts})
+        _write(self.path / self.facts_name, {"format_version": _VERSION, **facts})
 
     def run_folder(self, name: str) -> Path:
         """The serialization directory of a run."""
-        return self.path / RUNS / name
+        return self.path / self.runs_name / name
 
     def output_file(self, name: str) -> Path:
         """What a run has printed."""
@@ -101,7 +105,7 @@ class SweepFolder:
 
         `ConfigError` if another sweep, or a training that was left behind, is at work in it.
         """
-        for folder in (self.path, self.path / RECORDS, self.path / RUNS):
+        for folder in (self.path, self.path / RECORDS, self.path / self.runs_name):
             folder.mkdir(parents=True, exist_ok=True)
         (self.path / LOCK).touch()
         with locked(self.path / LOCK, self._is_in_use) as lock:
@@ -109,8 +113,8 @@ class SweepFolder:
 
     def _is_in_use(self) -> ConfigError:
         return ConfigError(
-            f"{self.path}: another ner-sweep is at work in it, or a training that one has started: wait for it, or end "
-            f"it{_processes(self)}"
+            f"{self.path}: another {self.command} is at work in it, or a training that one has started: wait for it, "
+            f"or end it{_processes(self)}"
         )
 
 

@@ -14,6 +14,7 @@ from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.lengths import padded_length
+from ner_plugins.models.candidates import Candidates, find_candidates
 from ner_plugins.models.ner_model import NerModel
 from ner_plugins.tagger.backend import Alternative, Backend, EncodedText, GivenText, shown_alternatives
 
@@ -124,6 +125,15 @@ class ArchiveBackend(Backend):
         lowest = None if thresholds is None else torch.tensor(thresholds).to(self.device, non_blocking=True)
         found: list[list[Entity]] = self.model.find(**self._tensors(batch), thresholds=lowest)
         return found
+
+    def candidates(
+        self, batch: Sequence[EncodedText], gold: Sequence[Sequence[Entity]], floor: float
+    ) -> list[Candidates]:
+        """
+        The entities of encoded texts, every candidate that reaches a probability, and the probability of their gold:
+        see `find_candidates`.
+        """
+        return find_candidates(self.model, **{**self._tensors(batch), "gold": gold, "floor": floor})
 
     def tokens(self, text: str) -> list[tuple[int, int]]:
         """`Backend.tokens`."""
