@@ -1,4 +1,4 @@
-"""`allennlp train --recover` with another number of epochs."""
+"""`allennlp train --recover` with another number of epochs, or another patience."""
 
 import json
 import logging
@@ -15,14 +15,15 @@ from ner_plugins.options import written
 logger = logging.getLogger(__name__)
 
 EPOCHS = "trainer.num_epochs"
-"""The key that may change."""
+MAY_CHANGE = (EPOCHS, "trainer.patience")
+SCHEDULES = ("learning_rate_scheduler", "momentum_scheduler")
 
 _ABSENT = object()
 
 
-def accept_other_epochs(folder: Path, params: Params, write: bool = True) -> None:
+def accept_changes(folder: Path, params: Params, write: bool = True) -> None:
     """
-    Let a run continue with more, or fewer, epochs: write the new number into the run's `config.json`.
+    Let a run continue with more, or fewer, epochs, and with another patience: write them into the run's `config.json`.
 
     AllenNLP 2.10.1 refuses to recover with a config that differs anywhere from that of the run.
 
@@ -33,7 +34,7 @@ def accept_other_epochs(folder: Path, params: Params, write: bool = True) -> Non
     params : `Params`
         The config given now.
     write : `bool`, optional (default=`True`)
-        Whether to write the new number, rather than only compare the configs.
+        Whether to write what is new, rather than only compare the configs.
 
     # Raises
 
@@ -48,18 +49,29 @@ def accept_other_epochs(folder: Path, params: Params, write: bool = True) -> Non
         remedy = "the run cannot be recovered: start again with --force"
         raise ConfigError(f"{path}: damaged ({error}), so {remedy}") from None
     changes = differences(earlier, params.as_dict(quiet=True))
-    others = [f"{key} was {before} and is {now}" for key, before, now in changes if key != EPOCHS]
+    others = [f"{key} was {before} and is {now}" for key, before, now in changes if key not in MAY_CHANGE]
     if others:
         listed = "".join(f"\n  {one}" for one in others[:20]) + ("\n  …" if len(others) > 20 else "")
         raise ConfigError(
-            f"{folder}: --recover continues a run with its own config, in which only {EPOCHS} may change, but there "
-            f"are other differences. Undo them, or train in another folder:{listed}"
+            f"{folder}: --recover continues a run with its own config, in which only {' and '.join(MAY_CHANGE)} may "
+            f"change, but there are other differences. Undo them, or train in another folder:{listed}"
         )
     if changes and write:
         with atomic_path(path) as partial:
             params.to_file(partial)
-        _, old, new = changes[0]
-        logger.info("recovering with %s %s instead of %s", EPOCHS, new, old)
+        for key, old, new in changes:
+            logger.info("recovering with %s %s instead of %s", key, new, old)
+        if any(key == EPOCHS for key, _, _ in changes):
+            _warn_of_a_fixed_schedule(earlier.get("trainer"))
+
+
+def _warn_of_a_fixed_schedule(trainer: Any) -> None:
+    """AllenNLP's trainer restores its schedule with the number of epochs that it was made for."""
+    if isinstance(trainer, dict) and trainer.get("type") != "ner" and any(trainer.get(name) for name in SCHEDULES):
+        logger.warning(
+            "AllenNLP's trainer keeps the schedule that was made for the earlier number of epochs: further epochs have "
+            'the rate of its end. The trainer "ner" recomputes it'
+        )
 
 
 def differences(before: Any, now: Any, key: str = "") -> list[tuple[str, str, str]]:

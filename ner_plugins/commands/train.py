@@ -16,7 +16,7 @@ from allennlp.common import Params
 from allennlp.common.util import SigTermReceived
 
 from ner_plugins.commands.output_names import output_name
-from ner_plugins.commands.recovery import accept_other_epochs
+from ner_plugins.commands.recovery import accept_changes
 from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.files.locking import locked
@@ -97,7 +97,7 @@ def _train_in(folder: Path, args: argparse.Namespace) -> None:
     config = params.duplicate().as_dict(quiet=True)  # building objects empties `params`
     check_config(config, folder)
     if args.recover:
-        accept_other_epochs(folder, params, write=not args.dry_run)
+        accept_changes(folder, params, write=not args.dry_run)
     elif not args.dry_run:
         _clear_failed_start(folder)
     try:

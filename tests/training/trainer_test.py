@@ -1,18 +1,20 @@
 """The trainer `ner`: against AllenNLP's, and killed at any moment."""
 
-import json
 import re
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from allennlp.common import Params
 from allennlp.training.callbacks import TrainerCallback
 from killed_runs import MOVING_AVERAGE, assert_same, error_with_limit, events, result, run, settings
 from staged_runs import NERCO, experiment, train
 
 from ner_plugins.archives import weights as safe_load
+from ner_plugins.commands.recovery import accept_changes
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training.engine.checkpoints import Due
 from ner_plugins.training.trainer import NerTrainer
@@ -182,16 +184,40 @@ def test_a_file_size_limit_ends_in_a_message_and_leaves_the_last_checkpoint(tmp_
     train(settings(), folder, recover=True)
 
 
+def go_on(changed: dict[str, Any], folder: Path) -> None:
+    """Recover a finished run with a changed config, as the command does."""
+    for name in ("metrics.json", "model.tar.gz"):
+        (folder / name).unlink()
+    accept_changes(folder, Params(deepcopy(changed)))
+    train(changed, folder, recover=True)
+
+
+def test_a_run_that_stopped_early_goes_on_with_more_patience(tmp_path) -> None:
+    hopeless = {"num_epochs": 9, "validation_metric": "+loss"}  # which falls
+    short, long = settings(patience=1, **hopeless), settings(patience=3, **hopeless)
+    train(short, tmp_path / "run")
+    assert result(tmp_path / "run")[1]["epoch"] == 1
+    go_on(long, tmp_path / "run")
+    train(long, tmp_path / "long")
+    assert result(tmp_path / "run")[1]["epoch"] == 3
+    assert_same(tmp_path / "run", tmp_path / "long")
+
+
+def test_more_epochs_of_streamed_data_keep_the_schedule_and_its_place(tmp_path) -> None:
+    loader = {"data_loader": {"batch_size": 4, "max_instances_in_memory": 8}}
+    trainer = {"optimizer": {"type": "sgd", "lr": 0.5}, "learning_rate_scheduler": {"type": "step", "step_size": 3}}
+    train(settings(num_epochs=2, **trainer) | loader, tmp_path / "run")
+    go_on(settings(num_epochs=4, **trainer) | loader, tmp_path / "run")
+    assert "the schedule stays that of 2 epochs: the data are streamed" in (tmp_path / "run/out.log").read_text()
+    state = safe_load.load(max((tmp_path / "run").glob("training_state_e4*")))
+    assert state["updates"]["optimizer"]["param_groups"][0]["lr"] == pytest.approx(0.05)
+
+
 def test_more_epochs_continue_with_a_recomputed_schedule(tmp_path) -> None:
     schedule = {"learning_rate_scheduler": {"type": "linear_with_warmup", "warmup_steps": 2}}
     short, long = settings(num_epochs=2, **schedule), settings(num_epochs=4, **schedule)
     train(short, tmp_path / "run")
-    for name in ("metrics.json", "model.tar.gz"):
-        (tmp_path / "run" / name).unlink()
-    config = json.loads((tmp_path / "run/config.json").read_text())
-    config["trainer"]["num_epochs"] = 4
-    (tmp_path / "run/config.json").write_text(json.dumps(config))
-    train(long, tmp_path / "run", recover=True)
+    go_on(long, tmp_path / "run")
     assert "the schedule is recomputed: 4 epochs instead of 2" in (tmp_path / "run/out.log").read_text()
     assert result(tmp_path / "run")[1]["epoch"] == 3
     state = safe_load.load(max((tmp_path / "run").glob("training_state_e4*")))

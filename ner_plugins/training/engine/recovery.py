@@ -130,8 +130,16 @@ def _load_updates(trainer: Any, state: State) -> None:
     """Restore the optimizer and its schedules. Schedules are recomputed if the number of epochs differs."""
     before, now = state["num_epochs"], trainer.parts.num_epochs
     same = before == now and state["updates_per_epoch"] == trainer.updates_per_epoch
-    trainer.updates.load_state_dict(state["updates"], schedules=same)
-    if same or not trainer.updates.schedules or not state["updates_per_epoch"]:
+    known = bool(state["updates_per_epoch"])
+    trainer.updates.load_state_dict(state["updates"], schedules=same or not known)
+    if same or not trainer.updates.schedules:
+        return
+    if not known:
+        logger.warning(
+            "the schedule stays that of %d epochs: the data are streamed, so that the number of updates of an epoch is "
+            "not known, from which it would be recomputed",
+            before,
+        )
         return
     trainer.updates.replay(trainer.records.scores, state["updates_per_epoch"])
     logger.info("the schedule is recomputed: %d epochs instead of %d", now, before)

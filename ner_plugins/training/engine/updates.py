@@ -6,10 +6,13 @@ from typing import Any, Callable, ContextManager, Optional, Sequence
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.nn.utils import clip_grad_value_
 
 from ner_plugins.training.engine.gradients import Exchanged, GradientSum, Weight
 from ner_plugins.training.trainer_access import amp_dtype, scales_gradients
+
+SCHEDULED = ("lr", "momentum", "betas")
+"""The options of a parameter group that schedules change."""
 
 
 class Precision:
@@ -78,6 +81,7 @@ class Updates:
         self.steps = 0
         self.norm: Optional[Tensor] = None
         self._gradients = GradientSum()
+        self._fresh: list[dict[str, Any]] = [{}] * len(optimizer.param_groups)
 
     @property
     def learning_rates(self) -> list[float]:
@@ -148,8 +152,11 @@ class Updates:
     def replay(self, figures: Sequence[Optional[float]], steps_per_epoch: int) -> None:
         """
         Step fresh schedules through the past: `figures` are the validation figures of the finished epochs, and the
-        updates so far were `steps_per_epoch` each.
+        updates so far were `steps_per_epoch` each. It follows `load_state_dict(…, schedules=False)`.
         """
+        # Some schedules multiply the rate that they find: they have to find that of the start.
+        for group, fresh in zip(self.optimizer.param_groups, self._fresh, strict=True):
+            group.update(fresh)
         for step in range(1, self.steps + 1):
             for schedule in self.schedules:
                 schedule.step_batch(step)
@@ -167,6 +174,8 @@ class Updates:
 
     def load_state_dict(self, state: dict[str, Any], schedules: bool = True) -> None:
         """Restore what `state_dict` returned; with `schedules=False` all but the schedules: see `replay`."""
+        groups = self.optimizer.param_groups
+        self._fresh = [{name: group[name] for name in SCHEDULED if name in group} for group in groups]
         self.optimizer.load_state_dict(state["optimizer"])
         if "schedule" in state:  # checkpoints of version 0.1 have one, or none
             state = {**state, "schedules": [] if state["schedule"] is None else [state["schedule"]]}
@@ -181,7 +190,7 @@ class Updates:
         trained = [parameter for parameter in self.parameters if parameter.grad is not None]
         norm = None
         if self.grad_norm is not None:
-            norm = clip_grad_norm_(trained, self.grad_norm)
+            norm = torch.nn.utils.clip_grad_norm_(trained, self.grad_norm)  # as compat has it
         if self.grad_clipping is not None:
             clip_grad_value_(trained, self.grad_clipping)
         return norm

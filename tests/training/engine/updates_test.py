@@ -1,3 +1,4 @@
+from copy import deepcopy
 from types import SimpleNamespace
 
 import pytest
@@ -12,13 +13,13 @@ from ner_plugins.training.engine.updates import Precision, Updates
 PRECISION = Precision(SimpleNamespace(_use_amp=False, _scaler=None, cuda_device=torch.device("cpu")))
 
 
-def updates(parameters, schedule=None, **settings) -> Updates:
+def updates(parameters, schedule=None, epochs: int = 2, **settings) -> Updates:
     named = [(f"p{i}", parameter) for i, parameter in enumerate(parameters)]
     optimizer = sgd(named, settings.pop("weight_decay", 0.0))
     schedules = []
     if schedule is not None:
         lazy = Lazy(LearningRateScheduler, Params(schedule))
-        schedules.append(lazy.construct(optimizer=optimizer, num_epochs=2, num_steps_per_epoch=4))
+        schedules.append(lazy.construct(optimizer=optimizer, num_epochs=epochs, num_steps_per_epoch=4))
     return Updates(parameters, optimizer, schedules, PRECISION, **settings)
 
 
@@ -114,6 +115,49 @@ def test_it_goes_on_from_its_state() -> None:
         return parameter.tolist()
 
     assert run(2) == run(None) and run(3) == run(None) and run(5) == run(None)
+
+
+SCHEDULES = [
+    {"type": "constant"},
+    {"type": "linear_with_warmup", "warmup_steps": 3},
+    {"type": "polynomial_decay", "warmup_steps": 2},
+    {"type": "slanted_triangular"},
+    {"type": "noam", "model_size": 4, "warmup_steps": 3},
+    {"type": "step", "step_size": 1},
+    {"type": "multi_step", "milestones": [1, 3]},
+    {"type": "exponential", "gamma": 0.5},
+    {"type": "reduce_on_plateau", "patience": 0},
+    {"type": "cosine", "t_initial": 2},
+    {"type": "warmup_inverse_decay"},
+    {"type": "combined", "schedulers": [[1, {"type": "linear_with_warmup", "warmup_steps": 1}], [3, "constant"]]},
+]
+
+
+@pytest.mark.parametrize("stop", [8, 10])  # after an epoch, and within one
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule["type"])
+def test_replayed_schedules_go_on_as_if_they_had_been_of_that_many_epochs(schedule, stop: int) -> None:
+    figures = [0.5, 0.3, 0.4, 0.6]
+
+    def made(epochs: int) -> Updates:
+        parameters = [torch.nn.Parameter(torch.ones(3)) for _ in range(2)]
+        return updates(parameters, deepcopy(schedule), epochs=epochs)
+
+    def rates(one: Updates, start: int, end: int) -> list[float]:
+        found = []
+        for step in range(start, end):
+            sum(parameter.sum() for parameter in one.parameters).backward()
+            one.step()
+            found.append([group["lr"] for group in one.optimizer.param_groups])
+            if step % 4 == 3:
+                one.end_epoch(figures[step // 4])
+        return found
+
+    expected = rates(made(4), 0, 16)
+    short, long = made(3), made(4)
+    rates(short, 0, stop)
+    long.load_state_dict(short.state_dict(), schedules=False)
+    long.replay(figures[: stop // 4], 4)
+    assert rates(long, stop, 16) == expected[stop:]
 
 
 def test_scaled_gradients_make_the_same_updates_and_those_that_overflow_none() -> None:
