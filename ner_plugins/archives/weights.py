@@ -128,9 +128,15 @@ def load_dict(file: Any, what: str, *args: Any, **kwargs: Any) -> dict[str, Any]
 
 
 def save(value: Any, file: Any, *args: Any, **kwargs: Any) -> None:
-    """`torch.save` to a temporary name beside `file`, synced and then renamed (see `atomic_path`)."""
+    """
+    `torch.save` to a temporary name beside `file`, synced and then renamed (see `atomic_path`).
+
+    It writes with the pickle protocol that loading without pickled code reads; AllenNLP 2.10.1 asks for the highest in
+    its `TensorCache`, whose tensors could not be read again.
+    """
     import torch
 
+    kwargs.pop("pickle_protocol", None)
     if not isinstance(file, (str, os.PathLike)):
         torch.save(value, file, *args, **kwargs)
         return

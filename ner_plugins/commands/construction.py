@@ -7,7 +7,9 @@ from ner_plugins.errors import shown
 from ner_plugins.options import written
 
 _EXPECTED = re.compile(r"Expected \S+ to be (?:an? )?(.+?)\.?$")
-_OF_VALUES = (TypeError, ValueError, ArithmeticError, AssertionError, AttributeError, MemoryError)
+_OF_VALUES = (
+    TypeError, ValueError, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError
+)  # fmt: skip
 _OF_TORCH = ("RuntimeError", "OutOfMemoryError")  # of sizes; not their subclasses, such as `NotImplementedError`
 _NEEDED = re.compile(r"can't allocate memory: you tried to allocate (\d+) bytes")
 _KINDS = {
@@ -42,7 +44,7 @@ def describe_construction(error: BaseException) -> Optional[str]:
     if expected is not None and key:
         kind = expected.group(1)
         return f"{key} is {_shown(error)}, but has to be {_KINDS.get(kind, kind)}"
-    where = f" at {key}" if key else ""
+    where = f" at {key if len(key) <= 200 else f'{key[:100]}…{key[-99:]}'}" if key else ""
     return f"the config cannot be used{where}: {reason} (--debug shows where)"
 
 
@@ -51,6 +53,10 @@ def _reason(error: BaseException) -> str:
     text = " ".join(str(error).partition("\nException raised from ")[0].split())
     if needed := _NEEDED.search(text):
         return f"it needs {int(needed[1]) / 2**30:,.1f} GiB, more memory than there is"
+    if isinstance(error, KeyError):  # its text is the key alone
+        return f"there is no {text if len(text) <= 80 else text[:77] + '...'} where it was looked up"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply, or refers to itself"
     if isinstance(error, MemoryError):
         return "it needs more memory than there is"
     if "Overflow when unpacking long" in text:

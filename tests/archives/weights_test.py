@@ -89,3 +89,12 @@ def test_saving_replaces_the_file_at_once(tmp_path: Path, monkeypatch: pytest.Mo
         safe_load.save({"step": 2}, path)
     assert safe_load.load(path) == {"step": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["state.th"]
+
+
+def test_cached_tensors_can_be_read_again(tmp_path: Path) -> None:
+    from allennlp.common.file_utils import TensorCache
+
+    cache = TensorCache(tmp_path / "cache")
+    cache["first"] = torch.arange(3.0)
+    cache.cache_cache.clear()  # what is in memory
+    assert cache["first"].tolist() == [0.0, 1.0, 2.0]

@@ -22,6 +22,10 @@ class Inner(FromParams):
 
 class Sized(FromParams):
     def __init__(self, size: int = 1, error: str = "") -> None:
+        if error in ("key", "index"):
+            print({"key": {}, "index": ()}[error]["k" * 99 if error == "key" else 0])
+        if error == "nested":
+            Sized(size, error)
         if error:
             raise {"memory": MemoryError, "missing": NotImplementedError, "long": RuntimeError}[error](error * 999)
         torch.empty(size, dtype=torch.float64, device="cpu")
@@ -68,9 +72,12 @@ def test_an_error_is_told_at_its_key(model: dict[str, Any], expected: str) -> No
         ({"size": 10**30}, "a number is too large"),
         ({"error": "memory"}, "it needs more memory than there is"),
         ({"error": "long"}, "long" * 124 + "l..."),
+        ({"error": "key"}, f"there is no '{'k' * 76}... where it was looked up"),
+        ({"error": "index"}, "tuple index out of range"),
+        ({"error": "nested"}, "it is nested too deeply, or refers to itself"),
         ({"error": "missing"}, None),
     ],
-    ids=["negative", "memory", "number", "MemoryError", "long", "a bug"],
+    ids=["negative", "memory", "number", "MemoryError", "long", "KeyError", "IndexError", "RecursionError", "a bug"],
 )
 def test_sizes_that_no_tensor_has(options: dict[str, Any], expected: Optional[str]) -> None:
     with pytest.raises(Exception) as raised:
@@ -89,3 +96,11 @@ def test_what_was_not_built_from_a_config_has_no_key() -> None:
         Inner(width=0)
     assert describe(raised.value) == "width is at least 1, not 0"
     assert describe(TypeError("a bug")) is None
+
+
+def test_a_key_of_many_levels_is_shortened() -> None:
+    error = KeyError("x")
+    error.config_key = "model" + ".encoders.0" * 99  # type: ignore[attr-defined]
+    found = describe(error)
+    assert found is not None and found.startswith("the config cannot be used at model.encoders.0.") and len(found) < 320
+    assert found.endswith(".encoders.0: there is no 'x' where it was looked up (--debug shows where)")
