@@ -27,7 +27,9 @@ COMMANDS = {
     "lattices": ["train", "train"],
     "training": ["train", "train", "train", "ner-runs"],
     "reports": ["ner-report", "ner-threshold"],
-    "experiments": ["ner-sweep", "ner-sweep", "ner-compare", "ner-folds", "ner-compare", "ner-compare"],
+    "experiments": [
+        "ner-sweep", "ner-sweep", "ner-compare", "ner-folds", "ner-compare", "ner-compare", "ner-ensemble",
+    ],  # fmt: skip
     "prediction": ["predict", "ner-interactive", "ner-export", "ner-export"],
     "bulk": ["ner-bulk"],
 }
@@ -82,7 +84,7 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             assert done.returncode == 0, done.stdout + done.stderr
             if arguments[0] == "predict" and "--silent" not in arguments:
                 prediction = json.loads(done.stdout)
-    assert len(run) == 22
+    assert len(run) == 23
     assert json.loads((short / "output.jsonl").read_text(encoding="utf-8"))["text"] == "刘晓燕去了北京"
     assert list((short / "mine/bulk").glob("part-*.parquet"))
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")
@@ -134,7 +136,7 @@ def test_the_readers_are_all_there() -> None:
     ours = {
         name
         for name, reader in classes.items()
-        if issubclass(reader, NerDatasetReader) and reader.__module__.startswith("ner_plugins.")
+        if issubclass(reader, NerDatasetReader) and reader.has_format and reader.__module__.startswith("ner_plugins.")
     }
     assert {name for row in READERS for name in documents.names(row[0])} == ours
     kinds = documents.table(README, "kind")

@@ -21,6 +21,7 @@ def register_commands() -> None:
     from ner_plugins.commands.ner_bulk import NerBulkCommand
     from ner_plugins.commands.ner_compare import NerCompareCommand
     from ner_plugins.commands.ner_data import NerDataCommand
+    from ner_plugins.commands.ner_ensemble import NerEnsembleCommand
     from ner_plugins.commands.ner_export import NerExportCommand
     from ner_plugins.commands.ner_folds import NerFoldsCommand
     from ner_plugins.commands.ner_interactive import NerInteractiveCommand
@@ -38,7 +39,7 @@ def register_commands() -> None:
     commands |= {"ner-data": NerDataCommand, "ner-report": NerReportCommand, "ner-threshold": NerThresholdCommand}
     commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand, "ner-bulk": NerBulkCommand}
     commands |= {"ner-serve": NerServeCommand, "ner-export": NerExportCommand}
-    commands |= {"ner-compare": NerCompareCommand, "ner-sweep": NerSweepCommand}
+    commands |= {"ner-compare": NerCompareCommand, "ner-sweep": NerSweepCommand, "ner-ensemble": NerEnsembleCommand}
     commands |= {"ner-folds": NerFoldsCommand}
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)

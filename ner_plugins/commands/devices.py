@@ -4,20 +4,20 @@ from typing import Any, Optional
 
 from allennlp.models.archival import Archive
 
-from ner_plugins.models.ner_model import NerModel
+from ner_plugins.models.entity_model import EntityModel
 from ner_plugins.tagger.archive import move_model
 
 
 def has_ner_model(archive: Archive) -> bool:
-    """Whether the archive's model is a `NerModel`, for which the commands have defaults of their own."""
-    return isinstance(archive.model, NerModel)
+    """Whether the archive's model is a `EntityModel`, for which the commands have defaults of their own."""
+    return isinstance(archive.model, EntityModel)
 
 
 def choose_device(archive: Archive, cuda_device: Optional[int]) -> int:
     """
     Move the archive's model to the device to use, and return its number (-1 for the CPU).
 
-    The device is `cuda_device` if given; else, for a `NerModel`, the first GPU if there is one; else the CPU.
+    The device is `cuda_device` if given; else, for a `EntityModel`, the first GPU if there is one; else the CPU.
     """
     if cuda_device is None and not has_ner_model(archive):
         cuda_device = -1

@@ -19,7 +19,7 @@ def load_ours(
 
     # Raises
 
-    `ConfigError` if its model is not a `NerModel`, and whatever loading raises.
+    `ConfigError` if its model is not an `EntityModel`, and whatever loading raises.
     """
     archive = load_archive(archive_file, overrides=overrides, weights_file=weights_file)
     if not has_ner_model(archive):

@@ -9,6 +9,7 @@ from typing import Any, Iterator, Mapping, Optional
 
 from allennlp.commands.subcommand import Subcommand
 
+from ner_plugins.commands.archive_target import archive_target
 from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
@@ -165,18 +166,7 @@ def _target(args: argparse.Namespace) -> Optional[str]:
         if args.force and not os.path.exists(args.archive_file):
             raise ConfigError(f"{args.archive_file} is not a local file, so it cannot be changed: add -o NEW.tar.gz")
         return os.path.realpath(str(args.archive_file)) if args.force else None
-    target = os.path.realpath(str(args.output))
-    if os.path.isdir(target):
-        raise ConfigError(f"-o {args.output} is a folder: name a file in it")
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise ConfigError(f"-o {args.output} is a device or a pipe: name a file")
-    if not os.path.isdir(os.path.dirname(target)):
-        raise ConfigError(f"-o {args.output}: there is no folder {os.path.dirname(target)}")
-    if not os.access(os.path.dirname(target), os.W_OK | os.X_OK):
-        raise ConfigError(f"-o {args.output}: {os.path.dirname(target)} is not writable")
-    if os.path.exists(target) and not args.force:
-        raise ConfigError(f"-o {args.output} exists. --force replaces it")
-    return target
+    return archive_target(str(args.output), args.force)
 
 
 @contextmanager

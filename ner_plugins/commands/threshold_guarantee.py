@@ -53,7 +53,7 @@ def guarantee(
     model.thresholds.zero_()
     unlimited = run()
     # A tagger's threshold drops entities of the best tagging; others choose among what reaches it, and rules follow.
-    drops_alone = isinstance(model.head, TagsHead) and not model.post_processing
+    drops_alone = isinstance(getattr(model, "head", None), TagsHead) and not model.post_processing
     threshold = guaranteed_threshold(losses_of, FINE if drops_alone else COARSE, recall)
     thresholds = dict.fromkeys(model.types, threshold)
     copy_with_thresholds(archive, output, thresholds)

@@ -31,6 +31,11 @@ class Neighbours:
     indexers : `Iterable[TokenIndexer]`
         Those of the reader.
 
+    # Attributes
+
+    sentences : `int`
+        The highest number of sentences on each side.
+
     # Raises
 
     `ConfigError` if `sentences` is not positive, or no indexer is that of an encoder.
@@ -50,7 +55,7 @@ class Neighbours:
             )
         self._documents = documents
         self._tokens = max(limits)  # more would fit into no window, as each token has at least a piece
-        self._sentences = self._tokens if isinstance(sentences, str) else sentences
+        self.sentences = self._tokens if isinstance(sentences, str) else sentences
 
     def attach(self, records: Iterable[CountedRecord]) -> Iterator[CountedRecord]:
         """
@@ -67,8 +72,8 @@ class Neighbours:
                 raise _unmarked(sentences[0])
             texts = [sentence.text for sentence in sentences]
             for place, sentence in enumerate(sentences):
-                sentence.before = texts[max(place - self._sentences, 0) : place]
-                sentence.after = texts[place + 1 : place + 1 + self._sentences]
+                sentence.before = texts[max(place - self.sentences, 0) : place]
+                sentence.after = texts[place + 1 : place + 1 + self.sentences]
             yield from document
 
     def document_of(self, sentence: Sentence, file: str) -> Optional[str]:

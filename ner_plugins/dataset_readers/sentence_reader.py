@@ -32,6 +32,8 @@ class SentenceReader(DatasetReader):
 
     # Names of each split's files in a folder or archive: see `choose_by_name`.
     split_files: ClassVar[SplitFiles] = {}
+    has_format: ClassVar[bool] = True
+    """Whether it reads files of a format of its own, rather than by other readers."""
 
     entity_types: Optional[list[str]]
     rename_types: dict[str, str]

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.exports.languages import language_of
+from ner_plugins.exports.languages import language_of, reader_name
 from ner_plugins.exports.target import ExportSource
 from ner_plugins.files.run_record import read_record
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.tags import TagsHead
+from ner_plugins.models.ensemble import NerEnsemble
+from ner_plugins.models.ner_model import NerModel
 from ner_plugins.token_embedders.transformer_embedder import TransformerEmbedder
 from ner_plugins.tokenizers.ner_characters import NerCharacterTokenizer
 from ner_plugins.tokenizers.ner_words import NerWordTokenizer
@@ -99,9 +101,19 @@ def record_of_run(folder: Optional[Path]) -> Mapping[str, Any]:
         return {}
 
 
+def single_of(source: ExportSource) -> NerModel:
+    """The model, or the first member of an ensemble."""
+    if isinstance(source.model, NerEnsemble):
+        return source.model.first
+    return source.single_model
+
+
 def settings_of(source: ExportSource, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The settings that a model was trained with, by name."""
-    model, config = source.model, source.config
+    model, config = single_of(source), source.config
+    if isinstance(source.model, NerEnsemble):
+        yield "ensemble", f"{source.model.method} of {len(source.model.members)} models; the following is of the first"
+        config = {"model": next(iter(config["model"]["members"].values()))}
     yield "encoder", _encoder(source)
     if model.lattice_encoder is not None:
         yield "lattice encoder", type(model.lattice_encoder).__name__
@@ -123,7 +135,7 @@ def settings_of(source: ExportSource, record: Mapping[str, Any]) -> Iterator[tup
     seed = seeds.get("pytorch_seed", config.get("pytorch_seed"))
     if seed is not None:
         yield "seed", str(seed)
-    yield "parameters", f"{sum(parameter.numel() for parameter in model.parameters()):,}"
+    yield "parameters", f"{sum(parameter.numel() for parameter in source.model.parameters()):,}"
     if record.get("seconds"):
         yield "training time", f"{record['seconds'] / 60:.1f} minutes"
     versions = record.get("versions") or {}
@@ -137,7 +149,7 @@ def _type(config: Any) -> str:
 
 
 def _encoder(source: ExportSource) -> str:
-    embedders = getattr(source.model.text_field_embedder, "_token_embedders", {}).values()
+    embedders = getattr(single_of(source).text_field_embedder, "_token_embedders", {}).values()
     names = [
         data_name(embedder.model_name) if isinstance(embedder, TransformerEmbedder) else type(embedder).__name__
         for embedder in embedders
@@ -165,7 +177,7 @@ def tokens_words(source: ExportSource) -> str:
 
 def window_of(source: ExportSource) -> Optional[int]:
     """The number of pieces that the model's transformer reads at once, special pieces included."""
-    for embedder in getattr(source.model.text_field_embedder, "_token_embedders", {}).values():
+    for embedder in getattr(single_of(source).text_field_embedder, "_token_embedders", {}).values():
         if isinstance(embedder, TransformerEmbedder):
             special = embedder.prefix_ids.numel() + embedder.suffix_ids.numel()
             return int(embedder.window_size + special)
@@ -193,17 +205,17 @@ def card_facts(source: ExportSource, language: Optional[str] = None) -> dict[str
     """
     folder = run_folder(source.path)
     record = record_of_run(folder)
-    model, reader = source.model, source.config.get("dataset_reader")
+    model = source.model
     thresholds = zip(model.types, model.thresholds.tolist(), strict=True)
     return {
         "types": list(model.types),
         "language": language or language_of(source.config),
-        "reader": _type(reader),
+        "reader": reader_name(source.config),
         "data": list(data_rows(source, record)),
         "scores": scores_of_run(folder, source.config, model.types),
         "settings": list(settings_of(source, record)),
-        "nested": getattr(model.head, "decoding", None) == "nested",
-        "max_span_width": getattr(model.head, "max_span_width", None),
+        "nested": model.nested,
+        "max_span_width": getattr(single_of(source).head, "max_span_width", None),
         "window": window_of(source),
         "tokens": tokens_words(source),
         "thresholds": {type_: round(lowest, 6) for type_, lowest in thresholds if lowest > 0},

@@ -39,8 +39,8 @@ def export(source: ExportSource, folder: Path, options: ExportOptions) -> Mappin
     """
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-    classifier = token_classifier(source.model)
-    embedder = embedder_of(source.model)
+    classifier = token_classifier(source.single_model)
+    embedder = embedder_of(source.single_model)
     special = int(embedder.prefix_ids.numel() + embedder.suffix_ids.numel())
     max_length = embedder.window_size + special
     with quiet_transformers():
@@ -50,7 +50,7 @@ def export(source: ExportSource, folder: Path, options: ExportOptions) -> Mappin
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     check_scores(source, written, tokenizer)
     reading = compare_readings(source.reader, tokenizer)
-    head = source.model.head
+    head = source.single_model.head
     assert isinstance(head, TagsHead)
     return {
         "scheme": head.tag_set.scheme,
@@ -72,7 +72,8 @@ def aggregation_strategy(source: ExportSource, reading: Reading, tokenizer: Any)
     if reading.one_piece:
         return "simple"
     knows_words = getattr(tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None)
-    of_words = isinstance(source.reader.tokenizer, NerWordTokenizer) and embedder_of(source.model).pooling == "first"
+    pooling = embedder_of(source.single_model).pooling
+    of_words = isinstance(source.reader.tokenizer, NerWordTokenizer) and pooling == "first"
     return "first" if of_words and knows_words else None
 
 
@@ -85,7 +86,7 @@ def check_scores(source: ExportSource, classifier: Any, tokenizer: Any) -> None:
 
     `ConfigError` if they differ, as with an encoder that Transformers computes in another way under a classifier.
     """
-    embedder = embedder_of(source.model)
+    embedder = embedder_of(source.single_model)
     before, after = embedder.prefix_ids.tolist(), embedder.suffix_ids.tolist()
     name = type(classifier).__name__
     for text in (probe[: max(embedder.window_size // 4, 1)] for probe in PROBES):
@@ -111,7 +112,7 @@ def check_scores(source: ExportSource, classifier: Any, tokenizer: Any) -> None:
 @torch.no_grad()
 def model_scores(source: ExportSource, text: str) -> tuple[Tensor, list[int], list[int]]:
     """A model's scores of a text's tokens, (tokens, tags), the text's pieces, and their number for each token."""
-    model = source.model
+    model = source.single_model
     [instance] = source.reader.texts_to_instances([text], ["the text"])
     instance.index_fields(model.vocab)
     tokens = Batch([instance]).as_tensor_dict()["tokens"]

@@ -9,8 +9,14 @@ LANGUAGES = {
 """The ISO 639-1 code of the corpora that have a reader of their own."""
 
 
+def reader_name(config: Mapping[str, Any]) -> str:
+    """The registered name of the reader in an archive's configuration; of an ensemble, that of the first member's."""
+    reader = config.get("dataset_reader")
+    while isinstance(reader, Mapping) and isinstance(reader.get("members"), Mapping) and reader["members"]:
+        reader = next(iter(reader["members"].values()))
+    return str(reader.get("type", "unknown") if isinstance(reader, Mapping) else reader)
+
+
 def language_of(config: Mapping[str, Any]) -> Optional[str]:
     """The code of the language of an archive's data, by the reader of its configuration; `None` if that reads any."""
-    reader = config.get("dataset_reader")
-    name = reader.get("type") if isinstance(reader, Mapping) else reader
-    return LANGUAGES.get(str(name))
+    return LANGUAGES.get(reader_name(config))

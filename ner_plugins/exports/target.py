@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
+from ner_plugins.errors import ConfigError
+
 if TYPE_CHECKING:
     from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
+    from ner_plugins.models.entity_model import EntityModel
     from ner_plugins.models.ner_model import NerModel
 
 
@@ -19,7 +22,7 @@ class ExportSource:
 
     path : `str`
         The archive, as the user named it.
-    model : `NerModel`
+    model : `EntityModel`
         In evaluation mode, on the CPU.
     reader : `NerDatasetReader`
         The one that reads texts to predict.
@@ -30,10 +33,30 @@ class ExportSource:
     """
 
     path: str
-    model: "NerModel"
+    model: "EntityModel"
     reader: "NerDatasetReader"
     config: Mapping[str, Any]
     overrides: str = ""
+
+    @property
+    def single_model(self) -> "NerModel":
+        """
+        The model, for targets that represent its parts.
+
+        # Raises
+
+        `ConfigError` if it is an ensemble.
+        """
+        from ner_plugins.models.ensemble import NerEnsemble
+        from ner_plugins.models.ner_model import NerModel
+
+        if isinstance(self.model, NerModel):
+            return self.model
+        kind = f"an ensemble of {len(self.model.members)}" if isinstance(self.model, NerEnsemble) else "another"
+        raise ConfigError(
+            f"this export is of one model, and the archive's is {kind}: what it runs has no way to combine them. "
+            "A soup is one model (ner-ensemble --method soup), or use the archive, or --to spacy"
+        )
 
 
 @dataclass(frozen=True)

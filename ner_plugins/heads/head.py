@@ -124,6 +124,45 @@ class Head(torch.nn.Module, Registrable, ABC):
             The predicted spans of the batch, on the device of `mask`.
         """
 
+    def logits_of(self, scores: Any, mask: Tensor) -> tuple[Tensor, ...]:
+        """
+        All that decoding depends on, as tensors whose means over several heads are scores too: an ensemble averages
+        them. `decode` is `decode_logits` of them.
+
+        # Parameters
+
+        scores : `Any`
+            As returned by `score`.
+        mask : `torch.BoolTensor`
+            Shape: (batch, tokens)
+
+        # Raises
+
+        `ConfigError` if the head does not define it.
+        """
+        raise ConfigError(
+            f"the head {type(self).__name__} has no `logits_of`, so its scores cannot be averaged: combine models by "
+            "their votes"
+        )
+
+    def decode_logits(
+        self, logits: tuple[Tensor, ...], mask: Tensor, thresholds: Optional[Tensor] = None
+    ) -> DecodedSpans:
+        """
+        `decode`, of what `logits_of` returns; no parameter of the head has an effect.
+
+        # Raises
+
+        `ConfigError` as `logits_of`.
+        """
+        raise ConfigError(f"the head {type(self).__name__} has no `decode_logits`")
+
+    def decoding_options(self) -> dict[str, Any]:
+        """
+        The options that the meaning of logits, and decoding, depend on: heads whose logits are averaged have the same.
+        """
+        return {}
+
     def n_best(self, scores: Any, mask: Tensor, number: int) -> list[tuple[list[tuple[int, int, int]], float]]:
         """
         The most probable predictions for one sentence as a whole, for a user to choose from.

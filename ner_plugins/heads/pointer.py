@@ -155,8 +155,18 @@ class PointerHead(SpanHead):
     @torch.no_grad()
     def decode(self, scores: PointerScores, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The spans that `decoding` keeps; `decoding_score` ranks those of `flat_greedy`."""
-        starts = _log_softmax(scores.start)
-        ends = _log_softmax(self.end_logits(scores))
+        return self.decode_logits(self.logits_of(scores, mask), mask, thresholds)
+
+    def logits_of(self, scores: PointerScores, mask: Tensor) -> tuple[Tensor, ...]:
+        """The logits of the start and of the end labels. Shape of each: (batch, length, classes)"""
+        return scores.start, self.end_logits(scores)
+
+    @torch.no_grad()
+    def decode_logits(
+        self, logits: tuple[Tensor, ...], mask: Tensor, thresholds: Optional[Tensor] = None
+    ) -> DecodedSpans:
+        """`decode` of the logits of both labels."""
+        starts, ends = map(_log_softmax, logits)
         if self.decoding == "published":
             return published_spans(starts, ends, mask, self.max_span_width, thresholds)
         width = self.band_width(mask.size(1))

@@ -186,6 +186,22 @@ class SpanHead(Head):
         """Which cells of the band are spans of the texts. Shape: (batch, tokens, width)"""
         return span_mask(mask, self.band_width(mask.size(1)))
 
+    def logits_of(self, scores: Any, mask: Tensor) -> tuple[Tensor, ...]:
+        """The band."""
+        return (scores,)
+
+    def decode_logits(
+        self, logits: tuple[Tensor, ...], mask: Tensor, thresholds: Optional[Tensor] = None
+    ) -> DecodedSpans:
+        """`decode` of a band."""
+        return self.decode(logits[0], mask, thresholds)
+
+    def decoding_options(self) -> dict[str, Any]:
+        """`Head.decoding_options`."""
+        names = ("max_span_width", "decoding", "decoding_score")
+        options = {name: getattr(self, name) for name in names}
+        return {**options, "independent probabilities of types": self.span_loss.independent_types}
+
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
         """The gold that fits into the band and into the decoding: see `reachable_spans`."""
         return reachable_spans(entities, self.max_span_width, self.decoding == "nested")

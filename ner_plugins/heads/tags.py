@@ -1,6 +1,6 @@
 """The head `tags`: a tag for each token, chosen together by a CRF or one by one."""
 
-from typing import Literal, Optional, Sequence
+from typing import Any, Literal, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from ner_plugins.heads.head import Head
 from ner_plugins.heads.tag_scorers import TagScorer, make_tag_scorer, type_axes_of
 from ner_plugins.heads.type_axes import Axes
 from ner_plugins.modules.crf.crf import FORBIDDEN, ConditionalRandomField
+from ner_plugins.modules.crf.entity_probabilities import entity_probabilities
+from ner_plugins.modules.crf.inference import viterbi
+from ner_plugins.modules.crf.semiring import Potentials
 from ner_plugins.modules.crf.tagging import Spans, TagSet
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.span_loss import CellLoss, CrossEntropyLoss
@@ -150,9 +153,27 @@ class TagsHead(Head):
 
     def decode(self, scores: Tensor, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The entities of the best tagging whose probability reaches their type's threshold."""
-        best = self.crf.viterbi(scores, mask)
+        return self.decode_logits(self.logits_of(scores, mask), mask, thresholds)
+
+    @torch.no_grad()
+    def logits_of(self, scores: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """
+        The emissions, and the scores of transitions, first and last tags, with what the scheme forbids: their sums are
+        the scores of taggings, so the mean of several chains is a chain. Shapes: (batch, tokens, tags), (tags, tags),
+        (tags,), (tags,)
+        """
+        found = self.crf.potentials(scores, mask)
+        return found.emissions, found.transitions, found.start, found.end
+
+    @torch.no_grad()
+    def decode_logits(
+        self, logits: tuple[Tensor, ...], mask: Tensor, thresholds: Optional[Tensor] = None
+    ) -> DecodedSpans:
+        """`decode` of a chain's scores."""
+        chain = Potentials(logits[0], mask.bool(), *logits[1:])
+        best = viterbi(chain)
         spans = self.tag_set.spans(best.tags, mask)
-        probability = self.crf.entity_probabilities(scores, mask, self.tag_set, spans)  # Shape: (spans,)
+        probability = entity_probabilities(chain, self.tag_set, spans)  # Shape: (spans,)
         decoded = DecodedSpans(
             *spans,
             score=torch.logit(probability, eps=_SMALLEST),
@@ -162,6 +183,10 @@ class TagsHead(Head):
         if thresholds is None:
             return decoded
         return decoded.select(probability >= thresholds.to(probability)[spans.type])
+
+    def decoding_options(self) -> dict[str, Any]:
+        """`Head.decoding_options`."""
+        return {"scheme": self.tag_set.scheme, "decoder": self.decoder, "constrain": self.constrained}
 
     @torch.no_grad()
     def n_best(self, scores: Tensor, mask: Tensor, number: int) -> list[tuple[list[tuple[int, int, int]], float]]:

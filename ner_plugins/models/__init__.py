@@ -1,6 +1,7 @@
 """The model `ner`, an encoder under a head, and the models that are named for their head."""
 
+from ner_plugins.models.entity_model import EntityModel
 from ner_plugins.models.named import BiaffineNer, CrfTagger, FlatNer, SpanNer
 from ner_plugins.models.ner_model import EncodedTokens, NerModel
 
-__all__ = ["BiaffineNer", "CrfTagger", "EncodedTokens", "FlatNer", "NerModel", "SpanNer"]
+__all__ = ["BiaffineNer", "CrfTagger", "EncodedTokens", "EntityModel", "FlatNer", "NerModel", "SpanNer"]

@@ -10,7 +10,7 @@ from torch import Tensor
 from ner_plugins.entities import Entity
 from ner_plugins.heads.head import Head
 from ner_plugins.models.ner_model import NerModel
-from ner_plugins.models.offsets import names_of, to_tokens
+from ner_plugins.models.offsets import in_tokens, names_of
 from ner_plugins.modules.crf.tagging import Spans
 from ner_plugins.modules.lattice.lattice_encoder import Lattice
 from ner_plugins.segmentation.blanks import trimmed
@@ -111,7 +111,8 @@ def _of_gold(
     known, rows = [], []
     for place, (sentence, entities) in enumerate(zip(metadata, gold, strict=True)):
         for entity in entities:
-            for span in to_tokens([entity], sentence["offsets"], sentence["text"]) if entity.type in ids else ():
+            spans = in_tokens([entity], sentence["offsets"], sentence["text"]) if entity.type in ids else {}
+            for span in spans.values():
                 known.append((place, entity))
                 rows.append((place, span.start, span.end, ids[entity.type]))
     if not rows:

@@ -16,11 +16,10 @@ from torch import Tensor
 
 from ner_plugins.decoding.not_numbers import not_numbers
 from ner_plugins.entities import ENTITY_NAMESPACE, Entity
-from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.errors import ConfigError
 from ner_plugins.heads.head import Head
-from ner_plugins.models.entity_metrics import entity_metrics
-from ner_plugins.models.gold_count import GoldCount
-from ner_plugins.models.offsets import names_of, to_characters, to_tokens
+from ner_plugins.models.entity_model import EntityModel
+from ner_plugins.models.offsets import in_tokens, names_of, to_characters
 from ner_plugins.models.parts import (
     build_encoder,
     build_lattice_encoder,
@@ -35,7 +34,6 @@ from ner_plugins.modules.dropout import DimensionDropout, Dropout
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
 from ner_plugins.modules.token_dropout import TokenDropout
 from ner_plugins.modules.token_types import TokenTypes
-from ner_plugins.post_processing.post_processing import PostProcessing
 from ner_plugins.post_processing.span_rule import SpanRule
 
 logger = logging.getLogger(__name__)
@@ -64,7 +62,7 @@ class EncodedTokens(NamedTuple):
 
 
 @Model.register("ner")
-class NerModel(Model):
+class NerModel(EntityModel):
     """
     A named entity recogniser: an encoder and a head (`ner_plugins.heads.head.Head`). The head scores encoded tokens and
     decodes the scores to spans of tokens; this model encodes tokens and turns the spans into entities of the text.
@@ -108,8 +106,6 @@ class NerModel(Model):
     outside [0, 1], if a rule names such a type, or if `encoder` has another input size.
     """
 
-    thresholds: Tensor
-    default_predictor = "ner"
     fixed_options: ClassVar[frozenset[str]] = frozenset()
     """Options that a subclass fixes; a config that gives one is refused."""
 
@@ -134,9 +130,14 @@ class NerModel(Model):
         ddp_accelerator: Optional[DdpAccelerator] = None,
     ) -> None:
         super().__init__(
-            vocab, regularizer=regularizer, serialization_dir=serialization_dir, ddp_accelerator=ddp_accelerator
+            vocab,
+            metrics,
+            thresholds,
+            post_processing,
+            regularizer=regularizer,
+            serialization_dir=serialization_dir,
+            ddp_accelerator=ddp_accelerator,
         )
-        self.types = entity_types(vocab)
         self.text_field_embedder = text_field_embedder
         self.lattice_encoder = build_lattice_encoder(
             lattice_encoder, text_field_embedder.get_output_dim(), vocab, serialization_dir
@@ -148,17 +149,12 @@ class NerModel(Model):
         if dropout_samples < 1:
             raise ConfigError(f"model.dropout_samples is {dropout_samples}, but has to be 1 or more")
         self.dropout_samples = dropout_samples
-        self.metrics = entity_metrics(metrics)
-        self.gold_count = GoldCount()
-        self.post_processing = PostProcessing(post_processing, self.types)
         self._token_types = TokenTypes(self.types)
         self.training_metrics = training_metrics
-        self._unlabelled: Optional[str] = None
         self._warned_of_unused = False
         self._head_options, self._threshold_option = head, thresholds
         self.head: Head = head.construct(encoding_dim=self.encoding_dim, types=self.types)
         check_loss(self.head, self.types)
-        self.register_buffer("thresholds", threshold_tensor(thresholds, self.types), persistent=False)
         if serialization_dir is not None:
             prepare_assets(serialization_dir)
         if initializer is not None:
@@ -268,11 +264,11 @@ class NerModel(Model):
             if entities is not None:
                 self.measure(output["entities"], metadata)
             else:
-                self._unlabelled = metadata[0].get("source") or "a text without a label"
+                self.note_unlabelled(metadata)
         return output
 
     @torch.no_grad()
-    def find(
+    def find(  # type: ignore[override]
         self,
         tokens: TextFieldTensors,
         metadata: Sequence[Mapping[str, Any]],
@@ -299,12 +295,7 @@ class NerModel(Model):
     ) -> list[list[Entity]]:
         """The entities that the head's scores decode to, after the rules; parameters as in `find`."""
         decoded = self.head.decode(scores, mask, self.thresholds if thresholds is None else thresholds)
-        found = to_characters(decoded, metadata, self.types)
-        if not self.post_processing:
-            return found
-        nested = getattr(self.head, "decoding", "") == "nested"
-        pairs = zip(found, metadata, strict=True)
-        return [self.post_processing(entities, sentence["text"], nested) for entities, sentence in pairs]
+        return self.after_rules(to_characters(decoded, metadata, self.types), metadata)
 
     def encode_tokens(self, batch: Mapping[str, Any]) -> EncodedTokens:
         """
@@ -356,45 +347,36 @@ class NerModel(Model):
             )
         return lattice
 
-    def make_output_human_readable(self, output_dict: dict[str, Any]) -> dict[str, Any]:
-        """Entities as `{"start", "end", "type", "text", "score"}`."""
-        if "entities" in output_dict:
-            sentences = zip(output_dict["entities"], output_dict["text"], strict=True)
-            output_dict["entities"] = [
-                [
-                    {**entity.to_json(), "text": text[entity.start : entity.end], "score": entity.score}
-                    for entity in entities
-                ]
-                for entities, text in sentences
-            ]
-        return output_dict
+    @property
+    def nested(self) -> bool:
+        """Whether the head predicts entities within others."""
+        return getattr(self.head, "decoding", "") == "nested"
+
+    def reachable(self, entities: Sequence[Entity], sentence: Mapping[str, Any]) -> list[Entity]:
+        """`EntityModel.reachable`."""
+        known = [entity for entity in entities if entity.type in self.types]
+        tokens = in_tokens(known, sentence["offsets"], sentence["text"])
+        found = set(self.head.reachable(list(tokens.values())))
+        return [entity for entity, of_entity in tokens.items() if of_entity in found]
 
     def get_metrics(self, reset: bool = False) -> dict[str, float]:
-        """
-        The metrics' figures, `<metric>/<figure>`. With `reset` also per type, and `gold` and `unreachable_gold`: the
-        number of gold entities, and of those that this model could never predict; and what each rule of
-        `post_processing` did.
-        """
-        if self.training and not self.training_metrics:
-            return {}
-        if reset and self._unlabelled is not None:
-            place, self._unlabelled = self._unlabelled, None
-            raise DataError(f"evaluation needs labelled data, but {place} has no label")
-        figures = {
-            f"{metric.name}/{name}": value
-            for metric in self.metrics
-            for name, value in metric.get_metric(reset).items()
-        }
-        return {**figures, **self.gold_count.get_metric(), **self.post_processing.get_metric()} if reset else figures
+        """`EntityModel.get_metrics`; none while training, unless `training_metrics` asks for them."""
+        return {} if self.training and not self.training_metrics else super().get_metrics(reset)
 
-    def measure(self, predicted: Sequence[Sequence[Entity]], metadata: Sequence[Mapping[str, Any]]) -> None:
-        """Add the predicted entities of labelled sentences to the metrics; `metadata` as in `forward`."""
-        self._unlabelled = None
-        raw = [sentence["entities"] for sentence in metadata]
-        gold = [None if entities is None else [Entity.from_json(entity) for entity in entities] for entities in raw]
-        for metric in self.metrics:
-            metric(predicted, gold, [sentence["text"] for sentence in metadata])
-        for sentence, entities in zip(metadata, gold, strict=True):
-            known = [entity for entity in set(entities or ()) if entity.type in self.types]
-            in_tokens = to_tokens(known, sentence["offsets"], sentence["text"])
-            self.gold_count(len(set(entities or ())), len(self.head.reachable(in_tokens)))
+    @torch.no_grad()
+    def n_best(  # type: ignore[override]
+        self,
+        number: int,
+        tokens: TextFieldTensors,
+        metadata: Sequence[Mapping[str, Any]],
+        lattice: Optional[Lattice] = None,
+        **unused: Any,
+    ) -> list[tuple[list[Entity], float]]:
+        """`EntityModel.n_best`."""
+        mask = get_text_field_mask(tokens)  # Shape: (1, tokens)
+        scores = self.score(self.contextualise(tokens, mask, lattice), mask)
+        offsets = metadata[0]["offsets"]
+        return [
+            ([Entity(offsets[start][0], offsets[end - 1][1], self.types[kind]) for start, end, kind in spans], share)
+            for spans, share in self.head.n_best(scores, mask, number)
+        ]

@@ -36,10 +36,12 @@ def to_characters(
     return entities
 
 
-def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]], text: str) -> list[Entity]:
+def in_tokens(
+    entities: Sequence[Entity], offsets: Sequence[tuple[int, int]], text: str
+) -> dict[Entity, Entity]:
     """
-    The entities that begin and end with a token, in tokens instead of characters. Blanks at the edges of a token do not
-    count, since `to_characters` leaves them out: an entity that has them is not among the result.
+    The entities that begin and end with a token, each with its span in tokens instead of characters. Blanks at the
+    edges of a token do not count, since `to_characters` leaves them out: an entity that has them is not among them.
     """
     first: dict[int, int] = {}
     end: dict[int, int] = {}
@@ -48,11 +50,11 @@ def to_tokens(entities: Sequence[Entity], offsets: Sequence[tuple[int, int]], te
             start, stop = trimmed(text, start, stop)
         if start < stop:
             first[start], end[stop] = token, token + 1
-    return [
-        Entity(first[entity.start], end[entity.end], entity.type)
+    return {
+        entity: Entity(first[entity.start], end[entity.end], entity.type)
         for entity in entities
         if entity.start in first and entity.end in end
-    ]
+    }
 
 
 def names_of(metadata: Sequence[Mapping[str, Any]]) -> list[str]:

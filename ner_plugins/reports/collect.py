@@ -10,8 +10,8 @@ from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.metrics import CluenerMetric, SeqevalMetric, TypedSpanF1
 from ner_plugins.metrics.confusion import Pair, assign
 from ner_plugins.metrics.entity_metric import LABELLED_DATA
-from ner_plugins.models.ner_model import NerModel
-from ner_plugins.models.offsets import to_tokens
+from ner_plugins.models.entity_model import EntityModel
+from ner_plugins.models.offsets import in_tokens
 from ner_plugins.segmentation.blanks import has_blank_edge
 from ner_plugins.tagger.archive import ArchiveBackend
 from ner_plugins.tagger.tagger import Tagger
@@ -70,13 +70,13 @@ class Run:
     metrics: dict[str, float]
 
 
-def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int = 32) -> Run:
+def run_model(model: EntityModel, reader: DatasetReader, data: str, batch_size: int = 32) -> Run:
     """
     Run a model once over labelled data on its own device, with a progress bar if stderr is a terminal.
 
     # Parameters
 
-    model : `NerModel`
+    model : `EntityModel`
         Its metrics are reset.
     reader : `DatasetReader`
         The reader of the model's archive.
@@ -113,7 +113,7 @@ def run_model(model: NerModel, reader: DatasetReader, data: str, batch_size: int
     return Run(sentences, {**_other_metrics(model, sentences), **model.get_metrics(reset=True)})
 
 
-def _result(model: NerModel, metadata: Mapping[str, Any], predicted: Sequence[Entity]) -> SentenceResult:
+def _result(model: EntityModel, metadata: Mapping[str, Any], predicted: Sequence[Entity]) -> SentenceResult:
     gold = sorted({Entity.from_json(entity) for entity in metadata["entities"]})
     return SentenceResult(
         text=metadata["text"],
@@ -122,31 +122,32 @@ def _result(model: NerModel, metadata: Mapping[str, Any], predicted: Sequence[En
         predicted=sorted(set(predicted)),
         gold=gold,
         pairs=assign(predicted, gold),
-        unreachable=_unreachable(model, gold, metadata["offsets"], metadata["text"]),
+        unreachable=_unreachable(model, gold, metadata),
     )
 
 
 def _unreachable(
-    model: NerModel, gold: Sequence[Entity], offsets: Sequence[tuple[int, int]], text: str
+    model: EntityModel, gold: Sequence[Entity], metadata: Mapping[str, Any]
 ) -> list[tuple[Entity, str]]:
     """The gold entities that `model` cannot predict, alone or together, each with the reason."""
-    in_tokens = {entity: to_tokens([entity], offsets, text) for entity in gold}
-    known = [entity for entity in gold if entity.type in model.types]
-    reachable = set(model.head.reachable(to_tokens(known, offsets, text)))
+    offsets, text = metadata["offsets"], metadata["text"]
+    reachable = set(model.reachable(gold, metadata))
     found = []
-    for entity, tokens in in_tokens.items():
+    for entity in gold:
+        if entity in reachable:
+            continue
         if entity.type not in model.types:
             found.append((entity, UNSEEN_TYPE))
         elif has_blank_edge(entity.start, entity.end, text):
             found.append((entity, BLANK_EDGE))
-        elif not tokens:
+        elif not in_tokens([entity], offsets, text):
             found.append((entity, CUT_BY_A_TOKEN))
-        elif tokens[0] not in reachable:
-            found.append((entity, OVERLAPPING if model.head.reachable(tokens) else TOO_WIDE))
+        else:
+            found.append((entity, OVERLAPPING if model.reachable([entity], metadata) else TOO_WIDE))
     return found
 
 
-def _other_metrics(model: NerModel, sentences: Sequence[SentenceResult]) -> dict[str, float]:
+def _other_metrics(model: EntityModel, sentences: Sequence[SentenceResult]) -> dict[str, float]:
     """The figures of this package's metrics that the model does not have."""
     own = {metric.name for metric in model.metrics}
     figures = {}

@@ -7,7 +7,7 @@ from typing import Any, Mapping, Optional, Sequence, Union
 import torch
 from allennlp.data import Batch, DatasetReader, Instance
 from allennlp.models.archival import load_archive
-from allennlp.nn.util import get_text_field_mask, move_to_device
+from allennlp.nn.util import move_to_device
 
 from ner_plugins.archives.trust import trusting
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
@@ -15,6 +15,7 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.fields.lengths import padded_length
 from ner_plugins.models.candidates import Candidates, find_candidates
+from ner_plugins.models.entity_model import EntityModel
 from ner_plugins.models.ner_model import NerModel
 from ner_plugins.tagger.backend import Alternative, Backend, EncodedText, GivenText, shown_alternatives
 
@@ -26,11 +27,11 @@ CPU_BUDGET, GPU_BUDGET = 1_024, 32_768
 
 class ArchiveBackend(Backend):
     """
-    A `NerModel` and the dataset reader that encodes texts for it.
+    A `EntityModel` and the dataset reader that encodes texts for it.
 
     # Parameters
 
-    model : `NerModel`
+    model : `EntityModel`
         Put into evaluation mode.
     reader : `DatasetReader`
         That of the model's archive.
@@ -40,8 +41,8 @@ class ArchiveBackend(Backend):
     `ConfigError` if either is not of this package.
     """
 
-    def __init__(self, model: NerModel, reader: DatasetReader) -> None:
-        for what, found, kind in (("model", model, NerModel), ("dataset reader", reader, NerDatasetReader)):
+    def __init__(self, model: EntityModel, reader: DatasetReader) -> None:
+        for what, found, kind in (("model", model, EntityModel), ("dataset reader", reader, NerDatasetReader)):
             if not isinstance(found, kind):
                 name = type(found).__name__
                 raise ConfigError(f"a Tagger needs a {what} of ner_plugins, but the archive's is a {name}")
@@ -89,7 +90,7 @@ class ArchiveBackend(Backend):
         overrides = overrides if isinstance(overrides, str) else dict(overrides)
         with trusting(trust_archive):
             archive = load_archive(name, overrides=overrides, weights_file=weights_file)
-        if isinstance(archive.model, NerModel):
+        if isinstance(archive.model, EntityModel):
             move_model(archive.model, device)
         backend = cls(archive.model, archive.validation_dataset_reader)
         backend._place = (name, device, overrides, weights_file, trust_archive)
@@ -133,6 +134,8 @@ class ArchiveBackend(Backend):
         The entities of encoded texts, every candidate that reaches a probability, and the probability of their gold:
         see `find_candidates`.
         """
+        if not isinstance(self.model, NerModel):
+            raise ConfigError("an ensemble has no candidates: name the archive of one of its members")
         return find_candidates(self.model, **{**self._tensors(batch), "gold": gold, "floor": floor})
 
     def tokens(self, text: str) -> list[tuple[int, int]]:
@@ -140,18 +143,10 @@ class ArchiveBackend(Backend):
         offsets = self.reader.text_to_instance(text)["metadata"].metadata["offsets"]
         return [(start, end) for start, end in offsets if end > start]  # an instance has at least one token
 
-    @torch.no_grad()
     def n_best(self, encoded: EncodedText, number: int) -> list[Alternative]:
         """`Backend.n_best`."""
-        tensors = self._tensors([encoded])
-        mask = get_text_field_mask(tensors["tokens"])  # Shape: (1, tokens)
-        scores = self.model.score(self.model.contextualise(tensors["tokens"], mask, tensors.get("lattice")), mask)
-        offsets = tensors["metadata"][0]["offsets"]
-        found = []
-        for spans, share in self.model.head.n_best(scores, mask, number):
-            entities = [Entity(offsets[start][0], offsets[end - 1][1], self.types[kind]) for start, end, kind in spans]
-            found.append(Alternative(entities, share))
-        return shown_alternatives(found, encoded.text)
+        found = self.model.n_best(number, **self._tensors([encoded]))
+        return shown_alternatives([Alternative(*one) for one in found], encoded.text)
 
     def _tensors(self, batch: Sequence[EncodedText]) -> dict[str, Any]:
         """The arguments of the model's `forward`."""
@@ -172,13 +167,13 @@ class ArchiveBackend(Backend):
         self._process = os.getpid()
 
 
-def move_model(model: NerModel, device: Optional[int], key: str = "device") -> int:
+def move_model(model: EntityModel, device: Optional[int], key: str = "device") -> int:
     """
     Move a model to a GPU, and return the device's number.
 
     # Parameters
 
-    model : `NerModel`
+    model : `EntityModel`
     device : `Optional[int]`
         The number of a GPU, -1 for the CPU; `None` for the first GPU if there is one.
     key : `str`, optional (default=`"device"`)

@@ -26,7 +26,7 @@ def readers() -> dict[str, type[NerDatasetReader]]:
     return {
         name: reader
         for name, reader in named.items()
-        if issubclass(reader, NerDatasetReader) and reader.__module__.startswith("ner_plugins.")
+        if issubclass(reader, NerDatasetReader) and reader.has_format and reader.__module__.startswith("ner_plugins.")
     }
 
 

@@ -87,7 +87,7 @@ def test_unreachable_gold_is_what_the_model_counts_and_says_why(tmp_path: Path) 
     gold.append(Entity(10, 12, name))
     text = "甲乙丙丁戊己庚辛壬癸子\u3000"
     offsets = [(0, 1), (1, 2), (2, 3), (3, 5), *((start, start + 1) for start in range(5, 12))]
-    assert collect._unreachable(model, gold, offsets, text) == [
+    assert collect._unreachable(model, gold, {"offsets": offsets, "text": text}) == [
         (Entity(1, 3, name), OVERLAPPING),
         (Entity(4, 5, name), CUT_BY_A_TOKEN),
         (Entity(0, 3, "unheard-of"), UNSEEN_TYPE),

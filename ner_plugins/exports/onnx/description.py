@@ -39,7 +39,7 @@ def check_exportable(source: ExportSource) -> None:
 
     `ConfigError` naming the part.
     """
-    model = source.model
+    model = source.single_model
     if model.lattice_encoder is not None:
         raise ConfigError(
             "--to onnx does not export a lattice (FLAT): which words of the lexicon meet which characters is found by "
@@ -84,7 +84,7 @@ def describe_indexers(source: ExportSource, folder: Path) -> tuple[list[dict[str
     """
     indexers: list[dict[str, Any]] = []
     embedders: list[Optional[nn.Module]] = []
-    of_model = source.model.text_field_embedder
+    of_model = source.single_model.text_field_embedder
     for name in of_model._ordered_embedder_keys:
         embedder, indexer = getattr(of_model, f"token_embedder_{name}"), source.reader.token_indexers[name]
         if isinstance(embedder, TransformerEmbedder) and isinstance(indexer, TransformerIndexer):
@@ -125,7 +125,7 @@ def _pieces(embedder: TransformerEmbedder, indexer: TransformerIndexer, folder: 
 def _vocabulary(source: ExportSource, indexer: SingleIdTokenIndexer, path: Path) -> dict[str, Any]:
     if indexer._start_tokens or indexer._end_tokens or indexer._feature_name != "text" or indexer.namespace is None:
         raise ConfigError("--to onnx exports the indexer single_id with a namespace and no other options but lowercase")
-    vocab = source.model.vocab
+    vocab = source.single_model.vocab
     tokens = vocab.get_index_to_token_vocabulary(indexer.namespace)
     unknown = vocab.get_token_to_index_vocabulary(indexer.namespace).get(vocab._oov_token)
     if unknown is None:
@@ -136,7 +136,7 @@ def _vocabulary(source: ExportSource, indexer: SingleIdTokenIndexer, path: Path)
 
 def describe_head(source: ExportSource, folder: Path) -> dict[str, Any]:
     """The head's options of decoding; its arrays are written into the folder."""
-    model = source.model
+    model = source.single_model
     head = model.head
     arrays: dict[str, Any] = {"thresholds": model.thresholds.cpu().numpy()}
     if isinstance(head, TagsHead):

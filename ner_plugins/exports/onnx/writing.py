@@ -41,7 +41,7 @@ def export(source: ExportSource, folder: Path, options: ExportOptions) -> Mappin
     details: dict[str, Any] = {"segmentation": describe_segmentation(source, folder)}
     details["indexers"], embedders = describe_indexers(source, folder)
     details["head"] = describe_head(source, folder)
-    write_graphs(source.model, embedders, folder)
+    write_graphs(source.single_model, embedders, folder)
     _note_files(source, folder, details)
     if data is not None:
         micro_f1 = {"float32": data.micro_f1(folder)}
