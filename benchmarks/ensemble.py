@@ -179,7 +179,8 @@ def heading(arguments: argparse.Namespace, found: dict[str, Any]) -> str:
         f"`python benchmarks/{SCRIPT}.py --sentences {arguments.sentences} --epochs {arguments.epochs} {options}`: "
         f"`{arguments.head}` over {Path(arguments.encoder).name}, encoder's learning rate {LEARNING_RATE:g}. Members "
         "differ in their seeds alone. What is chosen on labelled data is chosen on the even sentences of dev. In "
-        f"brackets the gain over the mean of the members; ± is the standard deviation.\n{found['machine']}; {found['versions']}."
+        "brackets the gain over the mean of the members; ± is the standard deviation.\n"
+        f"{found['machine']}; {found['versions']}."
     )
 
 
