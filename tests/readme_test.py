@@ -29,7 +29,7 @@ COMMANDS = {
     "reports": ["ner-report", "ner-threshold"],
     "experiments": [
         "ner-sweep", "ner-sweep", "ner-compare", "ner-folds", "ner-compare", "ner-compare", "ner-ensemble",
-    ],  # fmt: skip
+    ],
     "prediction": ["predict", "ner-interactive", "ner-export", "ner-export"],
     "bulk": ["ner-bulk"],
 }

@@ -59,7 +59,7 @@ class FoldPredictions:
         """
         backend = ArchiveBackend.load(archive, device)
         self.types.update(backend.types)
-        self.nested |= getattr(backend.model.head, "decoding", "") == "nested"
+        self.nested |= backend.model.nested
         places = iter([place for place, of_one in enumerate(self._folds) if of_one == fold])
         while window := list(islice(places, _WINDOW)):
             given = [self._sentences[place] for place in window]
