@@ -28,13 +28,14 @@ COMMANDS = {
     "training": ["train", "train", "train", "ner-runs"],
     "reports": ["ner-report", "ner-threshold"],
     "experiments": [
-        "ner-sweep", "ner-sweep", "ner-compare", "ner-folds", "ner-compare", "ner-compare", "ner-ensemble",
+        "ner-sweep", "ner-sweep", "ner-compare", "ner-folds", "ner-pseudo", "ner-compare", "ner-compare",
+        "ner-ensemble",
     ],
     "prediction": ["predict", "ner-interactive", "ner-export", "ner-export"],
     "bulk": ["ner-bulk"],
 }
-# commands/ner_sweep_test.py and commands/ner_folds_test.py run one of each.
-MANY_TRAININGS = re.compile(r"ner-folds |ner-(sweep|compare) .*runs/heads(?!.*--dry-run)")
+# Their tests in commands/ run one of each.
+MANY_TRAININGS = re.compile(r"ner-(folds|pseudo) |ner-(sweep|compare) .*runs/heads(?!.*--dry-run)")
 WEIBO = {"config": "training_config/crf_tagger.jsonnet", "environment": {"NER_READER": "weibo"}}
 DOWNLOAD = "allennlp ner-data download cluener --accept-licence cluener"
 
@@ -84,7 +85,7 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
             assert done.returncode == 0, done.stdout + done.stderr
             if arguments[0] == "predict" and "--silent" not in arguments:
                 prediction = json.loads(done.stdout)
-    assert len(run) == 23
+    assert len(run) == 24
     assert json.loads((short / "output.jsonl").read_text(encoding="utf-8"))["text"] == "刘晓燕去了北京"
     assert list((short / "mine/bulk").glob("part-*.parquet"))
     assert "<html" in (short / "mine/report/report.html").read_text(encoding="utf-8")

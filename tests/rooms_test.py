@@ -16,7 +16,7 @@ ROOMS = [
     "files", "archives", "pretrained", "lexicon", "tokenizers", "token_indexers", "fields", "dataset_readers",
     "metrics", "modules", "token_embedders", "heads", "post_processing", "models",
     "tagger", "predictors", "bulk", "data_tools", "training", "reports", "sweeps", "folds", "comparison", "ensembles",
-    "exports", "serving", "commands",
+    "pseudo_labels", "exports", "serving", "commands",
 ]  # fmt: skip
 
 

@@ -25,6 +25,7 @@ def register_commands() -> None:
     from ner_plugins.commands.ner_export import NerExportCommand
     from ner_plugins.commands.ner_folds import NerFoldsCommand
     from ner_plugins.commands.ner_interactive import NerInteractiveCommand
+    from ner_plugins.commands.ner_pseudo import NerPseudoCommand
     from ner_plugins.commands.ner_report import NerReportCommand
     from ner_plugins.commands.ner_runs import NerRunsCommand
     from ner_plugins.commands.ner_serve import NerServeCommand
@@ -40,7 +41,7 @@ def register_commands() -> None:
     commands |= {"ner-runs": NerRunsCommand, "ner-interactive": NerInteractiveCommand, "ner-bulk": NerBulkCommand}
     commands |= {"ner-serve": NerServeCommand, "ner-export": NerExportCommand}
     commands |= {"ner-compare": NerCompareCommand, "ner-sweep": NerSweepCommand, "ner-ensemble": NerEnsembleCommand}
-    commands |= {"ner-folds": NerFoldsCommand}
+    commands |= {"ner-folds": NerFoldsCommand, "ner-pseudo": NerPseudoCommand}
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

@@ -18,9 +18,10 @@ from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.output_files import STDOUT, open_output
-from ner_plugins.predictors.line_prediction import LinePrediction, guess_input_format
+from ner_plugins.predictors.line_prediction import LinePrediction
 from ner_plugins.predictors.ner_predictor import NerPredictor
 from ner_plugins.predictors.output_formats import OUTPUT_FORMATS
+from ner_plugins.predictors.text_lines import guess_input_format
 
 logger = logging.getLogger(__name__)
 

@@ -1,12 +1,25 @@
-"""The threshold of each type that together maximise the micro F1 of a model's predictions."""
+"""Thresholds of the types: those that together maximise micro F1, and those that give a precision."""
 
 from collections import Counter
 from itertools import groupby
-from typing import NamedTuple, Sequence
+from typing import NamedTuple, Optional, Protocol, Sequence
 
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
-from ner_plugins.reports.collect import SentenceResult
+
+_ROUNDING = 1e-9
+
+
+class Judged(Protocol):
+    """A sentence with gold and predictions, such as a `SentenceResult` or a `FoldRecord`."""
+
+    @property
+    def gold(self) -> Sequence[Entity]:
+        """Its gold entities."""
+
+    @property
+    def predicted(self) -> Sequence[Entity]:
+        """Its predicted entities, with scores."""
 
 
 class Cut(NamedTuple):
@@ -17,7 +30,7 @@ class Cut(NamedTuple):
     correct: int
 
 
-def best_thresholds(sentences: Sequence[SentenceResult], types: Sequence[str]) -> dict[str, float]:
+def best_thresholds(sentences: Sequence[Judged], types: Sequence[str]) -> dict[str, float]:
     """
     The minimum probability of each type's predictions that together give the best micro F1 of exact typed spans.
 
@@ -32,7 +45,7 @@ def best_thresholds(sentences: Sequence[SentenceResult], types: Sequence[str]) -
 
     # Parameters
 
-    sentences : `Sequence[SentenceResult]`
+    sentences : `Sequence[Judged]`
         Results of a run without thresholds, which would hide predictions.
     types : `Sequence[str]`
         The types of the model.
@@ -63,12 +76,45 @@ def best_thresholds(sentences: Sequence[SentenceResult], types: Sequence[str]) -
         numerator, denominator = twice_correct, total
 
 
+def precision_cuts(
+    sentences: Sequence[Judged], types: Sequence[str], precision: float
+) -> dict[str, Optional[Cut]]:
+    """
+    For each type the lowest threshold at which its predictions have at least a precision.
+
+    # Parameters
+
+    sentences : `Sequence[Judged]`
+        Predictions of sentences that the model was not trained with.
+    types : `Sequence[str]`
+    precision : `float`
+        Of exact matches, from 0 to 1.
+
+    # Returns
+
+    `dict[str, Optional[Cut]]`
+        `None` for a type whose predictions have this precision at no threshold, or that has none.
+
+    # Raises
+
+    `DataError` if the data have no gold entity; `ConfigError` if a prediction has no score.
+    """
+    if not any(sentence.gold for sentence in sentences):
+        raise DataError("the data have no gold entity, so no threshold has a precision")
+    found: dict[str, Optional[Cut]] = {}
+    for name in types:
+        cuts = (cut for cut in _cuts(sentences, name) if cut.predicted)
+        enough = (cut for cut in cuts if cut.correct >= precision * cut.predicted - _ROUNDING)
+        found[name] = next(enough, None)
+    return found
+
+
 def _best(cuts: Sequence[Cut], numerator: int, denominator: int) -> Cut:
     """The cut with the largest 2 TP - F1 * predicted, where F1 is numerator / denominator; of ties the lowest."""
     return max(cuts, key=lambda cut: (2 * cut.correct * denominator - cut.predicted * numerator, -cut.threshold))
 
 
-def _cuts(sentences: Sequence[SentenceResult], type_: str) -> list[Cut]:
+def _cuts(sentences: Sequence[Judged], type_: str) -> list[Cut]:
     """The possible cuts of a type's predictions, by ascending threshold from 0."""
     scored = sorted(_scores(sentences, type_), key=lambda found: found[0])
     predicted, correct = len(scored), sum(right for _, right in scored)
@@ -84,7 +130,7 @@ def _cuts(sentences: Sequence[SentenceResult], type_: str) -> list[Cut]:
     return cuts
 
 
-def _scores(sentences: Sequence[SentenceResult], type_: str) -> list[tuple[float, bool]]:
+def _scores(sentences: Sequence[Judged], type_: str) -> list[tuple[float, bool]]:
     """The score of each prediction of a type, and whether it is an exact match."""
     found = []
     for sentence in sentences:

@@ -9,7 +9,7 @@ from sentence_results import result, results
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.reports.collect import SentenceResult
-from ner_plugins.reports.thresholds import best_thresholds
+from ner_plugins.reports.thresholds import best_thresholds, precision_cuts
 
 TYPES = ["PER", "LOC", "기관"]
 
@@ -76,3 +76,30 @@ def test_imprecise_predictions_stay_where_they_raise_micro_f1() -> None:
 def test_predictions_without_scores() -> None:
     with pytest.raises(ConfigError, match="no scores"):
         best_thresholds([result("01", [Entity(0, 1, "A")], [Entity(0, 1, "A")])], ["A"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(results(TYPES, most=4), min_size=1, max_size=4), st.sampled_from([0.25, 0.5, 0.9, 1.0]))
+def test_a_precision_is_reached_and_at_no_lower_threshold(sentences: list[SentenceResult], precision: float) -> None:
+    if not any(sentence.gold for sentence in sentences):
+        with pytest.raises(DataError, match="no threshold has a precision"):
+            precision_cuts(sentences, TYPES, precision)
+        return
+    found = precision_cuts(sentences, TYPES, precision)
+    for name in TYPES:
+        judged = [(e.score, e in one.gold) for one in sentences for e in one.predicted if e.type == name]
+        # Scores are multiples of 0.05 here: a little below each keeps it.
+        tried = {0.0, *(score - 0.01 for score, _ in judged)}
+        kept = {threshold: [right for score, right in judged if score >= threshold] for threshold in tried}
+        good = [threshold for threshold, of in kept.items() if of and sum(of) >= precision * len(of)]
+        cut = found[name]
+        assert (cut is None) == (not good)
+        if cut is not None:
+            same = [right for score, right in judged if score >= cut.threshold]
+            assert len(same) == cut.predicted == len(kept[min(good)]) and sum(same) == cut.correct
+
+
+def test_a_precision_of_nine_in_ten_is_nine_of_ten() -> None:
+    predicted = [Entity(n, n + 1, "A", 0.5) for n in range(10)]
+    [cut] = precision_cuts([result("0123456789", predicted, predicted[1:])], ["A"], 0.9).values()
+    assert cut is not None and (cut.threshold, cut.correct, cut.predicted) == (0.0, 9, 10)

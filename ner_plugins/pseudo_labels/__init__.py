@@ -1,0 +1,1 @@
+"""Labels of unlabelled text by trained models, as training data: the parts of `ner-pseudo`."""
