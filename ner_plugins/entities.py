@@ -74,6 +74,8 @@ class Sentence:
         ignores it and the following.
     before, after : `Sequence[str]`, optional (default=`()`)
         The texts of the sentences around it that an encoder is to read with it, in order. They may lack gold.
+    weight : `float`, optional (default=`1.0`)
+        How much it counts in a loss, above 0: one with 2 counts as if it stood in its batch twice.
     """
 
     text: str
@@ -83,6 +85,7 @@ class Sentence:
     document: Optional[str] = field(default=None, compare=False)
     before: Sequence[str] = field(default=(), compare=False)
     after: Sequence[str] = field(default=(), compare=False)
+    weight: float = field(default=1.0, compare=False)
 
 
 def resolve_overlaps(entities: Sequence[Entity]) -> list[Entity]:

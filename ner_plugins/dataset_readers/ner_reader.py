@@ -14,6 +14,7 @@ from allennlp.nn.util import is_distributed
 
 from ner_plugins.archives.assets import is_loading
 from ner_plugins.dataset_readers.alignment import Boundary
+from ner_plugins.dataset_readers.augmentation.augmentation import Augmentation
 from ner_plugins.dataset_readers.held_out import HeldOutFold
 from ner_plugins.dataset_readers.neighbours import ContextSentences, Documents, Neighbours
 from ner_plugins.dataset_readers.parsing import gc_paused
@@ -54,8 +55,8 @@ class NerDatasetReader(SentenceReader):
     Instances have the fields `tokens` (`TokensField`), `entities` (`EntitiesField`, unless the text is unlabelled),
     `lattice` (`LatticeField`, if there is a `lexicon`) and `metadata`: `{"text", "entities":
     [{"start", "end", "type"}] | None, "id", "offsets", "source"}`, where `offsets` are the (start, end) characters of
-    each token. If the tokenizer finds no token in a text, the instance has one with the text `""` and offsets (0, 0),
-    so that no tensor is empty; no gold refers to it.
+    each token, and `"weight"` where a sentence has one other than 1. If the tokenizer finds no token in a text, the
+    instance has one with the text `""` and offsets (0, 0), so that no tensor is empty; no gold refers to it.
 
     # Parameters
 
@@ -93,6 +94,9 @@ class NerDatasetReader(SentenceReader):
     fold : `Optional[HeldOutFold]`, optional (default=`None`)
         A fold whose texts are left out, in all splits: `assignment` and `number`, as `ner-folds` sets them. The reader
         of a trained model leaves out nothing.
+    augmentation : `Optional[list[Augmentation]]`, optional (default=`None`)
+        How the trainer `ner` changes training sentences in each epoch; what is read stays as it is. See
+        `ner_plugins.dataset_readers.augmentation`.
     kwargs : `Any`
         `max_instances` and `serialization_dir`: see `DatasetReader`.
 
@@ -125,6 +129,7 @@ class NerDatasetReader(SentenceReader):
         context_sentences: Optional[ContextSentences] = None,
         documents: Documents = "marked",
         fold: Optional[HeldOutFold] = None,
+        augmentation: Optional[list[Augmentation]] = None,
         **kwargs: Any,
     ) -> None:
         most = kwargs.get("max_instances")
@@ -151,6 +156,7 @@ class NerDatasetReader(SentenceReader):
         if context_sentences is not None:
             self.neighbours = Neighbours(context_sentences, documents, self.token_indexers.values())
         self.fold = None if is_loading() else fold
+        self.augmentation = list(augmentation or ())
         self.counts: Counter[str] = Counter()
         self.sentence_tokens = 0
         self.listener: Optional[Callable[[DataError], None]] = None
@@ -232,22 +238,25 @@ class NerDatasetReader(SentenceReader):
     def _instances(self, sentences: Sequence[Sentence]) -> list[Instance]:
         if self.neighbours is not None:
             around = self.neighbours.tokenize(sentences, self.tokenizer)
-            return [self._instance(sentence, *of_one) for sentence, of_one in zip(sentences, around, strict=True)]
+            return [self.instance_of(sentence, *of_one) for sentence, of_one in zip(sentences, around, strict=True)]
         tokenized = self.tokenizer.batch_tokenize([sentence.text for sentence in sentences])
-        return [self._instance(*of_one) for of_one in zip(sentences, tokenized, strict=True)]
+        return [self.instance_of(*of_one) for of_one in zip(sentences, tokenized, strict=True)]
 
-    def _instance(self, sentence: Sentence, tokens: list[Token], context: Optional[TokenContext] = None) -> Instance:
+    def instance_of(self, sentence: Sentence, tokens: list[Token], context: Optional[TokenContext] = None) -> Instance:
+        """The instance of a sentence, its tokens and those around it, without token indexers."""
         tokens = tokens or [Token("", 0, 0)]
         offsets = token_offsets(tokens, self.tokenizer)
         field = TokensField(tokens, context=context)
         gold = sentence.entities
-        metadata = {
+        metadata: dict[str, Any] = {
             "text": sentence.text,
             "entities": None if gold is None else [entity.to_json() for entity in gold],
             "id": sentence.id,
             "offsets": offsets,
             "source": sentence.source,
         }
+        if sentence.weight != 1.0:
+            metadata["weight"] = sentence.weight
         fields: dict[str, Field[Any]] = {"tokens": field, "metadata": MetadataField(metadata)}
         if gold is not None:
             spans = token_spans(sentence, gold, offsets, self.boundary, self.counts)

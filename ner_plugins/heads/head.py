@@ -12,7 +12,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.heads.decoding import DecodedSpans
 from ner_plugins.heads.type_axes import Axes, copy_known_entries
 from ner_plugins.modules.crf.tagging import Spans
-from ner_plugins.modules.losses.weighted_loss import WeightedLoss, number_on
+from ner_plugins.modules.losses.weighted_loss import WeightedLoss, divisor, number_on, weighed
 
 
 class Head(torch.nn.Module, Registrable, ABC):
@@ -75,25 +75,42 @@ class Head(torch.nn.Module, Registrable, ABC):
             The training loss, a scalar.
         """
 
-    def weighted_loss(self, scores: Any, entities: Tensor, mask: Tensor) -> WeightedLoss:
+    def weighted_loss(
+        self, scores: Any, entities: Tensor, mask: Tensor, weights: Optional[Tensor] = None
+    ) -> WeightedLoss:
         """
-        `loss`, with the number that it is averaged over. Batches that are accumulated, and the batches of several
-        processes, count by it. This method is for a `loss` that is a mean over the sentences: a head whose loss is
-        another mean, or a sum, overrides it.
-        """
-        return WeightedLoss(self.loss(scores, entities, mask), number_on(len(mask), mask.device))
+        `loss` with the weights of sentences, and the number that it is averaged over. Batches that are accumulated, and
+        the batches of several processes, count by it. This method is for a `loss` that is a mean over the sentences: a
+        head whose loss is another mean, or a sum, overrides it.
 
-    def divergence(self, first: Any, second: Any, entities: Tensor, mask: Tensor) -> Tensor:
+        # Parameters
+
+        scores, entities, mask
+            As in `loss`.
+        weights : `Optional[torch.Tensor]`, optional (default=`None`)
+            0 or more; `None` if every sentence has the weight 1. A sentence with the weight 2 counts as if it stood in
+            the batch twice. Shape: (batch,)
+        """
+        if weights is None:
+            return WeightedLoss(self.loss(scores, entities, mask), number_on(len(mask), mask.device))
+        losses = [self.loss(_rows(scores, row), entities[row], mask[row]) for row in _single_rows(len(mask))]
+        number = weights.sum()
+        return WeightedLoss(weighed(torch.stack(losses), weights).sum() / divisor(number), number)
+
+    def divergence(
+        self, first: Any, second: Any, entities: Tensor, mask: Tensor, weights: Optional[Tensor] = None
+    ) -> Tensor:
         """
         How far apart two predictions for the same sentences are, for the callback `r_drop`:
-        (KL(P || Q) + KL(Q || P)) / 2 of what they are distributions over, summed over the batch.
+        (KL(P || Q) + KL(Q || P)) / 2 of what they are distributions over, summed over the batch, each sentence with its
+        weight.
 
         # Parameters
 
         first, second : `Any`
             As returned by `score`, with dropout of their own.
-        entities, mask : `torch.Tensor`
-            As in `loss`.
+        entities, mask, weights : `torch.Tensor`
+            As in `weighted_loss`.
 
         # Returns
 
@@ -272,3 +289,12 @@ class Head(torch.nn.Module, Registrable, ABC):
     @abstractmethod
     def reachable(self, entities: Sequence[Entity]) -> Sequence[Entity]:
         """Those of a sentence's gold entities, in tokens, that the head could predict together."""
+
+
+def _single_rows(number: int) -> list[slice]:
+    return [slice(row, row + 1) for row in range(number)]
+
+
+def _rows(scores: Any, rows: slice) -> Any:
+    """Some sentences of the scores of a batch: a tensor, or a `NamedTuple` of tensors."""
+    return scores[rows] if isinstance(scores, Tensor) else type(scores)(*(part[rows] for part in scores))

@@ -115,24 +115,33 @@ class PointerHead(SpanHead):
         logits: Tensor = self.end(self.end_norm(torch.tanh(scores.end_hidden + by_start)))
         return logits
 
-    def weighted_loss(self, scores: PointerScores, entities: Tensor, mask: Tensor) -> WeightedLoss:
+    def weighted_loss(
+        self, scores: PointerScores, entities: Tensor, mask: Tensor, weights: Optional[Tensor] = None
+    ) -> WeightedLoss:
         """Half the sum of `span_loss` of the starts and of the ends, each over the tokens of the texts."""
         batch = len(mask)
         starts, ends = pointer_targets(entities, mask, self._tag_set, self.max_span_width)
         end_logits = self.end_logits(scores, starts if self.training else None)
-        of_starts = self.span_loss.weighted(scores.start, starts, mask, batch, self.negative_sampling)
-        of_ends = self.span_loss.weighted(end_logits, ends, mask, batch, self.negative_sampling)
+        of_starts = self.span_loss.weighted(scores.start, starts, mask, batch, self.negative_sampling, weights)
+        of_ends = self.span_loss.weighted(end_logits, ends, mask, batch, self.negative_sampling, weights)
         # The numbers differ only where negatives are sampled.
         return WeightedLoss((of_starts.loss + of_ends.loss) / 2, (of_starts.number + of_ends.number) / 2)
 
-    def divergence(self, first: PointerScores, second: PointerScores, entities: Tensor, mask: Tensor) -> Tensor:
+    def divergence(
+        self,
+        first: PointerScores,
+        second: PointerScores,
+        entities: Tensor,
+        mask: Tensor,
+        weights: Optional[Tensor] = None,
+    ) -> Tensor:
         """Half the sum of that of the start labels and that of the end labels, of each token; as `loss`."""
         starts = None
         if self.training:
             starts, _ = pointer_targets(entities, mask, self._tag_set, self.max_span_width)
         ends = [self.end_logits(scores, starts) for scores in (first, second)]
-        of_starts = symmetric_divergence(first.start, second.start, mask)
-        return (of_starts + symmetric_divergence(ends[0], ends[1], mask)) / 2
+        of_starts = symmetric_divergence(first.start, second.start, mask, weights=weights)
+        return (of_starts + symmetric_divergence(ends[0], ends[1], mask, weights=weights)) / 2
 
     def type_axes(self) -> dict[str, Axes]:
         """

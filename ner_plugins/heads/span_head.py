@@ -149,15 +149,20 @@ class SpanHead(Head):
         """`span_loss` over the spans of the texts."""
         return self.weighted_loss(scores, entities, mask).loss
 
-    def weighted_loss(self, scores: Any, entities: Tensor, mask: Tensor) -> WeightedLoss:
+    def weighted_loss(
+        self, scores: Any, entities: Tensor, mask: Tensor, weights: Optional[Tensor] = None
+    ) -> WeightedLoss:
         """`loss`, with the number that `span_loss` divides by."""
         batch, length, width, _ = scores.shape
         targets, _ = span_targets(entities, (batch, length, width))
-        return self.span_loss.weighted(scores, targets, span_mask(mask, width), batch, self.negative_sampling)
+        return self.span_loss.weighted(scores, targets, span_mask(mask, width), batch, self.negative_sampling, weights)
 
-    def divergence(self, first: Any, second: Any, entities: Tensor, mask: Tensor) -> Tensor:
+    def divergence(
+        self, first: Any, second: Any, entities: Tensor, mask: Tensor, weights: Optional[Tensor] = None
+    ) -> Tensor:
         """That of the classes of each span of the texts; or of each of its types, where the loss learns them so."""
-        return symmetric_divergence(first, second, span_mask(mask, first.size(2)), self.span_loss.independent_types)
+        cells = span_mask(mask, first.size(2))
+        return symmetric_divergence(first, second, cells, self.span_loss.independent_types, weights)
 
     def decode(self, scores: Any, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The spans that `decoding` keeps."""

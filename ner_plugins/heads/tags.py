@@ -138,18 +138,22 @@ class TagsHead(Head):
         """The loss of the gold tags; where gold overlaps, only the longest entities have tags."""
         return self.weighted_loss(scores, entities, mask).loss
 
-    def weighted_loss(self, scores: Tensor, entities: Tensor, mask: Tensor) -> WeightedLoss:
+    def weighted_loss(
+        self, scores: Tensor, entities: Tensor, mask: Tensor, weights: Optional[Tensor] = None
+    ) -> WeightedLoss:
         """`loss`, with the number that the CRF's or the tokens' loss divides by."""
         tags = self.tag_set.targets(entities, mask)  # Shape: (batch, tokens)
         if self.decoder == "crf":
-            return WeightedLoss(self.crf(scores, tags, mask), self.crf.loss_number(mask))
-        return self.tag_loss.weighted(scores, tags, mask, len(mask), self.negative_sampling)
+            return WeightedLoss(self.crf(scores, tags, mask, weights), self.crf.loss_number(mask, weights))
+        return self.tag_loss.weighted(scores, tags, mask, len(mask), self.negative_sampling, weights)
 
-    def divergence(self, first: Tensor, second: Tensor, entities: Tensor, mask: Tensor) -> Tensor:
+    def divergence(
+        self, first: Tensor, second: Tensor, entities: Tensor, mask: Tensor, weights: Optional[Tensor] = None
+    ) -> Tensor:
         """That of the CRF's distributions over taggings, exactly; with `softmax` that of the tags of each token."""
         if self.decoder == "crf":
-            return self.crf.divergence(first, second, mask)
-        return symmetric_divergence(first, second, mask)
+            return self.crf.divergence(first, second, mask, weights)
+        return symmetric_divergence(first, second, mask, weights=weights)
 
     def decode(self, scores: Tensor, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The entities of the best tagging whose probability reaches their type's threshold."""

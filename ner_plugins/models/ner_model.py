@@ -1,7 +1,7 @@
 """The model: an encoder, a head, decoding to characters, metrics, assets."""
 
 import logging
-from typing import Any, ClassVar, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, ClassVar, Mapping, Optional, Sequence
 
 import torch
 from allennlp.common import Lazy
@@ -18,6 +18,7 @@ from ner_plugins.decoding.not_numbers import not_numbers
 from ner_plugins.entities import ENTITY_NAMESPACE, Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.head import Head
+from ner_plugins.models.encoded_tokens import EncodedTokens
 from ner_plugins.models.entity_model import EntityModel
 from ner_plugins.models.offsets import in_tokens, names_of, to_characters
 from ner_plugins.models.parts import (
@@ -29,6 +30,7 @@ from ner_plugins.models.parts import (
     prepare_assets,
     with_head_names,
 )
+from ner_plugins.models.sentence_weights import SentenceWeights, weighted_loss
 from ner_plugins.models.thresholds import threshold_tensor
 from ner_plugins.modules.dropout import DimensionDropout, Dropout
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
@@ -37,28 +39,6 @@ from ner_plugins.modules.token_types import TokenTypes
 from ner_plugins.post_processing.span_rule import SpanRule
 
 logger = logging.getLogger(__name__)
-
-
-class EncodedTokens(NamedTuple):
-    """
-    The tokens of a batch, encoded.
-
-    # Parameters
-
-    vectors : `torch.Tensor`
-        Shape: (batch, tokens, encoding_dim)
-    mask : `torch.BoolTensor`
-        Shape: (batch, tokens)
-    types : `torch.LongTensor`
-        The type id of the entity that contains the token, of several the longest; -1 outside. Shape: (batch, tokens)
-    entities : `torch.LongTensor`
-        The row of that entity in the gold tensor; -1 outside. Shape: (batch, tokens)
-    """
-
-    vectors: Tensor
-    mask: Tensor
-    types: Tensor
-    entities: Tensor
 
 
 @Model.register("ner")
@@ -149,6 +129,8 @@ class NerModel(EntityModel):
         if dropout_samples < 1:
             raise ConfigError(f"model.dropout_samples is {dropout_samples}, but has to be 1 or more")
         self.dropout_samples = dropout_samples
+        self.sentence_weights = SentenceWeights()
+
         self._token_types = TokenTypes(self.types)
         self.training_metrics = training_metrics
         self._warned_of_unused = False
@@ -230,7 +212,8 @@ class NerModel(EntityModel):
         tokens : `TextFieldTensors`
             The indexed tokens.
         metadata : `Sequence[Mapping[str, Any]]`
-            From the reader, for each sentence: `text`, raw gold `entities`, `id`, and the tokens' character `offsets`.
+            From the reader, for each sentence: `text`, raw gold `entities`, `id`, the tokens' character `offsets`, and
+            its `weight` in the loss if that is not 1.
         entities : `Optional[torch.LongTensor]`
             Gold rows of (first token, last token + 1, type id), padded with -1. Shape: (batch, entities, 3)
         lattice : `Optional[Lattice]`
@@ -247,10 +230,12 @@ class NerModel(EntityModel):
         scores = self.score(self.dropout(vectors), mask)
         output: dict[str, Any] = {}
         if entities is not None:
-            output["loss"], output["loss_weight"] = self.head.weighted_loss(scores, entities, mask)
+            weights = self.sentence_weights(metadata, mask.device, self.training)  # Shape: (batch,)
+            output["loss"], output["loss_weight"] = weighted_loss(self.head, scores, entities, mask, weights)
             if self.training and self.dropout_samples > 1:
                 more = [self.score(self.dropout(vectors), mask) for _ in range(self.dropout_samples - 1)]
-                losses = [output["loss"], *(self.head.loss(one, entities, mask) for one in more)]
+                others = [weighted_loss(self.head, one, entities, mask, weights).loss for one in more]
+                losses = [output["loss"], *others]
                 output["loss"] = torch.stack(losses).mean()
             # Elsewhere the check would wait for the device in every step; the trainer checks the losses that it logs.
             if self.training and output["loss"].device.type == "cpu" and torch.isnan(output["loss"]):

@@ -144,7 +144,7 @@ class NerTrainer(GradientDescentTrainer):
         if self.checkpointer is not None and not isinstance(self.checkpointer, NerCheckpointer):
             raise ConfigError("trainer.checkpointer has to be one of the type ner: leave its type out")
         self.precision = Precision(self)
-        self.training = batches_of(self.data_loader, self.model.vocab, self.cuda_device, self.seed)
+        self.training = batches_of(self.data_loader, self.model.vocab, self.cuda_device, self.seed, augments=True)
         loader: Optional[DataLoader] = self.parts.validation_loader
         self.validation = loader and batches_of(loader, self.model.vocab, self.cuda_device, self.seed)
         norm = self.parts.grad_norm  # `True` asks for the norm without a bound

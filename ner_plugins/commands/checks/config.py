@@ -6,6 +6,7 @@ from typing import Any
 from allennlp.commands.train import TrainModel
 
 from ner_plugins.commands.checks import (
+    augmentation,
     devices,
     files,
     libraries,
@@ -58,6 +59,7 @@ def check_config(config: dict[str, Any], folder: Path) -> None:
     mistakes += devices.absent_devices(config, walk)
     mistakes += files.missing_files(config, walk)
     mistakes += stages.without_transformer(walk)
+    mistakes += augmentation.without_effect(walk)
     mistakes += libraries.missing_libraries(walk)
     mistakes += output_folder.unwritable(folder)
     raise_if_any(mistakes)

@@ -21,6 +21,8 @@ class SentenceFormat(ABC):
 
     # Whether two entities of a text exclude each other; `None` if the format can hold any two.
     conflict: ClassVar[Optional[Callable[[Entity, Entity], bool]]] = None
+    # Whether the format can hold the weights of sentences.
+    holds_weights: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, sentence: Sentence) -> bytes:

@@ -1,7 +1,7 @@
 """CLUENER 2020: one JSON object per line. `ner_plugins.dataset_readers.json.cluener` reads it."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from ner_plugins.data_tools.formats.base import SentenceFormat, cannot_hold
 from ner_plugins.dataset_readers.json.cluener import label_of
@@ -14,6 +14,8 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 class CluenerFormat(SentenceFormat):
     """`{"id", "text", "label": {TYPE: {SURFACE: [[START, END inclusive]]}}}`: see `CluenerReader`."""
 
+    holds_weights: ClassVar[bool] = True
+
     def encode(self, sentence: Sentence) -> bytes:
         """One line."""
         text, entities = sentence.text, sentence.entities
@@ -25,4 +27,6 @@ class CluenerFormat(SentenceFormat):
         row["text"] = text
         if entities is not None:
             row["label"] = label_of(text, entities)
+        if sentence.weight != 1.0:
+            row["weight"] = sentence.weight
         return (dump_json(row) + "\n").encode()

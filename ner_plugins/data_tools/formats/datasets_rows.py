@@ -1,6 +1,6 @@
 """Rows for Hugging Face `datasets`. `ner_plugins.dataset_readers.json.datasets_rows` reads them."""
 
-from typing import Optional
+from typing import Any, ClassVar, Optional
 
 from ner_plugins.data_tools.formats.base import SentenceFormat, check_encodable, check_size_of_tags
 from ner_plugins.entities import Sentence, resolve_overlaps
@@ -20,6 +20,8 @@ class DatasetsFormat(SentenceFormat):
     and unlabelled files are loaded together, it needs `load_dataset(..., features=Features(...))`.
     """
 
+    holds_weights: ClassVar[bool] = True
+
     def __init__(self) -> None:
         self._rows = 0
 
@@ -33,7 +35,7 @@ class DatasetsFormat(SentenceFormat):
             spans = [(entity.start, entity.end, entity.type) for entity in flat]
             check_size_of_tags(sentence, spans)
             tags = spans_to_tags(spans, len(text))
-        row = {
+        row: dict[str, Any] = {
             "id": str(self._rows if sentence.id is None else sentence.id),
             "text": text,
             "tokens": list(text),
@@ -41,4 +43,6 @@ class DatasetsFormat(SentenceFormat):
             "entities": None if entities is None else [entity.to_json() for entity in entities],
         }
         self._rows += 1
+        if sentence.weight != 1.0:
+            row["weight"] = sentence.weight
         return (dump_json(row) + "\n").encode()

@@ -1,7 +1,7 @@
 """doccano's JSON lines. `ner_plugins.dataset_readers.json.doccano` reads them."""
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 from ner_plugins.data_tools.formats.base import SentenceFormat, check_encodable
 from ner_plugins.dataset_readers.json.spans import has_astral, to_utf16
@@ -21,6 +21,8 @@ class DoccanoFormat(SentenceFormat):
         `characters` or `utf16`: see `JsonReader`.
     """
 
+    holds_weights: ClassVar[bool] = True
+
     def __init__(self, offsets: str) -> None:
         self._utf16 = offsets == "utf16"
         self._warned = False
@@ -32,6 +34,8 @@ class DoccanoFormat(SentenceFormat):
         row["text"] = sentence.text
         if sentence.entities is not None:
             row["label"] = [[*self._span(sentence, e.start, e.end), e.type] for e in sentence.entities]
+        if sentence.weight != 1.0:
+            row["weight"] = sentence.weight
         return (dump_json(row) + "\n").encode()
 
     def _span(self, sentence: Sentence, start: int, end: int) -> tuple[int, int]:

@@ -36,6 +36,8 @@ class WriteSummary:
     sentences, entities : `int`
     left_out : `int`
         Entities left out because they overlap longer ones (`overlaps="longest"`).
+    unweighted : `int`
+        Sentences whose weight is left out because the format has none.
     skipped : `int`
         Sentences left out because the format cannot hold them (`on_error="skip"`).
     errors : `list[DataError]`
@@ -47,6 +49,7 @@ class WriteSummary:
     sentences: int = 0
     entities: int = 0
     left_out: int = 0
+    unweighted: int = 0
     skipped: int = 0
     errors: list[DataError] = field(default_factory=list)
 
@@ -55,6 +58,8 @@ class WriteSummary:
         parts = [f"{self.path}: {held} ({self.format})"]
         if self.left_out:
             parts.append(f"{_counted(self.left_out, 'entity')} left out, overlapping longer ones")
+        if self.unweighted:
+            parts.append(f"{_counted(self.unweighted, 'weight')} left out, which {self.format} cannot hold")
         if self.skipped:
             parts.append(f"{_counted(self.skipped, 'sentence')} skipped")
         return "; ".join(parts)
@@ -122,6 +127,7 @@ class CorpusWriter:
         self.summary.sentences += 1
         self.summary.entities += len(fitting.entities or ())
         self.summary.left_out += left_out
+        self.summary.unweighted += sentence.weight != 1.0 and not self._format.holds_weights
 
     def finish(self) -> None:
         """Write the bytes after the last sentence; `NerError` if no sentence was written."""

@@ -5,7 +5,7 @@ from typing import Any, Callable, ClassVar, Iterable, Iterator, Optional, Union
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.json.json_reader import JsonReader
-from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, text_of
+from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, text_of, weight_of
 from ner_plugins.dataset_readers.json.spans import UTF16_REMEDY, Offsets, has_astral, utf16_places
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.dataset_readers.remarks import reader_of
@@ -14,7 +14,7 @@ from ner_plugins.errors import DataError, shown
 from ner_plugins.files.data_paths import SplitFiles
 
 _LABEL = '"label": {TYPE: {SURFACE: [[START, END], …]}}'
-_KEYS = ("text", "label", "id")
+_KEYS = ("text", "label", "id", "weight")
 
 
 @DatasetReader.register("cluener")
@@ -25,9 +25,9 @@ class CluenerReader(JsonReader):
         {"text": "青禾银行的林晓彤", "label": {"company": {"青禾银行": [[0, 3]]}, "name": {"林晓彤": [[5, 7]]}}}
 
     Offsets count characters from 0, and the end is the last character. If `label` is missing or null, the text is
-    unlabelled; `id`, a number or a string, is optional. Blank lines are skipped. Every offset is checked against its
-    surface, and duplicate entities are dropped. A folder has `train.json`, `dev.json` and `test.json`, compressed or
-    not. For the parameters see `JsonReader`.
+    unlabelled; `id`, a number or a string, and `weight` are optional. Blank lines are skipped. Every offset is checked
+    against its surface, and duplicate entities are dropped. A folder has `train.json`, `dev.json` and `test.json`,
+    compressed or not. For the parameters see `JsonReader`.
     """
 
     split_files: ClassVar[SplitFiles] = {
@@ -70,12 +70,12 @@ def parse_record(line: str, path: str, number: int, offsets: Optional[Offsets] =
 
     value = json_object(line, bad)
     text, label, id_ = text_of(value, bad), value.get("label"), id_of(value, bad)
-    source = f"{path}:{number}"
+    source, weight = f"{path}:{number}", weight_of(value, bad)
     if label is None:
-        return Sentence(text, None, id_, source)
+        return Sentence(text, None, id_, source, weight=weight)
     places = utf16_places(text) if offsets == "utf16" and has_astral(text) else None
     entities = (_entity(text, type_, surface, span, bad, places) for type_, surface, span in _labels(label, bad))
-    return Sentence(text, tuple(dict.fromkeys(entities)), id_, source)
+    return Sentence(text, tuple(dict.fromkeys(entities)), id_, source, weight=weight)
 
 
 def _labels(label: Any, bad: Callable[..., DataError]) -> Iterator[tuple[str, str, Any]]:

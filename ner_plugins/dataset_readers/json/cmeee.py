@@ -5,14 +5,14 @@ from typing import Any, ClassVar, Iterator, Literal, Mapping, Optional, Sequence
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.json.json_reader import JsonReader
-from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, text_of
+from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, text_of, weight_of
 from ner_plugins.dataset_readers.json.spans import RawEntity, SpanChecker
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError
 
 _ENTITY = '{"start_idx": START, "end_idx": END, "type": TYPE, "entity": SURFACE}'
-_KEYS = ("text", "id", "entities")
+_KEYS = ("text", "id", "weight", "entities")
 _EXCLUSIVE = 'The ends seem to be exclusive: set the option ends to "exclusive"'
 
 
@@ -63,9 +63,10 @@ class CmeeeReader(JsonReader):
             return DataError(problem, path=path, line=number, expected=expected, remedy=remedy)
 
         value = json_object(line, bad)
+        weight = weight_of(value, bad)
         text, id_, found = text_of(value, bad), id_of(value, bad), value.get("entities")
         if found is None:
-            return Sentence(text, None, id_, f"{path}:{number}")
+            return Sentence(text, None, id_, f"{path}:{number}", weight=weight)
         if not isinstance(found, list):
             raise bad(f'"entities" is a JSON {kind(found)}', f"an array of {_ENTITY}")
         checker = SpanChecker(text, bad, _ENTITY, self.offsets, self.ends == "inclusive", _EXCLUSIVE)
@@ -75,4 +76,4 @@ class CmeeeReader(JsonReader):
                 raise bad(f"entity {index} is a JSON {kind(item)}", _ENTITY)
             raw = RawEntity(index, item.get("start_idx"), item.get("end_idx"), item.get("type"), item.get("entity"))
             entities.append(checker.entity(raw))
-        return Sentence(text, tuple(dict.fromkeys(entities)), id_, f"{path}:{number}")
+        return Sentence(text, tuple(dict.fromkeys(entities)), id_, f"{path}:{number}", weight=weight)

@@ -28,7 +28,7 @@ from ner_plugins.tag_schemes import (
 logger = logging.getLogger(__name__)
 
 _LABELS = ("entities", "ner_tags", "tags")
-_KEYS = ("text", "tokens", "id", *_LABELS)
+_KEYS = ("text", "tokens", "id", "weight", *_LABELS)
 _HEAD = 1 << 18  # bytes from which the options that are not set are detected
 
 
@@ -151,10 +151,10 @@ class DatasetsRowsReader(JsonReader):
         if row.tokens is not None:
             self.counts["tokens"] += len(row.tokens)
         if row.entities is not None or row.tags is None:
-            return Sentence(row.text, row.entities, row.id, f"{path}:{number}")
+            return Sentence(row.text, row.entities, row.id, f"{path}:{number}", weight=row.weight)
         spans = self._spans(row.tags, scheme, path, number, tally)
         entities = [Entity(row.offsets[start][0], row.offsets[end - 1][1], type_) for start, end, type_ in spans]
-        return Sentence(row.text, tuple(entities), row.id, f"{path}:{number}")
+        return Sentence(row.text, tuple(entities), row.id, f"{path}:{number}", weight=row.weight)
 
     def _spans(self, tags: Sequence[str], scheme: str, path: str, number: int, tally: TagTally) -> list[Span]:
         """The entities in tokens, with the rule for illegal tags applied."""

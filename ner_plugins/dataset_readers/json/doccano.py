@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Iterator, Mapping, Optional, Sequence, Union
 from allennlp.data import DatasetReader
 
 from ner_plugins.dataset_readers.json.json_reader import JsonReader
-from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, text_of
+from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, text_of, weight_of
 from ner_plugins.dataset_readers.json.spans import Bad, Offsets, RawEntity, SpanChecker, has_astral
 from ner_plugins.dataset_readers.recognition import FileStart, Recognition
 from ner_plugins.dataset_readers.remarks import LeftOutTally, unread_keys
@@ -14,7 +14,7 @@ from ner_plugins.entities import Sentence
 from ner_plugins.errors import DataError, Remark, shown
 
 _LABELS = ("label", "labels", "entities", "annotations")
-_KEYS = ("text", "id", *_LABELS)
+_KEYS = ("text", "id", "weight", *_LABELS)
 _SPAN = "[START, END, TYPE]"
 _DICT = '{"start_offset": START, "end_offset": END, "label": TYPE}'
 _START = re.compile(r'"start_offset"\s*:|"labels?"\s*:\s*\[\s*\[\s*\d+\s*,\s*\d+\s*,')
@@ -99,7 +99,7 @@ def parse_doccano(line: str, path: str, number: int, offsets: Optional[Offsets],
         return DataError(problem, path=path, line=number, expected=expected, remedy=remedy)
 
     value = json_object(line, bad)
-    text, id_ = text_of(value, bad), id_of(value, bad)
+    text, id_, weight = text_of(value, bad), id_of(value, bad), weight_of(value, bad)
     for other_key, name in (("relations", "relation"), ("cats", "category of a whole text")):
         if isinstance(value.get(other_key), list):
             tally.add(name, len(value[other_key]))
@@ -107,12 +107,12 @@ def parse_doccano(line: str, path: str, number: int, offsets: Optional[Offsets],
     if key is None:
         other = next((key for key in _LABELS if value.get(key) is not None), None)
         if other is None:
-            return Sentence(text, None, id_, f"{path}:{number}")
+            return Sentence(text, None, id_, f"{path}:{number}", weight=weight)
         remedy = "The reader cluener reads objects" if isinstance(value[other], dict) else "Correct the line"
         raise bad(f'"{other}" is a JSON {kind(value[other])}', f"an array of {_SPAN}", remedy)
     checker = SpanChecker(text, bad, _SPAN if key in _LABELS[:2] else _DICT, offsets)
     entities = (checker.entity(_raw(index, item, key, bad)) for index, item in enumerate(value[key]))
-    return Sentence(text, tuple(dict.fromkeys(entities)), id_, f"{path}:{number}")
+    return Sentence(text, tuple(dict.fromkeys(entities)), id_, f"{path}:{number}", weight=weight)
 
 
 def _raw(index: int, item: Any, key: str, bad: Bad) -> RawEntity:

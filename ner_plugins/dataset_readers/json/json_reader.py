@@ -21,8 +21,9 @@ class JsonReader(NerDatasetReader):
     """
     Base of the readers of JSON. A subclass has `_parse` as any reader; each of its "lines" is the text of a record, and
     none is blank. Records are the lines of the file or, if it begins with `[`, the elements of its array, which may be
-    pretty-printed. Files are read as streams either way. In messages a record is `FILE:LINE`, or `FILE, record:NUMBER`
-    where several begin on one line.
+    pretty-printed. Files are read as streams either way. An object may have a `weight`, a number above 0: how much its
+    sentence counts in training (`Sentence`); 1 if it is missing or null. Label Studio's have none. In messages a record
+    is `FILE:LINE`, or `FILE, record:NUMBER` where several begin on one line.
 
     # Parameters
 

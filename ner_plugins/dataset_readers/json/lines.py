@@ -5,6 +5,8 @@ from typing import Any, Callable, Optional, Union
 
 from ner_plugins.errors import DataError, shown
 
+LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
+
 
 def json_object(
     line: str, bad: Callable[..., DataError], expected: str = 'an object with the key "text"'
@@ -53,6 +55,23 @@ def id_of(value: dict[str, Any], bad: Callable[..., DataError]) -> Optional[Unio
     if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, (int, str))):
         raise bad(f'"id" is a JSON {kind(id_)}', "a whole number or a string")
     return id_
+
+
+def weight_of(value: dict[str, Any], bad: Callable[..., DataError]) -> float:
+    """
+    The value of the key `weight`, how much the sentence counts in a loss: 1 if it is missing or null; `DataError` if it
+    is no number from a millionth to a million.
+    """
+    weight = value.get("weight")
+    if weight is None:
+        return 1.0
+    expected = f"a number above 0, from {LEAST_WEIGHT:g} to {MOST_WEIGHT:,.0f}, or no key"
+    remedy = "It is how much the sentence counts in training. Correct it, or rename the key if it means something else"
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+        raise bad(f'"weight" is a JSON {kind(weight)}', expected, remedy)
+    if not LEAST_WEIGHT <= weight <= MOST_WEIGHT:  # also if it is NaN
+        raise bad(f'"weight" is {shown(weight)}', expected, remedy)
+    return float(weight)
 
 
 def kind(value: Any) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Sequence, Union
 
-from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind
+from ner_plugins.dataset_readers.json.lines import id_of, json_object, kind, weight_of
 from ner_plugins.dataset_readers.json.spans import Offsets, RawEntity, SpanChecker
 from ner_plugins.entities import Entity
 from ner_plugins.errors import DataError, shown
@@ -34,6 +34,8 @@ class Row:
         The half-open characters of each token.
     unread : `Sequence[str]`, optional (default=`()`)
         The keys inside the entities that are not read.
+    weight : `float`, optional (default=`1.0`)
+        See `Sentence`.
     """
 
     text: str
@@ -43,6 +45,7 @@ class Row:
     tags: Optional[Sequence[str]]
     offsets: Sequence[tuple[int, int]]
     unread: Sequence[str] = ()
+    weight: float = 1.0
 
 
 def parse_row(
@@ -92,7 +95,7 @@ def parse_row(
     key = "ner_tags" if value.get("ner_tags") is not None else "tags"
     tags = _tags(value.get(key), key, tokens, tag_names, bad)
     unread = _unread(value.get("entities"), text)
-    return Row(text, id_, entities, tokens, tags, token_offsets, unread)
+    return Row(text, id_, entities, tokens, tags, token_offsets, unread, weight_of(value, bad))
 
 
 def _strings(value: Any, key: str, bad: _Bad) -> Optional[list[str]]:

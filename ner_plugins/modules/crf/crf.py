@@ -11,7 +11,7 @@ from ner_plugins.modules.crf.entity_probabilities import entity_probabilities
 from ner_plugins.modules.crf.inference import BestTagging
 from ner_plugins.modules.crf.semiring import Potentials
 from ner_plugins.modules.crf.tagging import Constraints, Spans, TagSet
-from ner_plugins.modules.losses.weighted_loss import number_on
+from ner_plugins.modules.losses.weighted_loss import divisor, number_on, weighed
 
 REDUCTIONS = ("sum", "mean", "token_mean")
 
@@ -93,7 +93,7 @@ class ConditionalRandomField(torch.nn.Module):
         for parameter in self.parameters():
             torch.nn.init.uniform_(parameter, -0.1, 0.1)
 
-    def forward(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, emissions: Tensor, tags: Tensor, mask: Tensor, weights: Optional[Tensor] = None) -> Tensor:
         """
         The negative log-likelihood of the gold tags, reduced.
 
@@ -105,6 +105,8 @@ class ConditionalRandomField(torch.nn.Module):
             The gold tags, read only at tokens. Shape: (batch, length)
         mask : `torch.BoolTensor`
             The tokens. Shape: (batch, length)
+        weights : `Optional[torch.Tensor]`, optional (default=`None`)
+            Of the sentences; `None` if all weigh the same. Shape: (batch,)
 
         # Returns
 
@@ -112,12 +114,14 @@ class ConditionalRandomField(torch.nn.Module):
             A scalar; NaN if an emission is. Every parameter gets a gradient, even from an empty batch.
         """
         losses = -self.log_likelihood(emissions, tags, mask)  # Shape: (batch,)
-        return losses.sum() / self.loss_number(mask).clamp(min=1)
+        return weighed(losses, weights).sum() / divisor(self.loss_number(mask, weights))
 
-    def loss_number(self, mask: Tensor) -> Tensor:
-        """What `forward` divides by: the number of sentences or of tokens, or 0 for a sum. A scalar."""
+    def loss_number(self, mask: Tensor, weights: Optional[Tensor] = None) -> Tensor:
+        """What `forward` divides by: the (weighted) number of sentences or of tokens, or 0 for a sum. A scalar."""
         if self.reduction == "token_mean":
-            return mask.sum()
+            return weighed(mask, weights).sum()
+        if self.reduction == "mean" and weights is not None:
+            return weights.sum()
         return number_on(len(mask) if self.reduction == "mean" else 0, mask.device)
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
@@ -162,10 +166,10 @@ class ConditionalRandomField(torch.nn.Module):
         """
         return crf_inference.entropy(self.potentials(emissions, mask))
 
-    def divergence(self, first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
+    def divergence(self, first: Tensor, second: Tensor, mask: Tensor, weights: Optional[Tensor] = None) -> Tensor:
         """
         (KL(P || Q) + KL(Q || P)) / 2 of the distributions over taggings, those of the loss, that two sets of emissions
-        give; summed over the sentences. Differentiable.
+        give; summed over the sentences, each with its weight. Differentiable.
 
         Transitions and both log Z cancel: the sum of the two is that of (p(y) - q(y))(first(y) - second(y)), with p and
         q the marginals of each tag at each token. So it is exact, and no more expensive than a divergence of marginals.
@@ -175,7 +179,7 @@ class ConditionalRandomField(torch.nn.Module):
             for emissions in (first, second)
         ]  # Shape of each: (batch, length, tags)
         difference = (first.to(marginals[0]) - second.to(marginals[0])).masked_fill(~mask.bool().unsqueeze(-1), 0.0)
-        return ((marginals[0] - marginals[1]) * difference).sum() / 2
+        return weighed((marginals[0] - marginals[1]) * difference, weights).sum() / 2
 
     @torch.no_grad()
     def entity_probabilities(self, emissions: Tensor, mask: Tensor, tag_set: TagSet, spans: Spans) -> Tensor:

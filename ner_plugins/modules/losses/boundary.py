@@ -82,9 +82,16 @@ class BoundarySmoothingLoss(CellLoss):
         """`smooth_boundaries`."""
         return smooth_boundaries(targets, mask, num_classes, self.epsilon, self.distance)
 
-    def summed(self, logits: Tensor, targets: Tensor, soft: Optional[Tensor], mask: Tensor) -> Tensor:
+    def summed(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        soft: Optional[Tensor],
+        mask: Tensor,
+        sentence_weights: Optional[Tensor] = None,
+    ) -> Tensor:
         """`summed` of `loss`, against the smoothed gold."""
-        summed: Tensor = self.inner.summed(logits, targets, soft, mask)
+        summed: Tensor = self.inner.summed(logits, targets, soft, mask, sentence_weights)
         return summed
 
 

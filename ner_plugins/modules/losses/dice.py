@@ -9,6 +9,7 @@ from torch import Tensor
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.span_loss import CellLoss, Reduction
 from ner_plugins.modules.losses.type_weights import TypeWeights
+from ner_plugins.modules.losses.weighted_loss import divisor, weighed
 
 
 @CellLoss.register("dice")
@@ -67,11 +68,18 @@ class DiceLoss(CellLoss):
         overlap, size = self._parts(logits, targets)  # Shape of each: (...)
         return 1 - (2 * overlap + self.gamma) / (size + self.gamma)
 
-    def summed(self, logits: Tensor, targets: Tensor, soft: Optional[Tensor], mask: Tensor) -> Tensor:
-        """The loss of all cells as one set, times the number of entities."""
+    def summed(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        soft: Optional[Tensor],
+        mask: Tensor,
+        sentence_weights: Optional[Tensor] = None,
+    ) -> Tensor:
+        """The loss of all cells as one set, times the number of entities; all sums are weighted."""
         parts = self._parts(logits, targets) if soft is None else self._soft_parts(logits, soft.to(logits.dtype))
-        overlap, size = (torch.where(mask, part, 0.0).sum() for part in parts)  # scalars
-        entities = (mask & (targets > 0)).sum().clamp(min=1)
+        overlap, size = (weighed(torch.where(mask, part, 0.0), sentence_weights).sum() for part in parts)  # scalars
+        entities = divisor(weighed(mask & (targets > 0), sentence_weights).sum())
         return entities * (1 - (2 * overlap + self.gamma) / (size + self.gamma))
 
     def _parts(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ner_plugins.modules.losses.span_loss import CellLoss
+from ner_plugins.modules.losses.weighted_loss import weighed
 
 _NOTHING = -1e30  # the score of a cell that adds nothing to a sum of exponentials; finite, as are its gradients
 
@@ -45,7 +46,14 @@ class MultiLabelLoss(CellLoss):
         signed = torch.where(_of_types(targets, margins), -margins, margins)  # Shape: (..., types)
         return self._mean_of_types(_log_one_plus(signed))
 
-    def summed(self, logits: Tensor, targets: Tensor, soft: Optional[Tensor], mask: Tensor) -> Tensor:
+    def summed(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        soft: Optional[Tensor],
+        mask: Tensor,
+        sentence_weights: Optional[Tensor] = None,
+    ) -> Tensor:
         """The sum over the sentences, which are the first dimension, of the mean over the types."""
         margins = _margins(logits)  # Shape of this and the next: (batch, ..., types)
         if soft is None:
@@ -60,7 +68,7 @@ class MultiLabelLoss(CellLoss):
         of_negatives, of_positives = (
             _log_one_plus(terms.masked_fill(outside, _NOTHING).logsumexp(cells)) for terms in (negatives, positives)
         )
-        return self._mean_of_types(of_negatives + of_positives).sum()
+        return weighed(self._mean_of_types(of_negatives + of_positives), sentence_weights).sum()
 
     def _mean_of_types(self, losses: Tensor) -> Tensor:
         """The mean, with `type_weights` a weighted one. Shape: (..., types) -> (...)"""

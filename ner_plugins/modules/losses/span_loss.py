@@ -10,7 +10,7 @@ from torch import Tensor
 from ner_plugins.errors import ConfigError
 from ner_plugins.modules.losses.sampling import NegativeSampling
 from ner_plugins.modules.losses.type_weights import TypeWeights, checked_weights, class_weights
-from ner_plugins.modules.losses.weighted_loss import WeightedLoss, number_on
+from ner_plugins.modules.losses.weighted_loss import WeightedLoss, divisor, number_on, weighed
 
 Reduction = Literal["batch", "cells", "positives"]
 
@@ -30,7 +30,8 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
 
     reduction : `str`, optional (default=`"batch"`)
         Divisor of the sum: `batch`, the number of sentences (as in the published biaffine system); `cells`, the number
-        of cells that count; `positives`, the number of gold entities among them, but at least 1.
+        of cells that count; `positives`, the number of gold entities among them, but at least 1. Where sentences have
+        weights, each counts with its own.
     type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
         How much the cells of a gold type count, by the type's name. Types that are not named, and cells that are no
         entity, count 1. A cell's loss is multiplied by its weight; `cells` divides by the sum of the weights (but at
@@ -132,6 +133,7 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         mask: Tensor,
         batch_size: int,
         sampling: Optional[NegativeSampling] = None,
+        sentence_weights: Optional[Tensor] = None,
     ) -> Tensor:
         """
         # Parameters
@@ -146,13 +148,15 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
             Number of sentences, for the reduction `batch`.
         sampling : `Optional[NegativeSampling]`, optional (default=`None`)
             Draws the cells without gold that count in training; all count without it.
+        sentence_weights : `Optional[torch.Tensor]`, optional (default=`None`)
+            Of the sentences, which are the first dimension of the cells; `None` if all weigh the same. Shape: (batch,)
 
         # Returns
 
         `torch.Tensor`
             A scalar; 0, with a graph, if no cell counts.
         """
-        return self.weighted(logits, targets, mask, batch_size, sampling).loss
+        return self.weighted(logits, targets, mask, batch_size, sampling, sentence_weights).loss
 
     def weighted(
         self,
@@ -161,6 +165,7 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         mask: Tensor,
         batch_size: int,
         sampling: Optional[NegativeSampling] = None,
+        sentence_weights: Optional[Tensor] = None,
     ) -> WeightedLoss:
         """`forward`, with what it divides by: the number of sentences, cells or gold entities, as `reduction` says."""
         if self.type_weights is not None and self.class_weights is None:
@@ -171,16 +176,24 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         if sampling is not None:
             with_gold = mask & (targets > 0 if soft is None else soft[..., 0] < 1)  # Shape: (...)
             mask = with_gold | sampling(mask & (targets > 0), mask & ~with_gold)
-        number = self._number(targets, soft, mask, batch_size)
-        return WeightedLoss(self.summed(logits, targets, soft, mask) / number.clamp(min=1), number)
+        number = self._number(targets, soft, mask, batch_size, sentence_weights)
+        return WeightedLoss(self.summed(logits, targets, soft, mask, sentence_weights) / divisor(number), number)
 
-    def summed(self, logits: Tensor, targets: Tensor, soft: Optional[Tensor], mask: Tensor) -> Tensor:
+    def summed(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        soft: Optional[Tensor],
+        mask: Tensor,
+        sentence_weights: Optional[Tensor] = None,
+    ) -> Tensor:
         """
-        The sum of the losses of the cells in `mask`. Override it if the loss is not a sum over cells.
+        The sum of the losses of the cells in `mask`, each with the weight of its sentence. Override it if the loss is
+        not a sum over cells.
 
         # Parameters
 
-        logits, targets, soft, mask : `torch.Tensor`
+        logits, targets, soft, mask, sentence_weights : `torch.Tensor`
             As in `cell_losses`, `soft_targets` and `forward`; `soft` replaces `targets` if it is given.
 
         # Returns
@@ -196,21 +209,29 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
             losses = self.weighted_cell_losses(logits, targets, weights)
         else:
             losses = self.cell_losses(logits, targets)
-        return torch.where(mask, losses, 0.0).sum()
+        return weighed(torch.where(mask, losses, 0.0), sentence_weights).sum()
 
     def weights_for(self, logits: Tensor) -> Optional[Tensor]:
         """The weight of each class in the precision of the logits; `None` without weights. Shape: (classes,)"""
         return None if self.class_weights is None else self.class_weights.to(logits.dtype)
 
-    def _number(self, targets: Tensor, soft: Optional[Tensor], mask: Tensor, batch_size: int) -> Tensor:
+    def _number(
+        self,
+        targets: Tensor,
+        soft: Optional[Tensor],
+        mask: Tensor,
+        batch_size: int,
+        sentence_weights: Optional[Tensor] = None,
+    ) -> Tensor:
         if self.reduction == "batch":
-            return number_on(batch_size, targets.device)
+            return number_on(batch_size, targets.device) if sentence_weights is None else sentence_weights.sum()
         if self.reduction == "cells" and self.class_weights is not None and self.adds_cells:
             weights = self.class_weights
             of_cells = weights[targets] if soft is None else soft.to(weights.dtype) @ weights  # Shape: (...)
-            return torch.where(mask, of_cells, 0.0).sum()
+            total = weighed(torch.where(mask, of_cells, 0.0), sentence_weights).sum()
+            return torch.where(total > 0, total.clamp(min=1), total) if sentence_weights is None else total
         counted = mask if self.reduction == "cells" else mask & (targets > 0)
-        return counted.sum()
+        return weighed(counted, sentence_weights).sum()
 
 
 SpanLoss = CellLoss  # the earlier name

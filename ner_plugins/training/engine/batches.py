@@ -16,6 +16,7 @@ from allennlp.data import DataLoader, Instance, Vocabulary, allennlp_collate
 from allennlp.data.fields import SequenceField
 from allennlp.nn.util import move_to_device
 
+from ner_plugins.dataset_readers.augmentation.augmenter import Augmenter
 from ner_plugins.distributed import max_over_ranks, min_over_ranks, rank
 from ner_plugins.errors import ConfigError
 
@@ -58,6 +59,9 @@ class EpochBatches:
         the random generators.
     equal_on_ranks : `bool`
         Whether all ranks have equally many batches in an epoch, as a loss over the sentences of all ranks needs.
+    augments : `bool`
+        Whether an epoch has the copies that the loader's reader makes of its instances (`dataset_reader.augmentation`)
+        in their place. Batches are drawn by the lengths of the originals, so all epochs have equally many.
 
     # Raises
 
@@ -75,6 +79,7 @@ class EpochBatches:
         drop_last: bool = False,
         seed: Optional[int] = None,
         equal_on_ranks: bool = False,
+        augments: bool = False,
     ) -> None:
         self.instances: list[Instance] = list(loader.iter_instances())
         for instance in self.instances:
@@ -90,6 +95,7 @@ class EpochBatches:
         self._batch_size = batch_size or getattr(loader, "batch_size", None) or DEFAULT_BATCH_SIZE
         self._drop_last = drop_last
         self._equal_on_ranks = equal_on_ranks
+        self._augmenter = _augmenter(loader, self.instances, vocab, seed) if augments else None
 
     @property
     def number(self) -> int:
@@ -121,7 +127,7 @@ class EpochBatches:
             drawn = list(self._draw())
         over_ranks = min_over_ranks if self._equal_on_ranks else max_over_ranks
         number = over_ranks(len(drawn), self._device)
-        return number, made_ready(self._batches(drawn[start:number]))
+        return number, made_ready(self._batches(drawn[start:number], epoch))
 
     def sampled(self, number: int) -> Iterator[Batch]:
         """Batches of at most `number` instances, the same in each call. No shared random generator is used."""
@@ -129,12 +135,17 @@ class EpochBatches:
         places = self._by_length(every if len(every) <= number else random.Random(0).sample(every, number))
         return self._batches(places[i : i + DEFAULT_BATCH_SIZE] for i in range(0, len(places), DEFAULT_BATCH_SIZE))
 
-    def _batches(self, drawn: Iterable[Sequence[int]]) -> Iterator[Batch]:
+    def _batches(self, drawn: Iterable[Sequence[int]], epoch: Optional[int] = None) -> Iterator[Batch]:
         for places in drawn:
             batch = []
             for part in self._parts(places):
-                batch.append(to_device(self._collate([self.instances[place] for place in part]), self._device))
+                instances = [self._instance(place, epoch) for place in part]
+                batch.append(to_device(self._collate(instances), self._device))
             yield batch
+
+    def _instance(self, place: int, epoch: Optional[int]) -> Instance:
+        instance = self.instances[place]
+        return instance if epoch is None or self._augmenter is None else self._augmenter(instance, epoch)
 
     def _parts(self, places: Sequence[int]) -> Iterator[Sequence[int]]:
         if self._part_size is None or len(places) <= self._part_size:
@@ -229,14 +240,27 @@ class CountedBatches(Batches, Protocol):
         ...
 
 
-def batches_of(loader: DataLoader, vocab: Vocabulary, device: torch.device, seed: Optional[int]) -> Batches:
-    """The batches of a loader as its options say, in memory where the loader keeps them in memory."""
+def batches_of(
+    loader: DataLoader, vocab: Vocabulary, device: torch.device, seed: Optional[int], augments: bool = False
+) -> Batches:
+    """
+    The batches of a loader as its options say, in memory where the loader keeps them in memory.
+
+    # Raises
+
+    `ConfigError` if they are to be augmented (`augments`), but the loader reads them again in each epoch.
+    """
     streams = any(getattr(loader, name, None) is not None for name in ("max_instances_in_memory", "batches_per_epoch"))
     if streams or not hasattr(loader, "batch_sampler"):
+        if augments and getattr(getattr(loader, "reader", None), "augmentation", None):
+            raise ConfigError(
+                "dataset_reader.augmentation needs all training sentences in memory: leave max_instances_in_memory and "
+                "batches_per_epoch out of data_loader"
+            )
         return StreamedBatches(loader, seed)
     options = {name: bool(getattr(loader, name, False)) for name in ("shuffle", "drop_last")}
     size = getattr(loader, "batch_size", None)
-    return EpochBatches(loader, vocab, device, size, seed=seed, **options)
+    return EpochBatches(loader, vocab, device, size, seed=seed, augments=augments, **options)
 
 
 @contextmanager
@@ -324,6 +348,14 @@ def made_ready(items: Iterator[T], number: int = READY) -> Iterator[T]:
     finally:
         given_up.set()
         thread.join()
+
+
+def _augmenter(
+    loader: DataLoader, instances: Sequence[Instance], vocab: Vocabulary, seed: Optional[int]
+) -> Optional[Augmenter]:
+    """What changes the sentences, if the loader's reader has augmentations."""
+    reader = getattr(loader, "reader", None)
+    return Augmenter(reader, instances, vocab, seed or 0) if getattr(reader, "augmentation", None) else None
 
 
 def _length(instance: Instance) -> int:

@@ -33,10 +33,10 @@ class GradientSum:
     """
     Adds up the gradients of batches so that they are those of one batch of all their sentences, on all ranks.
 
-    Let a batch have the sum of losses s and the number n that it is averaged over, so its loss is s / max(n, 1). The
-    gradient of the update is that of sum(s) / max(sum(n), 1). A loss that is a sum has n = 0, and s alone counts. While
-    it is added up, the gradient is that of sum(s) / m, where m is max(n, 1) of this rank's first batch: so it has the
-    size of a batch's gradient, which the scale of float16 gradients fits.
+    Let a batch have the sum of losses s and the number n that it is averaged over (with weights of sentences, both are
+    weighted), so its loss is s / n. The gradient of the update is that of sum(s) / sum(n). A loss that is a sum has
+    n = 0, and is divided by 1. While it is added up, the gradient is that of sum(s) / m, where m is the divisor of this
+    rank's first batch: so it has the size of a batch's gradient, which the scale of float16 gradients fits.
     """
 
     def __init__(self) -> None:
@@ -62,8 +62,8 @@ class GradientSum:
         if weight is None:
             return loss
         if self._unit is None:
-            self._unit = _at_least_1(weight)
-        return (loss * (_at_least_1(weight) / self._unit)).to(loss.dtype)
+            self._unit = _divisor(weight)
+        return (loss * (_divisor(weight) / self._unit)).to(loss.dtype)
 
     def count(self, weight: Optional[Weight]) -> None:
         """Count a batch whose gradient has been added."""
@@ -92,7 +92,7 @@ class GradientSum:
         if self._number is not None:
             number += self._number
         unit = 1.0 if self._unit is None else self._unit
-        sum_gradients(used, unit / _at_least_1(sum_tensor(number)))
+        sum_gradients(used, unit / _divisor(sum_tensor(number)))
         self._number = self._unit = None
         return Exchanged(int(batches), int(wishes))
 
@@ -100,7 +100,7 @@ class GradientSum:
         """Divide the summed gradients by what their losses are averaged over, if there is one rank."""
         if self._number is None or self._unit is None:
             return
-        divisor = _at_least_1(self._number) / self._unit
+        divisor = _divisor(self._number) / self._unit
         if not isinstance(divisor, Tensor) and divisor == 1.0:
             return
         for parameter in parameters:
@@ -108,5 +108,8 @@ class GradientSum:
                 parameter.grad.div_(divisor)
 
 
-def _at_least_1(weight: Weight) -> Weight:
-    return weight.double().clamp(min=1) if isinstance(weight, Tensor) else max(weight, 1.0)
+def _divisor(weight: Weight) -> Weight:
+    """The weight, or 1 for a loss that is a sum."""
+    if isinstance(weight, Tensor):
+        return torch.where(weight > 0, weight.double(), 1.0)
+    return weight if weight > 0 else 1.0

@@ -111,7 +111,7 @@ class Losses:
             raise NerError(f"{one.place}: the loss is {loss}{listed}. {DIVERGED}")
         self.total += loss
         self.regularization += penalty
-        self.weighted_total += loss * max(weight, 1.0)
+        self.weighted_total += loss * (weight if weight > 0 else 1.0)
         self.weight += weight
         self.last = loss
         self.batches += 1

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.head import Head
+from ner_plugins.modules.losses.weighted_loss import divisor
 from ner_plugins.training.engine.hooks import Forward, Outputs, StepCallback, measures_nothing
 from ner_plugins.training.regularisers.perturbation import positive
 
@@ -18,8 +19,8 @@ class RDropCallback(StepCallback):
     R-Drop (Liang et al. 2021, "R-Drop: Regularized Dropout for Neural Networks", equations 1 to 3). Each batch passes
     the model twice, with dropout of its own each time. The loss is the mean of both losses, plus
     alpha (KL(P || Q) + KL(Q || P)) / 2 for the two distributions P and Q of the head: see `Head.divergence`. The
-    divergence is divided by what the loss is averaged over, or by the number of sentences. About twice the time and
-    memory.
+    divergence is divided by what the loss is averaged over, or by the number of sentences; weights of sentences count
+    in both. About twice the time and memory.
 
         {"type": "r_drop", "alpha": 1.0}
 
@@ -64,10 +65,19 @@ class RDropCallback(StepCallback):
         finally:
             handle.remove()
         half = len(seen) // 2
+        weights = _weights(trainer.model, batch)
         divergences = [
-            head.divergence(scores, other, batch["entities"], mask)
+            head.divergence(scores, other, batch["entities"], mask, *weights)
             for (mask, scores), (_, other) in zip(seen[:half], seen[half:], strict=True)
         ]
         number = first.get("loss_weight", torch.tensor(len(batch["entities"])))
-        divergence = torch.stack(divergences).mean() / number.clamp(min=1)
+        divergence = torch.stack(divergences).mean() / divisor(number)
         return {**first, "loss": (first["loss"] + second["loss"]) / 2 + self.alpha * divergence}
+
+
+def _weights(model: Any, batch: Mapping[str, Any]) -> list[Tensor]:
+    """The weights of the sentences, if they have any. Shape: (batch,)"""
+    if not hasattr(model, "sentence_weights"):
+        return []
+    weights = model.sentence_weights(batch["metadata"], batch["entities"].device, training=True)
+    return [] if weights is None else [weights]

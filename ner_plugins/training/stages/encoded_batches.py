@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from ner_plugins.errors import ConfigError
-from ner_plugins.models.ner_model import EncodedTokens
+from ner_plugins.models.encoded_tokens import EncodedTokens
 from ner_plugins.training.engine.batches import Batch, Part
 
 _ENTITIES = 2**20  # more than a sentence has

@@ -318,3 +318,18 @@ def test_writing_is_a_stream(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (tmp_path / "o.jsonl").stat().st_size > 5_000_000 and peak < 2_000_000
+
+
+@pytest.mark.parametrize("format", ["cluener", "datasets", "doccano"])
+def test_weights_are_written(format: str, tmp_path: Path) -> None:
+    made = [Sentence("下雨了", (), weight=0.5), Sentence("下雪了", ())]
+    summary = write_corpus(made, tmp_path / "corpus", format)
+    assert [one.weight for one in reads(tmp_path / "corpus", format)] == [0.5, 1.0]
+    assert "left out" not in str(summary)
+
+
+@pytest.mark.parametrize("format", ["bio", "brackets", "label_studio"])
+def test_weights_that_a_format_cannot_hold_are_counted(format: str, tmp_path: Path) -> None:
+    made = [Sentence("下雨了", (), weight=0.5), Sentence("下雪了", ())]
+    summary = write_corpus(made, tmp_path / "corpus", format)
+    assert f"1 weight left out, which {format} cannot hold" in str(summary)

@@ -1,5 +1,9 @@
-"""Accumulated gradients are those of one batch of all sentences, whatever the head, its reduction and the lengths."""
+"""
+Accumulated gradients are those of one batch of all sentences, whatever the head, its reduction, the lengths and the
+weights.
+"""
 
+import random
 from itertools import chain
 from typing import Any
 
@@ -64,7 +68,9 @@ def batches(draw: st.DrawFn) -> list[list[Sentence]]:
     return made
 
 
-def weighted_loss(head: Head, sentences: list[Sentence], vectors: list[torch.Tensor]) -> Any:
+def weighted_loss(
+    head: Head, sentences: list[Sentence], vectors: list[torch.Tensor], weights: list[float] | None = None
+) -> Any:
     longest = max(length for length, _ in sentences)
     mask = torch.arange(longest) < torch.tensor([[length] for length, _ in sentences])
     encoded = torch.zeros(len(sentences), longest, DIM, dtype=torch.float64)
@@ -74,24 +80,27 @@ def weighted_loss(head: Head, sentences: list[Sentence], vectors: list[torch.Ten
         encoded[number, :length] = vectors[number]
         if gold:
             entities[number, : len(gold)] = torch.tensor(gold)
-    return head.weighted_loss(head(encoded, mask), entities, mask)
+    given = None if weights is None else torch.tensor(weights)
+    return head.weighted_loss(head(encoded, mask), entities, mask, given)
 
 
 @pytest.mark.parametrize("name", HEADS)
 @settings(max_examples=12, deadline=None)
-@given(made=batches(), seed=st.integers(0, 1000))
-def test_batches_have_the_gradient_of_one_batch_of_their_sentences(name, made, seed) -> None:
+@given(made=batches(), seed=st.integers(0, 1000), is_weighted=st.booleans())
+def test_batches_have_the_gradient_of_one_batch_of_their_sentences(name, made, seed, is_weighted) -> None:
     torch.manual_seed(seed)
     head = Head.from_params(Params({**HEADS[name]}), encoding_dim=DIM, types=TYPES).double().train()
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
     parameters = [parameter for parameter in head.parameters() if parameter.requires_grad]
     vectors = [[torch.randn(length, DIM, dtype=torch.float64) for length, _ in batch] for batch in made]
-    whole = weighted_loss(head, list(chain(*made)), list(chain(*vectors))).loss
+    weights = [[random.Random(seed).choice([0.0, 0.25, 2.0]) for _ in batch] if is_weighted else None for batch in made]
+    of_all = list(chain(*weights)) if is_weighted else None
+    whole = weighted_loss(head, list(chain(*made)), list(chain(*vectors)), of_all).loss
     expected = torch.autograd.grad(whole, parameters, allow_unused=True)
     gradients = GradientSum()
-    for batch, of_batch in zip(made, vectors, strict=True):
-        loss, number = weighted_loss(head, batch, of_batch)
+    for batch, of_batch, weights_of_batch in zip(made, vectors, weights, strict=True):
+        loss, number = weighted_loss(head, batch, of_batch, weights_of_batch)
         gradients.share(loss, number).backward()
         gradients.count(number)
     assert gradients.over_ranks(parameters).batches == len(made)
