@@ -5,11 +5,11 @@ from typing import Any
 
 from allennlp.commands.subcommand import Subcommand
 
-from ner_plugins.commands.ner_data import check, convert, download, sample, split, stats
+from ner_plugins.commands.ner_data import apply, check, convert, download, sample, split, stats
 
 # Each has NAME, HELP, add_arguments and run. Every command of AllenNLP builds this parser, so slow imports wait until
 # an action runs.
-ACTIONS = (stats, check, convert, split, sample, download)
+ACTIONS = (stats, check, convert, split, sample, apply, download)
 
 
 class NerDataCommand(Subcommand):
