@@ -84,6 +84,7 @@ setup(
             HOOK,
             "py.typed",
             "data_tools/download/*.json",
+            "audit/page.*",
             "reports/page.*",
             "serving/page/*",
             "exports/*.md",

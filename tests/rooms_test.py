@@ -15,8 +15,8 @@ ROOMS = [
     "compat", "options", "settings", "progress", "console", "install_hook", "__main__",
     "files", "archives", "pretrained", "lexicon", "tokenizers", "token_indexers", "fields", "dataset_readers",
     "metrics", "modules", "token_embedders", "heads", "post_processing", "models",
-    "tagger", "predictors", "bulk", "data_tools", "training", "reports", "sweeps", "folds", "comparison", "ensembles",
-    "pseudo_labels", "exports", "serving", "commands",
+    "tagger", "predictors", "bulk", "data_tools", "training", "reports", "audit", "sweeps", "folds", "comparison",
+    "ensembles", "pseudo_labels", "exports", "serving", "commands",
 ]  # fmt: skip
 
 

@@ -42,8 +42,10 @@ class Surfaces:
     def __init__(self, records: Iterable[FoldRecord]) -> None:
         self._by_fold: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
         self._types: dict[str, Counter[str]] = defaultdict(Counter)
+        self._folds_of_types: dict[str, set[int]] = defaultdict(set)
         for record in records:
             for entity in record.gold:
+                self._folds_of_types[entity.type].add(record.fold)
                 surface = record.text[entity.start : entity.end]
                 self._by_fold[surface, entity.type][record.fold] += 1
                 self._types[surface][entity.type] += 1
@@ -52,6 +54,10 @@ class Surfaces:
         """How often a surface has a type in the other folds: what the model of this fold was trained on."""
         counts = self._by_fold.get((surface, type_))
         return 0 if counts is None else counts.total() - counts[fold]
+
+    def unknown_types(self, fold: int) -> list[str]:
+        """The types that no other fold has: the model of this fold does not know them."""
+        return [type_ for type_, folds in self._folds_of_types.items() if folds == {fold}]
 
     def unlabelled(self, records: Sequence[FoldRecord]) -> list[Occurrence]:
         """
@@ -81,7 +87,8 @@ class Surfaces:
             (start, start + length)
             for start in range(len(text) - SHORTEST + 1)
             for length in lengths.get(text[start : start + SHORTEST], ())
-            if text[start : start + length] in self._types and is_word(text, start, start + length)
+            if start + length <= len(text) and text[start : start + length] in self._types
+            if is_word(text, start, start + length)
         ]
         kept = []
         for start, end in sorted(found, key=lambda place: (place[0] - place[1], place[0])):

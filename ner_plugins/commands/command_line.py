@@ -18,6 +18,7 @@ def register_commands() -> None:
     from allennlp.commands.subcommand import Subcommand
 
     from ner_plugins.commands.evaluate import EvaluateCommand
+    from ner_plugins.commands.ner_audit import NerAuditCommand
     from ner_plugins.commands.ner_bulk import NerBulkCommand
     from ner_plugins.commands.ner_compare import NerCompareCommand
     from ner_plugins.commands.ner_data import NerDataCommand
@@ -42,6 +43,7 @@ def register_commands() -> None:
     commands |= {"ner-serve": NerServeCommand, "ner-export": NerExportCommand}
     commands |= {"ner-compare": NerCompareCommand, "ner-sweep": NerSweepCommand, "ner-ensemble": NerEnsembleCommand}
     commands |= {"ner-folds": NerFoldsCommand, "ner-pseudo": NerPseudoCommand}
+    commands["ner-audit"] = NerAuditCommand
     for name, command in commands.items():
         Subcommand.register(name, exist_ok=True)(command)
 

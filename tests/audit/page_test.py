@@ -30,7 +30,11 @@ SUSPECTS = [
     Suspect(RECORD, "unlabelled", 0.5, (), (SEOUL,), None, 4),
 ]
 TYPES = ["address", "name", "organization"]
-DATA = [Sentence(TEXT, (NAME, CITY)), Sentence("他在青禾", OTHER.gold), Sentence("北京大学", (Entity(0, 4, "organization"),))]
+DATA = [
+    Sentence(TEXT, (NAME, CITY)),
+    Sentence("他在青禾", OTHER.gold),
+    Sentence("北京大学", (Entity(0, 4, "organization"),)),
+]
 
 
 def write(path: Path, suspects: list[Suspect], types: list[str], about: str = "folds/made") -> str:
@@ -88,7 +92,9 @@ def test_decisions_by_keys_are_kept_saved_and_applied(open_page: Any, tmp_path: 
     page.keyboard.press("a")
     page.keyboard.press("a")
     page.keyboard.press("r")
-    assert status(page) == "#4 rejected. 4 of 4" and page.locator("#decision").inner_text() == "Rejected: the labels stay"
+    assert (
+        status(page) == "#4 rejected. 4 of 4" and page.locator("#decision").inner_text() == "Rejected: the labels stay"
+    )
     page.keyboard.press("u")
     assert status(page) == "#4: undone. 4 of 4" and page.locator("#counts").inner_text() == "3 of 4 decided"
     page.keyboard.press("k")

@@ -7,6 +7,7 @@ import pytest
 from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.commands.evaluate import EvaluateCommand
+from ner_plugins.commands.ner_audit import NerAuditCommand
 from ner_plugins.commands.ner_data import NerDataCommand
 from ner_plugins.commands.ner_report import NerReportCommand
 from ner_plugins.commands.ner_threshold import NerThresholdCommand
@@ -21,7 +22,9 @@ COMMANDS: dict[str, type[Subcommand]] = {
     "evaluate model.tar.gz data --predictions-output-file NAME": EvaluateCommand,
     "ner-report model.tar.gz data -o NAME": NerReportCommand,
     "ner-threshold model.tar.gz data -o NAME": NerThresholdCommand,
+    "ner-audit folds -o NAME": NerAuditCommand,
     "ner-data convert data NAME": NerDataCommand,
+    "ner-data apply decisions.jsonl data -o NAME": NerDataCommand,
     "ner-data sample data NAME -n 3": NerDataCommand,
     "ner-data split data -o NAME": NerDataCommand,
     "ner-data download name -o NAME": NerDataCommand,

@@ -39,7 +39,10 @@ class Outcome:
 
     def __str__(self) -> str:
         changes = f"{self.sentences:,} sentences changed: {self.added:,} labels added, {self.removed:,} removed"
-        parts = [f"{self.applied:,} decisions applied ({changes})", f"{self.rejected:,} rejected suspects left as they are"]
+        parts = [
+            f"{self.applied:,} decisions applied ({changes})",
+            f"{self.rejected:,} rejected suspects left as they are",
+        ]
         if self.already:
             parts.append(f"{self.already:,} applied before")
         if self.repeated:
@@ -72,9 +75,7 @@ class Corrections:
         Called for each decision that cannot be applied, instead of raising the error: it is left out and counted.
     """
 
-    def __init__(
-        self, decisions: Sequence[Decision], on_bad: Optional[Callable[[DataError], None]] = None
-    ) -> None:
+    def __init__(self, decisions: Sequence[Decision], on_bad: Optional[Callable[[DataError], None]] = None) -> None:
         self.outcome = Outcome()
         self._on_bad = on_bad
         self._decisions = self._without_conflicts(self._without_repetitions(decisions))

@@ -1,4 +1,4 @@
-"""The file of decisions that the page of `ner-audit` saves: JSON lines, one decision each, after a line with their number."""
+"""The decisions that the page of `ner-audit` saves: JSON lines, one decision each, after a line with their number."""
 
 import json
 import re

@@ -24,7 +24,12 @@ def decide(gold: Sequence[Entity], remove: Sequence[Entity], add: Sequence[Entit
 
 
 def test_several_decisions_about_a_sentence_are_applied_together() -> None:
-    data = [sentence("北京大学的", SCHOOL), sentence(TEXT, NAME, CITY), sentence(TEXT, CITY, NAME), sentence(TEXT, NAME)]
+    data = [
+        sentence("北京大学的", SCHOOL),
+        sentence(TEXT, NAME, CITY),
+        sentence(TEXT, CITY, NAME),
+        sentence(TEXT, NAME),
+    ]
     gold = [NAME, CITY]
     corrections = Corrections(
         [decide(gold, [CITY], [SCHOOL]), decide(gold, [NAME], [Entity(0, 2, "name")]), decide(gold, [], [])]

@@ -37,7 +37,9 @@ def test_decisions_are_read_with_their_places(tmp_path: Path) -> None:
 
 def test_a_file_without_a_heading_and_joined_files_are_read(tmp_path: Path) -> None:
     assert len(read_decisions(write(tmp_path / "a", decision()))) == 1
-    joined = write(tmp_path / "b", HEADING, decision(), decision(suspect=2), {**HEADING, "audit": "b", "decisions": 1}, decision())
+    joined = write(
+        tmp_path / "b", HEADING, decision(), decision(suspect=2), {**HEADING, "audit": "b", "decisions": 1}, decision()
+    )
     assert [one.suspect for one in read_decisions(joined)] == ["a1 1", "a1 2", "b 1"]
 
 
@@ -71,12 +73,14 @@ def test_a_file_that_was_cut_off_is_noticed_wherever_it_was_cut(tmp_path: Path, 
     path.write_bytes(path.read_bytes()[:-cut] if cut > 1 else path.read_bytes().rpartition(b"\n{")[0] + b"\n")
     errors: list[DataError] = []
     found = read_decisions(str(path), errors.append)
-    assert len(found) == 1 and "1 decisions" in str(errors[-1]) or "2 decisions" in str(errors[0]) or errors
+    assert (len(found) == 1 and "1 decisions" in str(errors[-1])) or "2 decisions" in str(errors[0]) or errors
     with pytest.raises(DataError, match="expected"):
         read_decisions(str(path))
 
 
-@pytest.mark.parametrize("line", ["{", "[" * 100_000, "3", '{"format": "other"}', '{"format": "ner_plugins decisions", "version": 2}'])
+@pytest.mark.parametrize(
+    "line", ["{", "[" * 100_000, "3", '{"format": "other"}', '{"format": "ner_plugins decisions", "version": 2}']
+)
 def test_other_files_are_refused_in_one_message(tmp_path: Path, line: str) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text(line + "\n")
