@@ -3,10 +3,10 @@ CLUENER2020 and Resume with label errors put in on purpose: how many of them `ne
 
     python benchmarks/audit.py cluener|resume [--sentences N] [--epochs 4] [--folds 3] [--share 0.05] [--bfloat16]
 
-One error in each of a share of the sentences, the kinds in equal parts (see `seeded_errors.py`); out-of-fold predictions by
-`allennlp ner-folds`, resumable. Sentences are ranked by their most likely error. `--share 0` seeds nothing, for the errors
-that a corpus has of its own. Compared with self-confidence over the same predictions, and with cleanlab's ranking of
-sentences (Wang & Mueller 2022) where cleanlab is installed.
+One error in each of a share of the sentences, the kinds in equal parts (see `seeded_errors.py`); out-of-fold
+predictions by `allennlp ner-folds`, resumable. Sentences are ranked by their most likely error. `--share 0` seeds
+nothing, for the errors that a corpus has of its own. Compared with self-confidence over the same predictions, and with
+cleanlab's ranking of sentences (Wang & Mueller 2022) where cleanlab is installed.
 """
 
 import argparse
@@ -100,34 +100,32 @@ def by_self_confidence(records: Sequence[FoldRecord]) -> list[float]:
 
 
 def by_cleanlab(records: Sequence[FoldRecord]) -> list[float] | None:
-    """The score of each sentence by cleanlab, from the probabilities of each character; `None` if it is not installed."""
+    """The score of each sentence by cleanlab, by each character's probabilities; `None` if it is not installed."""
     try:
         from cleanlab.token_classification.rank import get_label_quality_scores
     except ImportError:
         return None
     types = sorted({entity.type for record in records for entity in record.gold})
     labels, probabilities = [], []
+    columns = {type_: place for place, type_ in enumerate(types, 1)}
     for record in records:
         of_types = np.zeros((max(len(record.text), 1), len(types) + 1))  # Shape: (characters, 1 + types)
         own = [0] * len(of_types)
-        known = {*record.gold, *record.candidates}
-        for entity in known:
-            column = types.index(entity.type) + 1 if entity.type in types else 0
-            if column:
-                of_types[entity.start : entity.end, column] += entity.score or 0.0
+        for entity in {*record.gold, *record.candidates}:
+            if entity.type in columns:
+                of_types[entity.start : entity.end, columns[entity.type]] += entity.score or 0.0
         for entity in record.gold:
-            own[entity.start : entity.end] = [types.index(entity.type) + 1] * entity.width
+            own[entity.start : entity.end] = [columns[entity.type]] * entity.width
         of_types /= np.maximum(of_types.sum(1, keepdims=True), 1.0)  # spans of a head without a CRF can exceed one
         of_types[:, 0] = 1.0 - of_types.sum(1)
         labels.append(own)
         probabilities.append(of_types.clip(0.0, 1.0))
-    quality = get_label_quality_scores(labels, probabilities, return_token_scores=False)
-    found = quality[0] if isinstance(quality, tuple) else quality
-    return [1.0 - float(score) for score in found]
+    quality, _ = get_label_quality_scores(labels, probabilities)
+    return [1.0 - float(score) for score in quality]
 
 
 def recalls(scores: Sequence[float], errors: Sequence[SeededError]) -> dict[str, float]:
-    """The share of the errors, and of each kind, whose sentences are among the first tenth. Ties go to the corpus's order."""
+    """The share of the errors, and of each kind, whose sentences are among the first tenth (of ties the first)."""
     ranked = sorted(range(len(scores)), key=lambda place: -scores[place])
     first = set(ranked[: round(FIRST * len(scores))])
     found = Counter(error.kind for error in errors if error.sentence in first)

@@ -83,7 +83,7 @@ class NoisyChannel:
         labels = {entity: entity.score for entity in record.gold}
         others = [entity for entity in record.candidates if entity not in labels]
         found = [
-            self._of_label(record, entity, entity.score or LOWEST, others)
+            self._of_label(record, entity, max(_score(entity), LOWEST), others)
             for entity in record.gold
             if entity.score is not None or entity.type in unknown_types
         ]
@@ -113,7 +113,7 @@ class NoisyChannel:
                 doubts.append(Doubt("boundary", _score(rival) * moved, label, rival))
         best = max(doubts, key=lambda doubt: doubt.odds)
         total = sum(doubt.odds for doubt in doubts)
-        return best._replace(odds=self.rate * total / max(probability, LOWEST))
+        return best._replace(odds=self.rate * total / probability)
 
     def _missed(self, record: FoldRecord, candidates: Sequence[Entity]) -> list[Doubt]:
         """The best candidate of each place, with the odds that it was left out."""

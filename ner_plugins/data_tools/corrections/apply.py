@@ -59,6 +59,7 @@ class _Change:
     decisions: list[Decision] = field(default_factory=list)
 
     def result(self, gold: Iterable[Entity]) -> tuple[Entity, ...]:
+        """The labels after the change, sorted."""
         removed = {entity for decision in self.decisions for entity in decision.remove}
         added = {entity for decision in self.decisions for entity in decision.add}
         return tuple(sorted((set(gold) - removed) | added))
