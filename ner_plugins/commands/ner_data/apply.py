@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from ner_plugins.commands.ner_data import transfer
+from ner_plugins.commands.ner_data.arguments import add_encoding
 from ner_plugins.commands.output_names import output_name
 
 NAME = "apply"
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="a reader's name, or a JSON object with its options, '{\"type\": NAME, …}' (default: guessed)",
     )
-    transfer.add_encoding(parser)
+    add_encoding(parser)
     parser.add_argument("--new-types", metavar="TYPE,…", help="types that decisions may add though the data lack them")
     transfer.add_writing(parser, transfer.BY_NAME)
 
