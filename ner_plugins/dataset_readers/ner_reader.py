@@ -97,6 +97,9 @@ class NerDatasetReader(SentenceReader):
     augmentation : `Optional[list[Augmentation]]`, optional (default=`None`)
         How the trainer `ner` changes training sentences in each epoch; what is read stays as it is. See
         `ner_plugins.dataset_readers.augmentation`.
+    unlabelled : `str`, optional (default=`"refuse"`)
+        Sentences without gold among others with gold: `refuse` them, or `mix` them, for a model that learns from a
+        teacher too (`model.distillation`). They have an empty field `entities`, and `None` in the metadata.
     kwargs : `Any`
         `max_instances` and `serialization_dir`: see `DatasetReader`.
 
@@ -130,6 +133,7 @@ class NerDatasetReader(SentenceReader):
         documents: Documents = "marked",
         fold: Optional[HeldOutFold] = None,
         augmentation: Optional[list[Augmentation]] = None,
+        unlabelled: Literal["refuse", "mix"] = "refuse",
         **kwargs: Any,
     ) -> None:
         most = kwargs.get("max_instances")
@@ -157,6 +161,7 @@ class NerDatasetReader(SentenceReader):
             self.neighbours = Neighbours(context_sentences, documents, self.token_indexers.values())
         self.fold = None if is_loading() else fold
         self.augmentation = list(augmentation or ())
+        self.mixes_unlabelled = unlabelled == "mix"
         self.counts: Counter[str] = Counter()
         self.sentence_tokens = 0
         self.listener: Optional[Callable[[DataError], None]] = None
@@ -173,6 +178,9 @@ class NerDatasetReader(SentenceReader):
                 left -= len(group)
                 with gc_paused():
                     instances = self._instances(group)
+                    for instance in instances if self.mixes_unlabelled else ():
+                        if "entities" not in instance.fields:
+                            instance.add_field("entities", EntitiesField([], instance["tokens"]))
                 yield from instances
         finally:
             moved, lost = (self.counts[key] - before[key] for key in ("moved", "without_tokens"))

@@ -44,6 +44,7 @@ class SentenceReader(DatasetReader):
     dev_seed: int
     neighbours: Optional[Neighbours]
     fold: Optional[HeldOutFold]
+    mixes_unlabelled: bool
     counts: "Counter[str]"
     sentence_tokens: int
     listener: Optional[Callable[[DataError], None]]
@@ -153,7 +154,7 @@ class SentenceReader(DatasetReader):
                 elif self._is_read(record.text, place.split if drawn else None):
                     found += 1
                     labelled = record.entities is not None if labelled is None else labelled
-                    if labelled != (record.entities is not None):
+                    if not self.mixes_unlabelled and labelled != (record.entities is not None):
                         raise _mixed(record, labelled)
                     self.sentence_tokens = tokens - before_it
                     yield types.apply(record)
@@ -223,7 +224,8 @@ class SentenceReader(DatasetReader):
 def _mixed(sentence: Sentence, labelled: bool) -> DataError:
     found, earlier = ("no gold", "have it") if labelled else ("gold", "have none")
     problem = f"{found} in this sentence, but earlier ones {earlier}"
-    remedy = "Put labelled and unlabelled sentences into separate files (no entities at all are an empty label)"
+    remedy = "Put labelled and unlabelled sentences into separate files (no entities at all are an empty label). For "
+    remedy += 'model.distillation they may be mixed: set dataset_reader.unlabelled to "mix"'
     return DataError(problem, path=sentence.source or None, remedy=remedy)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.decoding import DecodedSpans
+from ner_plugins.heads.distributions import DistributionAxis
 from ner_plugins.heads.type_axes import Axes, copy_known_entries
 from ner_plugins.modules.crf.tagging import Spans
 from ner_plugins.modules.losses.weighted_loss import WeightedLoss, divisor, number_on, weighed
@@ -122,6 +123,42 @@ class Head(torch.nn.Module, Registrable, ABC):
         `ConfigError` if the head does not define it.
         """
         raise ConfigError(f"the head {type(self).__name__} has no `divergence`, which r_drop needs")
+
+    def distributions(self, scores: Any, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """
+        What a prediction is made of, as distributions that a student can learn (`model.distillation`).
+
+        # Parameters
+
+        scores, mask
+            As in `loss`.
+        temperature : `float`, optional (default=`1.0`)
+            All scores are divided by it.
+
+        # Returns
+
+        `torch.Tensor`
+            Log-probabilities; 0 where there is no cell. A cell is a token or a span; its parts are distributions of
+            their own, of which the mean counts. Differentiable. Shape: (batch, tokens, ..., parts, classes)
+
+        # Raises
+
+        `ConfigError` if the head does not define it.
+        """
+        raise ConfigError(
+            f"the head {type(self).__name__} has no `distributions`, which model.distillation needs: see "
+            "ner_plugins.heads.head.Head.distributions"
+        )
+
+    def distribution_axis(self) -> DistributionAxis:
+        """
+        Which axis of `distributions` depends on the types, and what stands there.
+
+        # Raises
+
+        `ConfigError` as `distributions`.
+        """
+        raise ConfigError(f"the head {type(self).__name__} has no `distribution_axis`, which model.distillation needs")
 
     @abstractmethod
     def decode(self, scores: Any, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ner_plugins.heads.band import span_mask
 from ner_plugins.heads.candidates import TypeBand
 from ner_plugins.heads.decoding import DecodedSpans, decode_spans
+from ner_plugins.heads.distributions import DistributionAxis, inside, log_softmax
 from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.span_head import SpanHead
@@ -142,6 +143,18 @@ class PointerHead(SpanHead):
         ends = [self.end_logits(scores, starts) for scores in (first, second)]
         of_starts = symmetric_divergence(first.start, second.start, mask, weights=weights)
         return (of_starts + symmetric_divergence(ends[0], ends[1], mask, weights=weights)) / 2
+
+    def distributions(self, scores: PointerScores, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """
+        Those of the start label and of the end label of each token, the ends for the starts that the head itself
+        infers. Shape: (batch, tokens, 2, classes)
+        """
+        both = torch.stack((scores.start, self.end_logits(scores)), -2)
+        return inside(log_softmax(both, temperature), mask)
+
+    def distribution_axis(self) -> DistributionAxis:
+        """The labels."""
+        return DistributionAxis("the labels of first and of last tokens", -1, self.classes)
 
     def type_axes(self) -> dict[str, Axes]:
         """

@@ -11,6 +11,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.heads.band import band_width, checked_width, reachable_spans, span_mask
 from ner_plugins.heads.candidates import TypeBand, band_of_types, candidates_in_band, probabilities_in_band
 from ner_plugins.heads.decoding import MODES, DecodedSpans, decode_spans
+from ner_plugins.heads.distributions import DistributionAxis, inside, log_sigmoids, log_softmax
 from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.modules.crf.tagging import Spans
@@ -163,6 +164,22 @@ class SpanHead(Head):
         """That of the classes of each span of the texts; or of each of its types, where the loss learns them so."""
         cells = span_mask(mask, first.size(2))
         return symmetric_divergence(first, second, cells, self.span_loss.independent_types, weights)
+
+    def distributions(self, scores: Any, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """
+        Those of the classes of each span; where the loss learns each type by itself, of each of its types. Shape:
+        (batch, tokens, width, 1, types + 1) or (batch, tokens, width, types, 2)
+        """
+        cells = span_mask(mask, scores.size(2))
+        if self.span_loss.independent_types:
+            return inside(log_sigmoids(scores[..., 1:] - scores[..., :1], temperature), cells)
+        return inside(log_softmax(scores, temperature).unsqueeze(-2), cells)
+
+    def distribution_axis(self) -> DistributionAxis:
+        """The classes, or the types."""
+        if self.span_loss.independent_types:
+            return DistributionAxis("each type of a span by itself", -2, self.types)
+        return DistributionAxis("the classes of spans", -1, self.classes)
 
     def decode(self, scores: Any, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The spans that `decoding` keeps."""

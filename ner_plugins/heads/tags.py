@@ -9,6 +9,7 @@ from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.candidates import spans_within
 from ner_plugins.heads.decoding import DecodedSpans
+from ner_plugins.heads.distributions import SMALLEST, DistributionAxis, inside, log_softmax
 from ner_plugins.heads.divergence import symmetric_divergence
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.tag_scorers import TagScorer, make_tag_scorer, type_axes_of
@@ -154,6 +155,21 @@ class TagsHead(Head):
         if self.decoder == "crf":
             return self.crf.divergence(first, second, mask, weights)
         return symmetric_divergence(first, second, mask, weights=weights)
+
+    def distributions(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """
+        The marginals of the tags of each token: with a CRF by forward-backward, over the taggings that it may predict;
+        with `softmax` those of the loss. Shape: (batch, tokens, 1, tags)
+        """
+        if self.decoder == "softmax":
+            logs = log_softmax(scores, temperature)
+        else:
+            logs = self.crf.marginals(scores, mask, temperature).clamp(min=SMALLEST).log()
+        return inside(logs.unsqueeze(-2), mask)
+
+    def distribution_axis(self) -> DistributionAxis:
+        """The tags."""
+        return DistributionAxis(f"the tags of the scheme {self.tag_set.scheme}", -1, self.tag_set.tags)
 
     def decode(self, scores: Tensor, mask: Tensor, thresholds: Optional[Tensor] = None) -> DecodedSpans:
         """The entities of the best tagging whose probability reaches their type's threshold."""

@@ -18,6 +18,7 @@ from ner_plugins.decoding.not_numbers import not_numbers
 from ner_plugins.entities import ENTITY_NAMESPACE, Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.head import Head
+from ner_plugins.models.distillation import Distillation
 from ner_plugins.models.encoded_tokens import EncodedTokens
 from ner_plugins.models.entity_model import EntityModel
 from ner_plugins.models.offsets import in_tokens, names_of, to_characters
@@ -30,8 +31,9 @@ from ner_plugins.models.parts import (
     prepare_assets,
     with_head_names,
 )
-from ner_plugins.models.sentence_weights import SentenceWeights, weighted_loss
+from ner_plugins.models.sentence_weights import SentenceWeights
 from ner_plugins.models.thresholds import threshold_tensor
+from ner_plugins.models.training_loss import BatchLoss, is_unlabelled
 from ner_plugins.modules.dropout import DimensionDropout, Dropout
 from ner_plugins.modules.lattice.lattice_encoder import Lattice, LatticeEncoder
 from ner_plugins.modules.token_dropout import TokenDropout
@@ -77,6 +79,8 @@ class NerModel(EntityModel):
         The lowest probability at which an entity is predicted: for every type, or for each type named.
     post_processing : `Optional[list[SpanRule]]`, optional (default=`None`)
         Rules that change the predicted entities, in the order in which they apply (see `ner_plugins.post_processing`).
+    distillation : `Optional[Distillation]`, optional (default=`None`)
+        A trained model to learn from in training, beside the gold.
     initializer, regularizer, serialization_dir, ddp_accelerator
         As in every AllenNLP model.
 
@@ -104,6 +108,7 @@ class NerModel(EntityModel):
         training_metrics: bool = False,
         thresholds: Any = None,  # `Thresholds`, which `threshold_tensor` checks
         post_processing: Optional[list[SpanRule]] = None,
+        distillation: Optional[Distillation] = None,
         initializer: Optional[InitializerApplicator] = None,
         regularizer: Optional[RegularizerApplicator] = None,
         serialization_dir: Optional[str] = None,
@@ -137,6 +142,9 @@ class NerModel(EntityModel):
         self._head_options, self._threshold_option = head, thresholds
         self.head: Head = head.construct(encoding_dim=self.encoding_dim, types=self.types)
         check_loss(self.head, self.types)
+        self.distillation = distillation
+        if distillation is not None:
+            distillation.start(self.head, serialization_dir)
         if serialization_dir is not None:
             prepare_assets(serialization_dir)
         if initializer is not None:
@@ -231,12 +239,12 @@ class NerModel(EntityModel):
         output: dict[str, Any] = {}
         if entities is not None:
             weights = self.sentence_weights(metadata, mask.device, self.training)  # Shape: (batch,)
-            output["loss"], output["loss_weight"] = weighted_loss(self.head, scores, entities, mask, weights)
+            teacher = self.distillation if self.training else None
+            loss_of = BatchLoss(self.head, entities, mask, metadata, weights, teacher)
+            output["loss"], output["loss_weight"] = loss_of(scores)
             if self.training and self.dropout_samples > 1:
                 more = [self.score(self.dropout(vectors), mask) for _ in range(self.dropout_samples - 1)]
-                others = [weighted_loss(self.head, one, entities, mask, weights).loss for one in more]
-                losses = [output["loss"], *others]
-                output["loss"] = torch.stack(losses).mean()
+                output["loss"] = torch.stack([output["loss"], *(loss_of(one).loss for one in more)]).mean()
             # Elsewhere the check would wait for the device in every step; the trainer checks the losses that it logs.
             if self.training and output["loss"].device.type == "cpu" and torch.isnan(output["loss"]):
                 # AllenNLP's trainer would only report "nan loss"; name the sentences.
@@ -246,7 +254,7 @@ class NerModel(EntityModel):
             output["entities"] = self.entities_of(scores, mask, metadata)
             output["text"] = [sentence["text"] for sentence in metadata]
             output["id"] = [sentence["id"] for sentence in metadata]
-            if entities is not None:
+            if entities is not None and not any(map(is_unlabelled, metadata)):
                 self.measure(output["entities"], metadata)
             else:
                 self.note_unlabelled(metadata)

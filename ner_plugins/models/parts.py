@@ -2,9 +2,11 @@
 
 from typing import AbstractSet, Any, Mapping, Optional, Sequence
 
+import torch
 from allennlp.common import Lazy
 from allennlp.data import Vocabulary
 from allennlp.modules import Seq2SeqEncoder
+from torch import Tensor
 
 from ner_plugins.archives.assets import Assets, is_loading
 from ner_plugins.entities import ENTITY_NAMESPACE
@@ -91,3 +93,8 @@ def with_head_names(state_dict: Mapping[str, Any], known: AbstractSet[str]) -> d
     missing = known - state_dict.keys()
     moved = {name: f"head.{name}" for name in state_dict if name not in known and f"head.{name}" in missing}
     return {moved.get(name, name): value for name, value in state_dict.items()}
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on a device; the copy to a GPU does not wait for the work queued there."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.heads.head import Head
+from ner_plugins.models.parts import moved
 from ner_plugins.modules.losses.weighted_loss import WeightedLoss
 
 
@@ -46,8 +47,7 @@ class SentenceWeights:
             weights = [weight if weight >= 1.0 else weight * self.share for weight in weights]
         if all(weight == 1.0 for weight in weights):
             return None
-        found = torch.tensor(weights)
-        return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
+        return moved(torch.tensor(weights), device)
 
 
 def weighted_loss(

@@ -17,7 +17,7 @@ from ner_plugins.archives import weights as safe_load
 from ner_plugins.distributed import is_first_rank, wait_for_ranks, world_size
 from ner_plugins.errors import ConfigError, NerError
 from ner_plugins.training.engine import recovery
-from ner_plugins.training.engine.batches import Batch, Batches, batches_of
+from ner_plugins.training.engine.batches import Batch, Batches, batches_of, prepare_distillation
 from ner_plugins.training.engine.checkpoints import NerCheckpointer
 from ner_plugins.training.engine.epoch import Position, train_epoch
 from ner_plugins.training.engine.evaluation import measure
@@ -145,6 +145,7 @@ class NerTrainer(GradientDescentTrainer):
             raise ConfigError("trainer.checkpointer has to be one of the type ner: leave its type out")
         self.precision = Precision(self)
         self.training = batches_of(self.data_loader, self.model.vocab, self.cuda_device, self.seed, augments=True)
+        prepare_distillation(self.model, self.training, self.cuda_device)
         loader: Optional[DataLoader] = self.parts.validation_loader
         self.validation = loader and batches_of(loader, self.model.vocab, self.cuda_device, self.seed)
         norm = self.parts.grad_norm  # `True` asks for the norm without a bound

@@ -155,9 +155,16 @@ class ConditionalRandomField(torch.nn.Module):
         """
         return crf_inference.n_best(self.potentials(emissions, mask), n)
 
-    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """The probability of each tag at each token; 0 outside the mask. Shape: (batch, length, tags)"""
-        return crf_inference.marginals(self.potentials(emissions, mask))
+    def marginals(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """
+        The probability of each tag at each token; 0 outside the mask. All scores are divided by `temperature`.
+        Differentiable. Shape: (batch, length, tags)
+        """
+        potentials = self.potentials(emissions, mask)
+        if temperature != 1.0:
+            scaled = {name: getattr(potentials, name) / temperature for name in potentials._fields if name != "mask"}
+            potentials = potentials._replace(**scaled)
+        return crf_inference.marginals(potentials)
 
     def entropy(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """

@@ -263,6 +263,16 @@ def batches_of(
     return EpochBatches(loader, vocab, device, size, seed=seed, augments=augments, **options)
 
 
+def prepare_distillation(model: Any, batches: Batches, device: torch.device) -> None:
+    """
+    Let a model's teacher predict the training sentences, if it has one and they are in memory (`Distillation.prepare`);
+    others it predicts when they come.
+    """
+    distillation = getattr(model, "distillation", None)
+    if isinstance(batches, EpochBatches) and distillation is not None:
+        distillation.prepare([one["metadata"].metadata for one in batches.instances], device)
+
+
 @contextmanager
 def seeded(seed: Optional[int], epoch: int) -> Iterator[None]:
     """
