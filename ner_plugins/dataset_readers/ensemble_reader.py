@@ -80,7 +80,8 @@ class EnsembleReader(NerDatasetReader):
             self._together(dict(zip(read, of_one, strict=True))) for of_one in zip(*read.values(), strict=True)
         ]
 
-    def _instance(self, sentence: Sentence, tokens: list[Token], context: Optional[TokenContext] = None) -> Instance:
+    def instance_of(self, sentence: Sentence, tokens: list[Token], context: Optional[TokenContext] = None) -> Instance:
+        """There is none: see `_instances`."""
         raise NotImplementedError("each member tokenizes by itself")
 
     def _together(self, instances: dict[str, Instance]) -> Instance:

@@ -136,14 +136,18 @@ class Teacher:
 
     def _members(self, tensors: Mapping[str, Any]) -> Iterator[tuple[str, float, Any, Mapping[str, Any]]]:
         """Name, weight, model and arguments of each model: one, or those of an ensemble."""
-        if not hasattr(self.model, "members"):
+        if not self._is_ensemble():
             yield "", 1.0, self.model, tensors
             return
-        for name, member in self.model.members.items():
-            yield name, float(self.model.weights[name]), member, tensors["members"][name]
+        for weight, (name, member) in zip(self.model.weights, self.model.members.items(), strict=True):
+            yield name, float(weight), member, tensors["members"][name]
+
+    def _is_ensemble(self) -> bool:
+        """Whether it is a `NerEnsemble`, which is built of the models that this is a part of."""
+        return hasattr(self.model, "members")
 
     def _heads(self) -> dict[str, Head]:
-        members = dict(self.model.members.items()) if hasattr(self.model, "members") else {"": self.model}
+        members = dict(self.model.members.items()) if self._is_ensemble() else {"": self.model}
         heads = {name: getattr(member, "head", None) for name, member in members.items()}
         return {name: head for name, head in heads.items() if isinstance(head, Head)}
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,11 +18,15 @@ from staged_runs import experiment, train
 from torch.distributions import Bernoulli, Categorical, kl_divergence
 
 from ner_plugins.archives import weights as safe_load
+from ner_plugins.ensembles.making import make_ensemble
+from ner_plugins.ensembles.members import load_members
+from ner_plugins.ensembles.packing import pack_archive
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.heads.band import span_mask
 from ner_plugins.heads.distributions import divergences, mean_of
 from ner_plugins.heads.head import Head
 from ner_plugins.models.distillation import CACHE, Distillation
+from ner_plugins.models.teacher import Teacher, TokenizedText
 from ner_plugins.tagger import Tagger
 
 MASK = torch.arange(4) < torch.tensor([[4], [2]])
@@ -270,8 +275,20 @@ def test_a_file_that_is_no_cache_is_named(teachers: dict[str, Path], tmp_path: P
 
 
 def test_two_teachers_teach_together(teachers: dict[str, Path], tmp_path: Path) -> None:
-    train(student([str(teachers["tags"]), str(teachers["softmax"])], weight=1.0), tmp_path / "run")
+    trained = train(student([str(teachers["tags"]), str(teachers["softmax"])], weight=1.0), tmp_path / "run")
     assert json.loads((tmp_path / "run/metrics.json").read_text())["training_loss"] > 0
+    folder = tmp_path / "ensemble"
+    folder.mkdir()
+    with ExitStack() as stack:
+        members = load_members([str(teachers[name]) for name in ("tags", "softmax")], stack, -1)
+        make_ensemble(members, folder, [1.0, 3.0])
+        pack_archive(folder, str(tmp_path / "ensemble.tar.gz"))
+    text = TokenizedText("阿宝去了雾港", [(i, i + 1) for i in range(6)])
+    [one], [other], [together] = (
+        Teacher(str(path), trained.head).distributions([text], torch.device("cpu"), 1.5)
+        for path in (teachers["tags"], teachers["softmax"], tmp_path / "ensemble.tar.gz")
+    )
+    assert torch.allclose(together.exp(), (one.exp() + 3 * other.exp()) / 4, atol=1e-6)
 
 
 @pytest.mark.parametrize("data_loader", [{"batch_size": 4}])
@@ -346,8 +363,6 @@ def test_a_teacher_with_other_tokens_is_refused_before_training(teachers: dict[s
 def test_types_in_another_order_are_put_in_order(teachers: dict[str, Path], tmp_path: Path) -> None:
     """A student whose data have the types in another order learns each of them as its own."""
     plain = train(student(str(teachers["tags"]), weight=1.0, cache_megabytes=0), tmp_path / "plain")
-    from ner_plugins.models.teacher import Teacher, TokenizedText
-
     head: Any = Head.from_params(Params({"type": "tags", "scheme": "BIOES"}), encoding_dim=6, types=plain.types[::-1])
     text = TokenizedText("阿宝去了雾港", [(i, i + 1) for i in range(6)])
     cpu = torch.device("cpu")
