@@ -19,7 +19,7 @@ from ner_plugins.options import OptionError, check_name
     "reader, expected",
     [
         ({"type": "weibo", "dev_fracton": 0.1}, r"^weibo has no option 'dev_fracton': did you mean 'dev_fraction'\?"),
-        ({"type": "cluener", "max_instance": 3}, r"'max_instances'\? It has: augmentation, .*, tokenizer$"),
+        ({"type": "cluener", "max_instance": 3}, r"'max_instances'\? It has: augmentation, .*, tokenizer, unlabelled$"),
         ({"type": "kmou", "manual_distributed_shardin": 1}, r"kmou has no option '[^']*'\. It has"),
         ({"type": "weibo", "tokenizer": {"type": "character", "x": 1}}, r"^tokenizer: character has no"),
         ({"type": "cluener", "max" * 999: 3}, r"^cluener has no option '(max){25}m\.\.\.\. It has: "),
