@@ -138,6 +138,7 @@ bench: $(READY) $(PEER)/.ready $(READERS)/.ready $(TRAINER)/.ready
 	PYTHONPATH=$(TRAINER) $(BIN)/python benchmarks/training.py --corpus msra --threads 2
 	$(BIN)/python benchmarks/distributed.py
 	$(BIN)/python benchmarks/regularisers.py
+	$(BIN)/python benchmarks/ensemble.py
 	$(BIN)/python benchmarks/batching.py
 
 clean:

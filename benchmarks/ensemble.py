@@ -47,11 +47,10 @@ def trained_members(arguments: argparse.Namespace) -> list[Path]:
     runs = list(variants.runs_of(corpus, [MEMBER], arguments))
     if not arguments.measure_only:
         run_all(corpus, runs, arguments.runs, arguments.minutes, records=arguments.records)
-    archives = [arguments.runs / run.name / "model.tar.gz" for run in runs]
-    found = [archive for archive in archives if archive.is_file()]
-    if len(found) < 2:
-        sys.exit(f"{len(found)} of {len(archives)} members are trained: at least two are needed")
-    return found
+    finished = [run for run in runs if (arguments.records / f"{run.name}.json").is_file()]
+    if len(finished) < 2:
+        sys.exit(f"{len(finished)} of {len(runs)} members are trained: at least two are needed")
+    return [arguments.runs / run.name / "model.tar.gz" for run in finished]
 
 
 def development_file(arguments: argparse.Namespace) -> Path:

@@ -49,6 +49,9 @@ class NerEnsembleCommand(Subcommand):
             help="how votes choose among spans that exclude each other (default: as the members predict)",
         )
         subparser.add_argument(
+            "--find-weights", action="store_true", help="find the weights of votes on --data, and leave out what gets 0"
+        )
+        subparser.add_argument(
             "--data",
             metavar="PATH",
             help="labelled development data, PATH or PATH#SPLIT, to measure on; votes find thresholds on them",
@@ -86,7 +89,8 @@ def ensemble_from_args(args: argparse.Namespace) -> None:
         data = None if args.data is None else Development(args.data, args.batch_size, args.cuda_device)
         if args.method in ("votes", "scores"):
             agreement = 0.5 if args.agreement is None else args.agreement
-            made = make_ensemble(members, folder, weights, args.method, agreement, args.decoding, data)
+            options = (args.method, agreement, args.decoding, data, args.find_weights)
+            made = make_ensemble(members, folder, weights, *options)
         else:
             made = make_soup(members, folder, weights, args.method == "greedy-soup", data)
         with atomic_path(target) as partial:
@@ -100,9 +104,14 @@ def _check_options(args: argparse.Namespace) -> None:
         raise ConfigError("--method greedy-soup chooses members on labelled data: add --data PATH")
     if args.method == "greedy-soup" and args.weights is not None:
         raise ConfigError("--weights has no effect with --method greedy-soup, which weighs those that it takes alike")
-    for option in ("agreement", "decoding"):
-        if args.method != "votes" and getattr(args, option) is not None:
-            raise ConfigError(f"--{option} has no effect with --method {args.method}: it is for votes")
+    for option in ("agreement", "decoding", "find_weights"):
+        if args.method != "votes" and getattr(args, option) not in (None, False):
+            name = option.replace("_", "-")
+            raise ConfigError(f"--{name} has no effect with --method {args.method}: it is for votes")
+    if args.find_weights and args.data is None:
+        raise ConfigError("--find-weights finds weights on labelled data: add --data PATH")
+    if args.find_weights and args.weights is not None:
+        raise ConfigError("--weights and --find-weights exclude each other: remove one")
     if args.agreement is not None and not 0 <= args.agreement <= 1:
         raise ConfigError(f"--agreement is {args.agreement:g}, but must be a share from 0 to 1")
     if args.batch_size < 1:

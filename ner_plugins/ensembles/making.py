@@ -8,7 +8,7 @@ from allennlp.models.archival import load_archive
 
 from ner_plugins.archives.weights import save
 from ner_plugins.ensembles import soups
-from ner_plugins.ensembles.ballots import Ballot, best_ballot
+from ner_plugins.ensembles.ballots import Ballot, best_ballot, best_weights
 from ner_plugins.ensembles.combining import check_scores, common_options, vote_decoding, write_ensemble
 from ner_plugins.ensembles.members import Member, align_types, check_types
 from ner_plugins.ensembles.record import UsedData, write_record
@@ -134,6 +134,7 @@ def make_ensemble(
     agreement: float = 0.5,
     decoding: Optional[str] = None,
     data: Optional[Development] = None,
+    find_weights: bool = False,
 ) -> Made:
     """
     Write the archive's folder of a `ner_ensemble`.
@@ -154,6 +155,9 @@ def make_ensemble(
         Of votes; `None` for what the members' own needs.
     data : `Optional[Development]`, optional (default=`None`)
         With votes, thresholds are found on them.
+    find_weights : `bool`, optional (default=`False`)
+        Whether weights of votes are found on `data` too (`best_weights`), instead of `weights`. Members that get none
+        are left out.
 
     # Raises
 
@@ -173,11 +177,15 @@ def make_ensemble(
     else:
         options["decoding"] = decoding or vote_decoding(members)
         ballot = Ballot(agreement, {})
+        types = members[0].model.types
+        if find_weights:
+            made.weights = best_weights(runs, types, agreement, options["decoding"])
         if runs:
-            ballot, _ = best_ballot(runs, weights, members[0].model.types, agreement, options["decoding"])
+            ballot, _ = best_ballot(runs, made.weights, types, agreement, options["decoding"])
         options |= ballot.options()
         made.remarks += [f"agreement: {ballot.agreement:g}", *_thresholds(ballot)]
-    write_ensemble(members, folder, weights, options)
+    used = [place for place, weight in enumerate(made.weights) if weight > 0]
+    write_ensemble([members[place] for place in used], folder, [made.weights[place] for place in used], options)
     _finish(folder, method, members, made, data)
     return made
 

@@ -79,6 +79,18 @@ def test_votes_find_thresholds_that_are_no_worse(members: list[Path], repository
     assert f1_of(tmp_path / "tuned.tar.gz", data) > f1_of(tmp_path / "plain.tar.gz", data) > 0.1
 
 
+def test_weights_are_found_and_members_without_are_left_out(
+    members: list[Path], repository: Path, tmp_path: Path
+) -> None:
+    data, new = str(repository / DATA), tmp_path / "new.tar.gz"
+    bad = varied(members[0], tmp_path / "bad.tar.gz", noise=9, size=3.0)
+    run(members[0], bad, "-o", new, "--data", data, "--find-weights")
+    weights = [member["weight"] for member in record_of(new)["members"]]
+    assert weights[0] > 0 and weights[1] == 0
+    assert list(load_archive(new).config["model"]["members"].as_dict()) == ["member1"]
+    assert f1_of(new, data) >= f1_of(members[0], data)
+
+
 def test_the_mean_of_weights_is_in_the_archive(members: list[Path], tmp_path: Path) -> None:
     run(*members[:2], "--method", "soup", "--weights", 3, 1, "-o", tmp_path / "new.tar.gz")
     found = []
@@ -155,6 +167,8 @@ def test_an_archive_may_be_named_twice(
         (["one.tar.gz", "two.tar.gz", "-o", "new.tar.gz", "--method", "greedy-soup"], "add --data"),
         (["one.tar.gz", "two.tar.gz", "-o", "new.tar.gz", "--method", "soup", "--agreement", "0.5"], "no effect"),
         (["one.tar.gz", "two.tar.gz", "-o", "new.tar.gz", "--agreement", "7"], "from 0 to 1"),
+        (["one.tar.gz", "two.tar.gz", "-o", "new.tar.gz", "--find-weights"], "add --data"),
+        (["one.tar.gz", "two.tar.gz", "-o", "new.tar.gz", "--find-weights", "--method", "soup"], "it is for votes"),
         (["one.tar.gz", "few.tar.gz", "-o", "new.tar.gz"], "which few.tar.gz lacks"),
         (["one.tar.gz", "bio.tar.gz", "-o", "new.tar.gz", "--method", "scores"], "scheme of the head"),
         (["one.tar.gz", "bio.tar.gz", "-o", "new.tar.gz", "--method", "soup"], "differ in model.head.scheme"),
