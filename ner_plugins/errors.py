@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from ner_plugins.visible import in_one_line
+from ner_plugins.visible import in_one_line, shortened
 
 
 def shown(value: object, limit: int = 80) -> str:
@@ -12,7 +12,14 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 class NerError(Exception):
-    """Base of every error that `ner_plugins` raises on purpose; the command line prints it without a traceback."""
+    """
+    Base of every error that `ner_plugins` raises on purpose; the command line prints it without a traceback.
+
+    The lines of a message that would fill the screen, whatever it names, lose their middle: see `shortened`.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(shortened(part) if isinstance(part, str) else part for part in args))
 
 
 class ConfigError(NerError):

@@ -7,6 +7,8 @@ import re
 _HIDDEN = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 _IN_MARKDOWN = re.compile(r"[\\|<\[`]")
+LONGEST_LINE = 2000
+"""Of a message; who lists names or shows values shortens them earlier."""
 _IN_TEXT, _IN_LINE = re.compile(f"[{_HIDDEN}]"), re.compile(f"[\t\n{_HIDDEN}]")
 
 
@@ -26,6 +28,15 @@ def in_one_line(text: str) -> str:
     A terminal would obey control characters, which names of files and data may have.
     """
     return _IN_LINE.sub(_escaped, text)
+
+
+def shortened(message: str, limit: int = LONGEST_LINE) -> str:
+    """The message without the middle of its lines that are longer: what is wrong comes first, what to do last."""
+    if len(message) <= limit:
+        return message
+    half = (limit - 3) // 2
+    lines = message.split("\n")
+    return "\n".join(line if len(line) <= limit else f"{line[:half]}...{line[-half:]}" for line in lines)
 
 
 def csv_text(value: str) -> str:

@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=ROOT / "runs" / "fuzz.json", help="where it stopped")
     parser.add_argument("--input", nargs=2, metavar=("KIND", "NUMBER"), help="repeat one input, with its traceback")
     args = parser.parse_args(arguments)
-    prepare()
+    prepare(args.input[:1] if args.input else args.only)
     with tempfile.TemporaryDirectory(prefix="ner-fuzz-") as folder, limited_memory(MEMORY):
         if args.input:
             taken, failure = try_input(args.input[0], args.seed, int(args.input[1]), Path(folder))

@@ -1,8 +1,10 @@
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_plugins.errors import DataError
+from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.visible import csv_text, markdown_text, visible
 
 
@@ -31,6 +33,18 @@ def test_a_message_about_a_hostile_name_is_one_line() -> None:
     error = DataError("no such file", path="a\nb\x1b[2J\u202e.txt", remedy="Did you mean a\tb?")
     assert str(error) == "a\\nb\\x1b[2J\\u202e.txt: no such file. Did you mean a\\tb?"
     assert error.path == "a\nb\x1b[2J\u202e.txt"
+
+
+def test_a_message_never_fills_the_screen() -> None:
+    error = ConfigError(f"the config has 2 mistakes:\n  1. {'x' * 5000} is no number\n  2. use_amp: set it to false")
+    first, second, third = str(error).split("\n")
+    assert second.startswith("  1. xxx") and second.endswith("x is no number") and "x...x" in second
+    assert len(second) < 2001 and first.endswith("mistakes:") and third == "  2. use_amp: set it to false"
+    problem = "ab" * 2000
+    refused = DataError(problem, path="f", line=3, remedy="Correct it")
+    assert len(str(refused)) < 2001 and str(refused).startswith("f:3: ab") and str(refused).endswith(". Correct it")
+    assert pickle.loads(pickle.dumps(refused)).problem == problem
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "＝1"])

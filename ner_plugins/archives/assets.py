@@ -20,6 +20,7 @@ from typing import Any, Callable, Iterator, Union
 from ner_plugins.distributed import is_first_rank
 from ner_plugins.errors import ArchiveError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.version import VERSION
 
 ASSETS_FOLDER = "ner_assets"
@@ -209,6 +210,6 @@ def _write_json(path: Path, value: Any) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parsed_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ArchiveError(f"{path}: cannot be read as JSON ({error}). Copy the archive again, or retrain") from error

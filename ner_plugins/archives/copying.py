@@ -13,6 +13,7 @@ from typing import Any, Mapping
 from ner_plugins.archives.writing import COMPRESSION, archive_model
 from ner_plugins.errors import ArchiveError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import parsed_json
 
 _CONFIG = "config.json"
 _ARCHIVE, _FOLDER = "model.tar.gz", "model"
@@ -61,7 +62,7 @@ def copy_with_thresholds(archive: str, copied: str, thresholds: Mapping[str, flo
 
 def _with_thresholds(config: bytes, thresholds: Mapping[str, float], archive: str) -> bytes:
     try:
-        parsed: dict[str, Any] = json.loads(config)
+        parsed: dict[str, Any] = parsed_json(config)
         parsed["model"]["thresholds"] = dict(thresholds)
     except (ValueError, TypeError, KeyError) as error:
         raise ArchiveError(f"{archive}: its {_CONFIG} is not a configuration that `allennlp train` wrote") from error

@@ -20,6 +20,7 @@ from ner_plugins.compat.replace import replace
 from ner_plugins.distributed import is_first_rank
 from ner_plugins.errors import ConfigError, shown
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.files.run_record import PRETRAINED_MODULES
 from ner_plugins.options import place_of_object
 
@@ -236,7 +237,7 @@ def _save(folder: Path, key: str, config: dict[str, Any], assets: Path) -> None:
 
 def _saved(folder: Path) -> dict[str, Any]:
     path = folder / PRETRAINED_MODULES / _CONFIGS
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found: dict[str, Any] = parsed_json(path.read_bytes()) if path.is_file() else {}
     return found
 
 

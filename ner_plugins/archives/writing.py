@@ -16,6 +16,7 @@ from ner_plugins.archives.new_types import NewTypes, extend_vocabulary, with_new
 from ner_plugins.archives.pretrained_modules import with_own_modules
 from ner_plugins.errors import NerError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import parsed_json
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ def _standing_alone(folder: Path, stack: ExitStack) -> _Parts:
         try:
             found = Path(cached_path(source))
             other = found if found.is_dir() else Path(stack.enter_context(archival.extracted_archive(found)))
-            trained = json.loads((other / "config.json").read_bytes())["model"]
+            trained = parsed_json((other / "config.json").read_bytes())["model"]
         except (OSError, ValueError, KeyError, NerError) as error:
             logger.warning("loading this archive will need %s, which cannot be read now (%s)", source, error)
             return own

@@ -12,6 +12,7 @@ from ner_plugins.bulk.indexing import FileIndex
 from ner_plugins.bulk.row_ids import MAX_FILES
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.files.locking import locked
 
 RECORD, LOCK, FORMAT = "_job.json", "_lock", 1
@@ -137,7 +138,7 @@ class Job:
 
     def _read(self, record: Path) -> None:
         try:
-            content = json.loads(record.read_text(encoding="utf-8"))
+            content = parsed_json(record.read_bytes())
             version, model, options = content["format"], content["model"], content["options"]
             files = [FileIndex.from_json(fields) for fields in content["files"]] if version == FORMAT else []
         except (ValueError, KeyError, TypeError) as error:

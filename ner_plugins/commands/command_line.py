@@ -128,6 +128,11 @@ def describe(error: BaseException) -> Optional[str]:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8: {error}"
+    if isinstance(error, UnicodeEncodeError) and _is_of_arguments(error):
+        return (
+            f"the encoding of this locale, {sys.getfilesystemencoding()}, has not all characters of the arguments: set "
+            "PYTHONUTF8=1, or LC_ALL=C.UTF-8"
+        )
     if isinstance(error, ModuleNotFoundError) and error.name in sys.argv:
         return f"--include-package names {error.name}, but there is no such module"
     if isinstance(error, ValueError) and str(error).startswith("overrides dict contains unused keys"):
@@ -137,6 +142,12 @@ def describe(error: BaseException) -> Optional[str]:
     if isinstance(error, RuntimeError):
         return _describe_runtime_error(str(error)) or describe_construction(error)
     return _describe_worker(error) or describe_construction(error)
+
+
+def _is_of_arguments(error: UnicodeEncodeError) -> bool:
+    """Whether an argument has bytes that could not be decoded, which nothing can encode but the system's calls."""
+    found = error.object[error.start : error.end]
+    return "\udc80" <= found[:1] <= "\udcff" and any(found in argument for argument in sys.argv[1:])
 
 
 def _describe_runtime_error(text: str) -> Optional[str]:

@@ -16,8 +16,8 @@ from ner_plugins.commands.devices import choose_device, has_ner_model, offer_def
 from ner_plugins.commands.loading import mention_max_instances
 from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.trust_option import offer_trust
-from ner_plugins.errors import ArchiveError, ConfigError, DataError
-from ner_plugins.files.data_paths import DataPath
+from ner_plugins.errors import ArchiveError, ConfigError
+from ner_plugins.files.data_paths import listed_paths
 from ner_plugins.metrics.report import format_table
 from ner_plugins.options import written
 
@@ -75,7 +75,7 @@ def _check_sections(archive: Archive, name: str) -> None:
 
 def _evaluate_each(args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate file by file: the stock command distinguishes files by their stems, which may be equal."""
-    files = _files(args.input_file)
+    files = listed_paths(args.input_file)
     outputs, predictions = (_names(args, key, len(files)) for key in ("output_file", "predictions_output_file"))
     metrics = {}
     for file, output, predicted in zip(files, outputs, predictions, strict=True):
@@ -97,16 +97,6 @@ def _whole(name: Optional[str]) -> Optional[str]:
     return None if name is None else _OneName(name)
 
 
-def _files(given: str) -> list[str]:
-    """The input files of an argument; a file whose name has a comma is one of its own."""
-    if "," in given:
-        try:
-            DataPath.parse(given)
-        except DataError:
-            return given.split(",")
-    return [given]
-
-
 def _names(args: argparse.Namespace, key: str, number: int) -> list[Optional[str]]:
     """The output files of an argument, one for each of `number` input files; their folders have to exist."""
     given = getattr(args, key)
@@ -117,7 +107,10 @@ def _names(args: argparse.Namespace, key: str, number: int) -> list[Optional[str
     names: list[Optional[str]] = [given] if whole else given.split(",")
     option = "--" + key.replace("_", "-")
     if len(names) != number:
-        raise ConfigError(f"{option} names {len(names)} files for {number} input files: put commas between them")
+        files = f"{number} input files: put commas between them"
+        if number == 1:
+            files = "1 input file: the name of a file, unlike its folder's, cannot have commas here"
+        raise ConfigError(f"{option} names {len(names)} files for {files}")
     for name in names:
         if not name:
             raise ConfigError(f"{option} {given}: a name between commas is empty")

@@ -1,14 +1,14 @@
 """`allennlp ner-bulk`: the entities of millions of lines, with Ray."""
 
 import argparse
-import json
 from typing import Any
 
 from allennlp.commands.subcommand import Subcommand
 
 from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.trust_option import offer_trust
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, shown
+from ner_plugins.files.json_files import parsed_json
 
 DESCRIPTION = "Tag millions of lines with Ray, on this machine or a cluster; a stopped run goes on where it was."
 
@@ -80,7 +80,7 @@ def bulk_from_args(args: argparse.Namespace) -> None:
 
 def _thresholds(value: str) -> Any:
     try:
-        return json.loads(value)
+        return parsed_json(value)
     except ValueError as error:
         expected = 'a number, or an object like {"TYPE": 0.5}'
-        raise ConfigError(f"--thresholds is {value!r}, but must be {expected}") from error
+        raise ConfigError(f"--thresholds is {shown(value)}, but must be {expected}") from error

@@ -62,13 +62,14 @@ def report_from_args(args: argparse.Namespace) -> None:
     """
     from ner_plugins.commands.loading import load_ours, mention_max_instances
     from ner_plugins.commands.ner_data.arguments import print_report
+    from ner_plugins.files.data_paths import listed_paths
     from ner_plugins.metrics.report import format_table
     from ner_plugins.reports.collect import run_model
 
     check_folder(Path(args.output), args.force)
     if args.examples < 0:
         raise ConfigError(f"--examples is {args.examples}; it must be >= 0")
-    files = args.input_file.split(",")
+    files = listed_paths(args.input_file)
     folders = _folders(Path(args.output), files)
     archive = load_ours(args.archive_file, args.cuda_device, args.overrides, args.weights_file)
     mention_max_instances(archive, "--overrides")

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -17,6 +16,7 @@ from ner_plugins.commands.devices import choose_device, has_ner_model, offer_def
 from ner_plugins.commands.output_names import output_name
 from ner_plugins.commands.trust_option import offer_trust
 from ner_plugins.errors import ConfigError
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.files.output_files import STDOUT, open_output
 from ner_plugins.predictors.line_prediction import LinePrediction
 from ner_plugins.predictors.ner_predictor import NerPredictor
@@ -63,7 +63,7 @@ def predict_from_args(args: argparse.Namespace) -> None:
         archive,
         args.predictor,
         dataset_reader_to_load=args.dataset_reader_choice,
-        extra_args=json.loads(args.predictor_args.strip() or "{}"),
+        extra_args=parsed_json(args.predictor_args.strip() or "{}"),
     )
     if not (has_ner_model(archive) and isinstance(predictor, NerPredictor)):
         _predict_as_stock(args, predictor)

@@ -1,6 +1,5 @@
 """`allennlp train --recover` with another number of epochs, or another patience."""
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from allennlp.common import Params
 
 from ner_plugins.errors import ConfigError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.options import written
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def accept_changes(folder: Path, params: Params, write: bool = True) -> None:
     if not path.is_file():
         raise ConfigError(f"{folder}: there is no config.json in it, so there is no run to recover: check -s")
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = parsed_json(path.read_bytes())
     except ValueError as error:  # UnicodeDecodeError is one
         remedy = "the run cannot be recovered: start again with --force"
         raise ConfigError(f"{path}: damaged ({error}), so {remedy}") from None

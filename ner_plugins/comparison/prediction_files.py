@@ -1,6 +1,5 @@
 """Files of predictions, as `allennlp predict` and `allennlp evaluate` write them."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
@@ -9,6 +8,7 @@ from ner_plugins.comparison.span_counts import PredictedSentence
 from ner_plugins.data_tools.corpora import open_corpora
 from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, DataError, shown
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.files.text_lines import open_lines
 from ner_plugins.metrics.entity_metric import LABELLED_DATA
 
@@ -106,7 +106,7 @@ def read_predictions(file: PredictionFile, gold: Sequence[PredictedSentence]) ->
 def _predictions(file: Path) -> Iterator[tuple[str, list[Entity]]]:
     for number, line in open_lines(str(file)):
         try:
-            value = json.loads(line)
+            value = parsed_json(line)
             entities = sorted(set(map(Entity.from_json, value["entities"])))
             whole = all(0 <= entity.start < entity.end <= len(value["text"]) for entity in entities)
         except (ValueError, LookupError, TypeError, AttributeError):

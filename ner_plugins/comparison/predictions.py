@@ -14,6 +14,7 @@ from ner_plugins.errors import ConfigError
 from ner_plugins.files.atomic import atomic_path
 from ner_plugins.files.data_paths import DataPath
 from ner_plugins.files.digests import sha256
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.files.opening import local_path, names_in
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ def _write(file: Path, facts: dict[str, Any], sentences: Sequence[PredictedSente
 
 def _read(file: Path) -> Iterator[PredictedSentence]:
     """The sentences of a file; `ValueError`, `LookupError` or `TypeError` if it is damaged."""
-    header, *lines = map(json.loads, file.read_text(encoding="utf-8").split("\n")[:-1])
+    header, *lines = map(parsed_json, file.read_text(encoding="utf-8").split("\n")[:-1])
     if header["format_version"] != _VERSION or header["sentences"] != len(lines):
         raise ValueError(f"{len(lines)} sentences, version {header['format_version']}")
     for line in lines:

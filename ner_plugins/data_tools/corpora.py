@@ -1,6 +1,5 @@
 """Corpora for the data tools: files and splits with their readers."""
 
-import json
 import logging
 import os
 import re
@@ -17,6 +16,7 @@ from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.entities import Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.data_paths import SPLITS, DataPath
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.files.opening import names_in, splits_in
 from ner_plugins.options import check_name
 
@@ -171,7 +171,7 @@ def _options(spec: Union[str, Mapping[str, Any]]) -> dict[str, Any]:
     if not spec.lstrip().startswith("{"):
         return {"type": spec}
     try:
-        options = json.loads(spec)
+        options = parsed_json(spec)
     except ValueError as error:
         raise ConfigError(f'--reader is not a JSON object like {{"type": "conll_ner"}}: {error}') from None
     assert isinstance(options, dict)  # it starts with a brace

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Optional, Sequence
 
 from ner_plugins.entities import Sentence
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, shown
 
 logger = logging.getLogger(__name__)
+
+_LISTED, _LONG = 30, 60  # types in a message, and characters of each
 
 
 class TypeSelection:
@@ -64,8 +66,14 @@ def _check(option: str, named: Sequence[str], found: Counter[str], path: str, wa
     for type_ in missing:
         close = difflib.get_close_matches(type_.casefold(), spare, n=1, cutoff=0.75)
         if close or len(missing) == len(named):
-            hint = f". Did you mean {spare[close[0]]!r}?" if close else ""
-            has = ", ".join(sorted(found))
-            raise ConfigError(f"dataset_reader.{option} names {type_!r}, but {path} has only {has}{hint}")
+            hint = f". Did you mean {shown(spare[close[0]])}?" if close else ""
+            problem = f"names {shown(type_)}, but {path} has only {_listed(sorted(found))}"
+            raise ConfigError(f"dataset_reader.{option} {problem}{hint}")
     if warn:
-        logger.warning("%s has no entity of the types %s", path, ", ".join(missing))
+        logger.warning("%s has no entity of the types %s", path, _listed(missing))
+
+
+def _listed(types: Sequence[str]) -> str:
+    """Some of the types, each shortened."""
+    names = ", ".join(type_ if len(type_) <= _LONG else f"{type_[:_LONG]}..." for type_ in types[:_LISTED])
+    return names + (f" and {len(types) - _LISTED} more" if len(types) > _LISTED else "")

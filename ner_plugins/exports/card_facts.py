@@ -1,6 +1,5 @@
 """The facts of a model card: from a model's archive, from the run that trained it, and from its export."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
@@ -8,6 +7,7 @@ from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 from ner_plugins.errors import ConfigError
 from ner_plugins.exports.languages import language_of, reader_name
 from ner_plugins.exports.target import ExportSource
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.files.run_record import read_record
 from ner_plugins.heads.head import Head
 from ner_plugins.heads.tags import TagsHead
@@ -59,8 +59,10 @@ def run_folder(path: str) -> Optional[Path]:
 def scores_of_run(folder: Optional[Path], config: Mapping[str, Any], types: Sequence[str]) -> list[Scores]:
     """What `metrics.json` of a run says about its validation data and, if it was evaluated on them, its test data."""
     try:
-        metrics = json.loads(Path(folder or os.devnull, "metrics.json").read_text(encoding="utf-8"))
+        metrics = parsed_json(Path(folder or os.devnull, "metrics.json").read_bytes())
     except (OSError, ValueError):
+        return []
+    if not isinstance(metrics, dict):
         return []
     found = []
     for prefix, key in (("test_", "test_data_path"), ("best_validation_", "validation_data_path")):
@@ -122,7 +124,7 @@ def settings_of(source: ExportSource, record: Mapping[str, Any]) -> Iterator[tup
     yield "head", head_words(model.head)
     yield "tokens", tokens_words(source)
     trainer = config.get("trainer") or {}
-    epochs, seeds = record.get("epochs", {}), record.get("seeds", {})
+    epochs, seeds = record.get("epochs") or {}, record.get("seeds") or {}
     if epochs:
         best = record.get("best_epoch")
         rest = "" if best is None else f"; weights of epoch {best + 1}"

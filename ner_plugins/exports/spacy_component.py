@@ -13,6 +13,7 @@ from ner_plugins.archives.copying import copy_model
 from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ArchiveError, ConfigError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.tagger import TaggedText, Tagger
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class NerComponent:
         `ArchiveError` if it is not one.
         """
         try:
-            settings = json.loads(Path(path, SETTINGS).read_text(encoding="utf-8"))
+            settings = parsed_json(Path(path, SETTINGS).read_bytes())
             model, self.overrides, self._labels = settings["model"], settings["overrides"], tuple(settings["labels"])
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise ArchiveError(f"{path}: not the folder of a spaCy component ner_plugins ({error!r})") from error

@@ -77,6 +77,24 @@ class DataPath:
         return cls(left, right or None, split)
 
 
+def listed_paths(given: str) -> list[str]:
+    """
+    The data paths of an argument that may list several with commas between them.
+
+    A path that has commas itself is one, if it exists, or if nothing exists by the names between the commas.
+    """
+    parts = given.split(",")
+    return parts if len(parts) > 1 and not _is_path(given) and any(map(_is_path, parts)) else [given]
+
+
+def _is_path(text: str) -> bool:
+    try:
+        DataPath.parse(text)
+    except DataError:
+        return False
+    return True
+
+
 def is_url(path: str) -> bool:
     """Whether `path` is a URL."""
     return _URL.match(path) is not None

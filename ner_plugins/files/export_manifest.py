@@ -8,6 +8,7 @@ from typing import Any, Mapping, Union
 
 from ner_plugins.errors import ArchiveError
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.version import VERSION
 
 MANIFEST = "manifest.json"
@@ -64,7 +65,7 @@ class ExportManifest:
         """
         path = Path(folder, MANIFEST)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parsed_json(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             raise ArchiveError(f"{folder}: not an exported model: it has no {MANIFEST}. {_EXPORT_AGAIN}") from None
         except (OSError, ValueError) as error:
@@ -93,7 +94,7 @@ _EXPORT_AGAIN = "It should be the folder that `allennlp ner-export` wrote: copy 
 def is_export(path: Union[str, "os.PathLike[str]"]) -> bool:
     """Whether a path is a folder with the manifest of an export, of any target and version."""
     try:
-        content = json.loads(Path(path, MANIFEST).read_text(encoding="utf-8"))
+        content = parsed_json(Path(path, MANIFEST).read_bytes())
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("format") == FORMAT

@@ -5,13 +5,14 @@ import io
 import threading
 from typing import Any, BinaryIO, Callable, Iterator, Optional, Protocol, TypeVar, cast
 
-from ner_plugins.errors import ConfigError, DataError
+from ner_plugins.errors import ConfigError, DataError, shown
 from ner_plugins.files.encodings import marked_encoding, with_option
 from ner_plugins.files.opening import BLOCK_SIZE, Rewound, readable
 
 T = TypeVar("T")
 OnBad = Callable[[DataError], None]
 
+_NOT_OF_FILES = ("idna", "punycode")  # of names of hosts; they take quadratic time
 _NOT_UTF8 = b"\xff"  # occurs nowhere in UTF-8
 _STAND_IN = "\U0010ffff"  # for what cannot be decoded; no character
 _NOTING = "ner_plugins.noting"
@@ -43,14 +44,18 @@ def check_encoding(key: str, encoding: Optional[str]) -> None:
 
     # Raises
 
-    `ConfigError` if Python has no encoding of text of this name.
+    `ConfigError` if Python has no encoding of text of this name, or one for names of hosts.
     """
     try:
-        if encoding is None or cast(Any, codecs.lookup(encoding))._is_text_encoding:
+        if encoding is None:
+            return
+        codec = codecs.lookup(encoding)
+        if cast(Any, codec)._is_text_encoding and codec.name not in _NOT_OF_FILES:
             return
     except (LookupError, ValueError, TypeError):
         pass
-    raise ConfigError(f"{key} is {encoding!r}, which is no encoding: name one such as gb18030, cp949, big5 or utf-16")
+    expected = "name one such as gb18030, cp949, big5 or utf-16"
+    raise ConfigError(f"{key} is {shown(encoding)}, which is no encoding of files: {expected}")
 
 
 def decode_start(data: bytes, encoding: Optional[str] = None) -> str:

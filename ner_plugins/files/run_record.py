@@ -1,14 +1,16 @@
 """`run.json`: what a training run was made of, how long it took, and what came of it."""
 
 import json
+import math
 import os
 import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional
 
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, shown
 from ner_plugins.files.atomic import atomic_path
+from ner_plugins.files.json_files import parsed_json
 
 RECORD = "run.json"
 VERSION = 1
@@ -101,6 +103,25 @@ class RunRecord:
             return {"format_version": VERSION}
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 1 << 63)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(of is None or _is_number(of) for of in value.values())
+
+
+# What readers of a record compute with.
+_KINDS: Mapping[str, Callable[[Any], bool]] = {
+    "seconds": lambda value: _is_number(value) and math.isfinite(value),
+    "epochs": lambda value: isinstance(value, dict) and {"done", "planned"} <= set(value),
+    "peak_memory_mib": _are_numbers,
+    "best_validation": _are_numbers,
+    "config": lambda value: isinstance(value, dict),
+    "seeds": lambda value: isinstance(value, dict),
+}
+
+
 def read_record(path: "os.PathLike[str]") -> dict[str, Any]:
     """
     The content of a `run.json`.
@@ -119,14 +140,17 @@ def read_record(path: "os.PathLike[str]") -> dict[str, Any]:
     if not file.is_file():
         raise ConfigError(f"{path}: there is no {RECORD}; name the folder of a run (the -s of `allennlp train`)")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parsed_json(file.read_bytes())
     except ValueError as error:
         raise ConfigError(f"{file}: not valid JSON: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("parts", []), list):
         raise ConfigError(f"{file}: this is not the record of a run")
     if content.get("format_version") != VERSION:
         found = content.get("format_version")
-        raise ConfigError(f"{file}: its format_version is {found!r}; this version of ner_plugins reads {VERSION}")
+        raise ConfigError(f"{file}: its format_version is {shown(found)}; this version of ner_plugins reads {VERSION}")
+    for key, is_right in _KINDS.items():
+        if content.get(key) is not None and not is_right(content[key]):
+            raise ConfigError(f"{file}: {key} is {shown(content[key])}, so this is not the record of a run")
     return content
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 
 from ner_plugins.archives.assets import Assets, is_loading
-from ner_plugins.errors import ArchiveError, ConfigError, DataError
+from ner_plugins.errors import ArchiveError, ConfigError, DataError, shown
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.lexicon.lexicon import Lexicon, Match
 from ner_plugins.lexicon.normalisation import Normalisation, NormalisationKind
 from ner_plugins.lexicon.word_files import WordFile
@@ -240,7 +241,7 @@ def _save(assets: Assets, words: list[str], settings: dict[str, Any]) -> None:
 
 
 def _archived_words(serialization_dir: Optional[Folder], settings: dict[str, Any]) -> list[str]:
-    what = f"the lexicon {settings['path']!r}"
+    what = f"the lexicon {shown(settings['path'])}"
     if serialization_dir is None:
         raise ArchiveError(f"{_KEY}: {what} can only be read from an archive, and no serialization_dir was given")
     assets = Assets(serialization_dir)
@@ -249,8 +250,8 @@ def _archived_words(serialization_dir: Optional[Folder], settings: dict[str, Any
     for key, value in settings.items():
         if saved.get(key) != value:
             raise ArchiveError(
-                f"{assets.folder(ASSET)}: the archive's lexicon has {key} {saved.get(key)!r}, not {value!r}. Load it "
-                f"with the configuration it was trained with (no override of {_KEY}.{key}), or retrain"
+                f"{assets.folder(ASSET)}: the archive's lexicon has {key} {shown(saved.get(key))}, not {shown(value)}. "
+                f"Load it with the configuration it was trained with (no override of {_KEY}.{key}), or retrain"
             )
     return words
 
@@ -259,7 +260,7 @@ def _load(assets: Assets) -> tuple[list[str], dict[str, Any]]:
     """The words and settings of the saved lexicon."""
     folder = assets.folder(ASSET)
     try:
-        settings = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+        settings = parsed_json((folder / _SETTINGS).read_bytes())
         text = (folder / _WORDS).read_bytes()
         if zlib.crc32(text) != settings["crc32"]:
             raise ValueError("its words are not the saved ones")

@@ -7,7 +7,7 @@ from typing import Mapping, Optional, Sequence
 from allennlp.nn.util import dist_reduce_sum
 
 from ner_plugins.entities import Entity
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, shown
 from ner_plugins.post_processing.span_rule import SpanRule
 from ner_plugins.thresholds import check_types
 
@@ -37,6 +37,8 @@ class PostProcessing:
     def __init__(self, rules: Optional[Sequence[SpanRule]], types: Sequence[str]) -> None:
         self.rules: dict[str, SpanRule] = {}
         for place, rule in enumerate(rules or ()):
+            if not isinstance(rule, SpanRule):
+                raise ConfigError(f"{KEY}.{place} is {shown(rule)}, but has to be a rule")
             check_types(sorted(rule.named_types()), types, f"{KEY}.{place}")
             name = rule.name or f"{place}_{_registered_name(rule)}"
             if name in self.rules:

@@ -1,18 +1,26 @@
 """What a rule looks for in a text: a regular expression, or the words of a dictionary."""
 
+import math
 import os
+import re
 from collections import defaultdict
 from typing import Any, Iterator, Optional, Sequence, Union
 
 import regex  # type: ignore[import-untyped]
 
 from ner_plugins.archives.assets import Assets, asset_name, is_loading
-from ner_plugins.errors import ConfigError, DataError, NerError, shown
+from ner_plugins.errors import ArchiveError, ConfigError, DataError, NerError, shown
 from ner_plugins.files.text_lines import open_lines
 from ner_plugins.options import place_of_object
 
 TIME_LIMIT = 1.0
 """Seconds that a regular expression may take for one text."""
+
+_ESCAPED = re.compile(r"\\.|\[\^?\]?[^\]]*\]", re.DOTALL)  # and sets, in which brackets and braces are characters
+_CALLS_ITSELF = re.compile(r"\(\?(?:R|[0-9]|&|P>)")
+_COUNTED = re.compile(r"\(|\)?\{[0-9]*,?[0-9]*\}|\)")
+_NUMBER = re.compile("[0-9]{1,9}")
+_MOST_REPEATS = 100_000
 
 Words = dict[str, Optional[str]]
 """The words of a dictionary, each with its entity type, if it names one."""
@@ -120,17 +128,47 @@ class SpanMatcher:
 
 
 def _compiled(pattern: str, key: str) -> Any:
+    plain = _ESCAPED.sub("x", pattern)
+    if _CALLS_ITSELF.search(plain):
+        # Its time and memory have no bound, whatever the limit.
+        raise ConfigError(f"{key} is {shown(pattern)}, which calls itself: write it without (?R), (?1) and (?&name)")
+    if _repeats(plain) > _MOST_REPEATS:
+        raise ConfigError(f"{key} is {shown(pattern)}, which repeats a part more than {_MOST_REPEATS:,} times")
     try:
         return regex.compile(pattern)
     except (regex.error, RecursionError, OverflowError) as error:
         raise ConfigError(f"{key} is {shown(pattern)}, which is no regular expression: {error}") from error
 
 
+def _is_dictionary(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        word and (type_ is None or (isinstance(type_, str) and type_)) for word, type_ in value.items()
+    )
+
+
+def _repeats(pattern: str) -> int:
+    """How often a part of a pattern is repeated, at most, by counts such as `{9}` within each other."""
+    most = [1]  # for each group that is open
+    for found in _COUNTED.finditer(pattern):
+        count = max([1, *map(int, _NUMBER.findall(found[0]))])
+        if found[0] == "(":
+            most.append(1)
+        elif found[0][0] == ")" and len(most) > 1:
+            inner = most.pop()
+            most[-1] = max(most[-1], inner * count)
+        else:
+            most[-1] = max(most[-1], count)
+    return math.prod(most)
+
+
 def _dictionary(path: str, serialization_dir: Optional[Folder]) -> Words:
     """The words of a file: saved in training, and read from what was saved where a trained model is loaded."""
     name = f"dictionary-{asset_name(path)}.json"
     if is_loading() and serialization_dir is not None:
-        saved: Words = Assets(serialization_dir).load_json(name, f"the dictionary {path!r} of model.post_processing")
+        what = f"the dictionary {shown(path)} of model.post_processing"
+        saved: Words = Assets(serialization_dir).load_json(name, what)
+        if not _is_dictionary(saved):
+            raise ArchiveError(f"{serialization_dir}: {what} is damaged. Copy the archive again, or retrain")
         return saved
     words: Words = {}
     for number, line in open_lines(path):

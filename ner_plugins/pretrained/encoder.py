@@ -2,7 +2,6 @@
 
 import contextlib
 import inspect
-import json
 import logging
 import os
 import pickle
@@ -13,6 +12,7 @@ from typing import Any, Callable, Iterator, Optional, TypeVar
 from urllib.parse import urlsplit
 
 from ner_plugins.errors import ConfigError
+from ner_plugins.files.json_files import parsed_json
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ def read_json_file(path: Path) -> dict[str, Any]:
     """The JSON object in a file, empty if there is no such file. Raises `ValueError` for other content."""
     if not path.is_file():
         return {}
-    value = json.loads(path.read_text(encoding="utf-8"))
+    value = parsed_json(path.read_bytes())
     if not isinstance(value, dict):
         raise ValueError(f"{path.name} is not a JSON object")
     return value

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.files.run_record import read_record
 from ner_plugins.metrics.report import RATES, display_width, shortened
 
@@ -45,10 +46,10 @@ def read_run(path: "PathLike[str]") -> Run:
     record = read_record(path)
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = parsed_json((folder / "config.json").read_bytes())
     except (OSError, ValueError):
         config = {}
-    return Run(str(path), record, config)
+    return Run(str(path), record, config if isinstance(config, dict) else {})
 
 
 def compare(runs: Sequence[Run]) -> str:
@@ -71,12 +72,12 @@ def compare(runs: Sequence[Run]) -> str:
 
 
 def _time(record: Mapping[str, Any]) -> str:
-    minutes, seconds = divmod(round(record.get("seconds", 0)), 60)
+    minutes, seconds = divmod(round(record.get("seconds") or 0), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
 def _memory(record: Mapping[str, Any], place: str) -> str:
-    value = record.get("peak_memory_mib", {}).get(place)
+    value = (record.get("peak_memory_mib") or {}).get(place)
     return _MISSING if value is None else f"{value:,.0f} MiB"
 
 
@@ -104,7 +105,7 @@ def differences(runs: Sequence[Run]) -> list[list[str]]:
     flat = []
     for run in runs:
         facts = _flat({name: run.record.get(name, {}) for name in _COMPARED})
-        config = run.record.get("config", {})
+        config = run.record.get("config") or {}
         facts |= {f"{key} of the config": config[key] for key in ("commit", "uncommitted_changes") if key in config}
         flat.append({**facts, **{f"config: {key}": value for key, value in _flat(run.config).items()}})
     keys = dict.fromkeys(key for facts in flat for key in facts)
@@ -129,7 +130,7 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
 
 def _figures(runs: Sequence[Run]) -> list[list[str]]:
     """The best epoch, the averages, and the F1 of each type."""
-    found = [dict(run.record.get("best_validation", {})) for run in runs]
+    found = [dict(run.record.get("best_validation") or {}) for run in runs]
     names = dict.fromkeys(name for figures in found for name in figures)
     kept = [name for name in names if name.count("/") < 2 or name.endswith("/f1")]
     kept.sort(key=lambda name: name.count("/") >= 2)

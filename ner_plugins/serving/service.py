@@ -16,6 +16,7 @@ from ner_plugins.tagger import Tagger
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 0.8  # share of the time for a request; who waited longer would hardly be answered in time
+_NOT_IN_NAMES = re.compile(r"[\s/=?#&]+")  # of models
 _WARM_UP = "刘晓燕去了北京"
 
 
@@ -39,7 +40,7 @@ class ModelPlace:
     def parse(cls, written: str) -> "ModelPlace":
         """
         A place from `PATH` or `NAME=PATH`. A path alone gives its folder's name if it is a `model.tar.gz`, else its own
-        without suffixes.
+        without suffixes, with a hyphen for white space and what has a meaning in URLs.
 
             >>> ModelPlace.parse("runs/mine/model.tar.gz").name
             'mine'
@@ -54,7 +55,8 @@ class ModelPlace:
             absolute = Path(os.path.abspath(written))
             own = absolute.name.removesuffix(".tar.gz")
             name = absolute.parent.name if own == "model" and absolute.parent.name else own
-        if not path or not re.fullmatch(r"[^\s/=?#&]+", name):
+            name = _NOT_IN_NAMES.sub("-", name)
+        if not path or not name or _NOT_IN_NAMES.search(name):
             raise ConfigError(f"{written!r} is no model to serve: write PATH or NAME=PATH, with a name without spaces")
         return cls(name, path)
 

@@ -32,6 +32,15 @@ def test_a_mistake_ends_in_one_message(error, expected, capsys) -> None:
     assert captured.err.startswith(expected) and captured.err.count("\n") == 1 and not captured.out
 
 
+def test_names_that_the_locale_cannot_encode(monkeypatch) -> None:
+    name = "配置.json".encode().decode("ascii", "surrogateescape")
+    error = UnicodeEncodeError("utf-8", name, 0, 6, "surrogates not allowed")
+    monkeypatch.setattr(sys, "argv", ["allennlp", "train", name])
+    assert "set PYTHONUTF8=1, or LC_ALL=C.UTF-8" in describe(error)
+    monkeypatch.setattr(sys, "argv", ["allennlp", "train", "config.json"])
+    assert describe(error) is None
+
+
 def test_a_value_that_a_constructor_refuses_names_the_key() -> None:
     from allennlp.common import Params
     from allennlp.training.optimizers import Optimizer

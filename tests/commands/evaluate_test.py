@@ -133,13 +133,9 @@ def test_an_archive_needs_neither_encoder_nor_data_nor_folder(allennlp, tmp_path
 
 def test_names_with_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("a,b.json", "a", "b.json"):
-        Path(name).write_text("", encoding="utf-8")
-    assert evaluate._files("a,b.json") == ["a,b.json"]
-    assert evaluate._files("a,b.json,a") == ["a", "b.json", "a"]
     Path("x,y").mkdir()
     assert evaluate._names(Namespace(output_file="x,y/m"), "output_file", 1) == ["x,y/m"]
-    with pytest.raises(ConfigError, match="names 2 files for 1"):
+    with pytest.raises(ConfigError, match=r"names 2 files for 1 input file: .* cannot have commas"):
         evaluate._names(Namespace(output_file="x,y"), "output_file", 1)
     with pytest.raises(ConfigError, match="names 3 files for 2"):
         evaluate._names(Namespace(output_file="x,y,z"), "output_file", 2)

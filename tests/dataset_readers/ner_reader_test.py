@@ -1,6 +1,8 @@
+import gzip
 import json
 import logging
 import pickle
+import re
 from collections import Counter
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +18,7 @@ from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import LettersDigitsTokenizer, Token, WhitespaceTokenizer
 from allennlp.nn.util import get_text_field_mask
 
-from ner_plugins.dataset_readers import CluenerReader, NerDatasetReader
+from ner_plugins.dataset_readers import CluenerReader, ConllReader, NerDatasetReader
 from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.tokenizers import NerCharacterTokenizer, NerTokenizer
@@ -249,6 +251,14 @@ def test_misspelt_entity_types(types):
         list(CluenerReader(entity_types=types).sentences(f"{FIXTURES}#train"))
 
 
+def test_messages_about_types_are_short(tmp_path):
+    tags = "".join(f"我 B-{'长' * 200}{number}\n" for number in range(500))
+    (tmp_path / "data.txt").write_text(tags, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"names 'z+\.\.\., but .* has only 长{60}\.\.\., .* and 470 more$") as raised:
+        list(ConllReader(entity_types=["z" * 5000]).sentences(str(tmp_path / "data.txt")))
+    assert len(str(raised.value)) < 2500
+
+
 @pytest.mark.parametrize("number", [0, -1])
 def test_max_instances_out_of_range_is_told_with_its_key(number):
     with pytest.raises(ConfigError, match=f"dataset_reader.max_instances is {number}, but must be 1 or more"):
@@ -441,3 +451,27 @@ def test_a_file_of_which_hardly_a_record_can_be_read_is_given_up(tmp_path, monke
         list(reader.sentences(str(path)))
     path.write_text(good * 3 + "{}\n" * 250, encoding="utf-8")
     assert len(list(CluenerReader(on_error="skip").sentences(str(path)))) == 3
+
+
+@pytest.mark.parametrize("reader", ["cluener", "conll_ner"])
+def test_a_file_that_is_broken_in_the_middle(reader: str, tmp_path, monkeypatch, caplog) -> None:
+    """What is readable behind the damage is read, however much is not, and the counts are said."""
+    monkeypatch.setattr("ner_plugins.dataset_readers.sentence_reader._HOPELESS", 200)
+    good, bad = ('{"text": "雾港", "label": {}}\n', '{"text": "雾\n') if reader == "cluener" else ("雾 O\n\n", "雾\n\n")
+    path = tmp_path / "data.txt"
+    path.write_bytes((good * 300 + bad * 500).encode() + b"\xff\xfe\n\n" * 10 + (good * 300).encode())
+    skipping = DatasetReader.by_name(reader)(on_error="skip")
+    with caplog.at_level(logging.WARNING):
+        assert len(list(skipping.sentences(str(path)))) == 600
+    assert skipping.counts["skipped"] == 510
+    assert "510 of 1110 records skipped" in caplog.text and "further skipped records" in caplog.text
+
+
+def test_a_truncated_file_ends_the_reading_after_its_counts(tmp_path, caplog) -> None:
+    """What is behind the cut is lost, which no rule about records may hide."""
+    text = "".join(f'{{"text": "雾港{number}", "label": {{}}}}\n{{}}\n' for number in range(500))
+    path = tmp_path / "data.json.gz"
+    path.write_bytes(gzip.compress(text.encode())[:-200])
+    with caplog.at_level(logging.WARNING), pytest.raises(DataError, match=r"data\.json\.gz: .*truncated"):
+        list(CluenerReader(on_error="skip").sentences(str(path)))
+    assert re.search(r"[1-9]\d* of \d+ records skipped", caplog.text)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_plugins.files.data_paths import DataPath, no_such_file
+from ner_plugins.files.data_paths import DataPath, listed_paths, no_such_file
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,13 @@ def test_a_link_to_nothing(target: str, tmp_path: Path) -> None:
     link.symlink_to(target)
     message = str(no_such_file(str(link)))
     assert message.startswith(f"{link}: a link to {target}, which does not exist. Correct the link")
+
+
+def test_paths_with_commas_between_and_in_them(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a,b.json", "a", "b.json"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    assert listed_paths("a") == ["a"] and listed_paths("a,b.json") == ["a,b.json"]
+    assert listed_paths("a,b.json,a") == ["a", "b.json", "a"]
+    assert listed_paths("a,none.json") == ["a", "none.json"]
+    assert listed_paths("数据 一,二/none.json") == ["数据 一,二/none.json"]  # which the message names

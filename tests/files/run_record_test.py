@@ -124,3 +124,18 @@ def test_the_file_ends_with_a_newline_and_keeps_chinese_readable(tmp_path: Path,
     record.update({"best_validation": {"seqeval/地址/f1": 0.5}})
     text = (tmp_path / "run.json").read_text(encoding="utf-8")
     assert text.endswith("}\n") and "地址" in text and json.loads(text)["best_validation"]
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("seconds", "long"), ("seconds", float("nan")), ("seconds", 10**400), ("epochs", 3), ("epochs", {"done": 1}),
+        ("peak_memory_mib", {"cuda": "much"}), ("best_validation", [0.5]), ("config", "c.json"), ("seeds", 3),
+    ],
+)  # fmt: skip
+def test_a_record_that_was_changed(key: str, value: object, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"format_version": 1, key: value}))
+    with pytest.raises(ConfigError, match=rf"run\.json: {key} is .{{1,80}}, so this is not the record of a run"):
+        read_record(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps({"format_version": 1, key: None}))
+    assert read_record(tmp_path)[key] is None

@@ -26,7 +26,10 @@ def readers() -> dict[str, type[NerDatasetReader]]:
     return {
         name: reader
         for name, reader in named.items()
-        if issubclass(reader, NerDatasetReader) and reader.has_format and reader.__module__.startswith("ner_plugins.")
+        if isinstance(reader, type)  # a constructor by another name is none
+        and issubclass(reader, NerDatasetReader)
+        and reader.has_format
+        and reader.__module__.startswith("ner_plugins.")
     }
 
 

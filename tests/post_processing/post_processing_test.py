@@ -14,6 +14,7 @@ from fitted_archive import fitted_archive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ner_plugins.archives.assets import loading
 from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ArchiveError, ConfigError, DataError, NerError
 from ner_plugins.exports.onnx.description import check_exportable
@@ -51,6 +52,46 @@ def test_add_keeps_or_replaces_what_it_meets() -> None:
     assert applied(text, found, {**add, "overlap": "replace"}) == [("文三路", "A")]
     assert applied(text, found, add, nested=True) == [("文三", "B"), ("文三路", "A")]
     assert applied(" 12 号", [], {"type": "add", "pattern": r"\s*\d+\s*", "entity_type": "A"}) == [("12", "A")]
+
+
+@pytest.mark.parametrize(
+    "pattern, problem",
+    [
+        ("(?R)", "calls itself"),
+        ("(a|(?1))*b", "calls itself"),
+        ("(?P<x>a(?&x)?)", "calls itself"),
+        ("((a{1000}){1000}){1000}", "repeats a part more than 100,000 times"),
+        ("(?:a{3,400}b){1,300}", "repeats a part"),
+        ("a{99999999999}", "repeats a part"),
+    ],
+)
+def test_expressions_without_a_bound_are_refused(pattern: str, problem: str) -> None:
+    """They would take minutes and gigabytes, and their time cannot be limited."""
+    with pytest.raises(ConfigError, match=problem):
+        SpanMatcher(pattern)
+
+
+def test_expressions_that_only_look_so() -> None:
+    assert SpanMatcher(r"\(?R[(?R)]").matches("(R?") and SpanMatcher(r"[{999999}]+").matches("{9}")
+    assert SpanMatcher(r"(a{300}){300}b|c{2,}\){9}").matches("cc" + ")" * 9)
+    assert SpanMatcher("(?P<x>a)(?P=x)").matches("aa") and SpanMatcher(r"(.)\1").matches("大大")
+
+
+@pytest.mark.parametrize("saved", [[], ["雾港"], {"": None}, {"雾港": 3}, {"雾港": ""}, None])
+def test_a_damaged_dictionary_of_an_archive(saved: Any, tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("雾港\tA\n", encoding="utf-8")
+    add = {"type": "add", "path": str(path)}
+    SpanRule.from_params(Params(dict(add)), serialization_dir=str(tmp_path / "run"))
+    [file] = (tmp_path / "run").rglob("dictionary-*")
+    file.write_text(json.dumps(saved), encoding="utf-8")
+    with loading(), pytest.raises(ArchiveError, match=r"the dictionary .* of model\.post_processing is damaged"):
+        SpanRule.from_params(Params(dict(add)), serialization_dir=str(tmp_path / "run"))
+
+
+def test_null_is_no_rule() -> None:
+    with pytest.raises(ConfigError, match=r"model\.post_processing\.0 is None, but has to be a rule"):
+        PostProcessing([None], TYPES)  # type: ignore[list-item]
 
 
 def test_retype_and_order() -> None:

@@ -17,7 +17,7 @@ from ner_plugins.errors import DataError
 @pytest.fixture
 def fuzz(monkeypatch: pytest.MonkeyPatch):
     script = load_script("fuzz")
-    monkeypatch.setattr(script, "prepare", lambda: None)
+    monkeypatch.setattr(script, "prepare", lambda kinds: None)
     return script
 
 

@@ -1,11 +1,11 @@
 """Checks of an experiment that is built, before its first step."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
 from ner_plugins.compat.replace import replace
+from ner_plugins.files.json_files import parsed_json
 
 logger = logging.getLogger(__name__)
 
@@ -110,5 +110,5 @@ def _config_of(experiment: Any) -> dict[str, Any]:
     path = Path(experiment.serialization_dir) / "config.json"
     if not path.is_file():
         return {}
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    config: dict[str, Any] = parsed_json(path.read_bytes())
     return config

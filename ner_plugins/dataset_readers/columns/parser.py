@@ -256,6 +256,6 @@ def _merged(records: Sequence[Record], number: int) -> Record:
     entities: Optional[list[Entity]] = None
     for start, sentence in zip(starts, sentences, strict=False):
         if sentence.entities is not None:
-            moved = [Entity(start + e.start, start + e.end, e.type) for e in sentence.entities]
-            entities = (entities or []) + moved
+            entities = [] if entities is None else entities
+            entities.extend(Entity(start + e.start, start + e.end, e.type) for e in sentence.entities)
     return Sentence("\n".join(s.text for s in sentences), entities, number, sentences[0].source)

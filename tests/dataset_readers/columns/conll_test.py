@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from allennlp.common import Params
 from allennlp.data import DatasetReader
+from fuzzing.outcomes import within
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ner_plugins.dataset_readers.columns.conll import ConllReader
-from ner_plugins.entities import Entity
+from ner_plugins.dataset_readers.columns.parser import merge_documents
+from ner_plugins.entities import Entity, Sentence
 from ner_plugins.errors import ConfigError, DataError, NerError
 from ner_plugins.tag_schemes import SCHEMES, spans_to_tags
 
@@ -213,6 +215,14 @@ def test_a_document_as_one_text(tmp_path):
     assert [s.id for s in reader.sentences(str(tmp_path / "data.txt"))] == [0, 1]
     _, found = read(tmp_path, content.replace("c B-X", "c"), document_level=True, on_error="skip")
     assert found == [("d", [])]
+
+
+def test_a_long_document_takes_linear_time():
+    """Copying the entities so far for each sentence takes a minute for this one."""
+    with within(20):
+        [document] = merge_documents([None, *[Sentence("a", [Entity(0, 1, "X")])] * 200_000])
+    assert len(document.text) == 399_999 and len(document.entities) == 200_000
+    assert document.entities[-1] == Entity(399_998, 399_999, "X")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import logging
 import random
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -15,6 +15,8 @@ from fuzzing.object_inputs import attack_archive, attack_options
 from fuzzing.outcomes import HARD_LIMIT, Stopwatch, WrongOutcome, within
 from fuzzing.path_inputs import attack_path
 from fuzzing.reader_inputs import attack_conversion, attack_reader, attack_with_much
+from fuzzing.record_inputs import attack_record, attack_setting, attack_words
+from fuzzing.rule_inputs import attack_rules
 
 Attack = Callable[[random.Random, Path], int]
 
@@ -38,13 +40,17 @@ class Kind:
 
 
 KINDS = {
-    "readers": Kind(attack_reader, 398),
+    "readers": Kind(attack_reader, 338),
     "much": Kind(attack_with_much, 2),
     "conversions": Kind(attack_conversion, 100),
     "paths": Kind(attack_path, 120),
     "lines": Kind(attack_lines, 120),
-    "brackets": Kind(attack_brackets, 100),
-    "tags": Kind(attack_tags, 100),
+    "brackets": Kind(attack_brackets, 80),
+    "tags": Kind(attack_tags, 60),
+    "records": Kind(attack_record, 35),
+    "settings": Kind(attack_setting, 35),
+    "words": Kind(attack_words, 20),
+    "rules": Kind(attack_rules, 30),
     "options": Kind(attack_options, 50),
     "archives": Kind(attack_archive, 10),
 }
@@ -76,7 +82,7 @@ def try_input(kind: str, seed: int, number: int, folder: Path) -> tuple[float, O
     said = " ".join(f"{type(problem).__name__}: {problem}".split()).replace(str(folder), "FOLDER")
     cause = problem.__cause__ if problem.__cause__ is not None and problem.__cause__.__traceback__ else problem
     frames = traceback.extract_tb(cause.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "too slow"
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else f"too slow: {number}"
     return seconds, Failure(kind, seed, number, said[:300], place, told[-6000:])
 
 
@@ -94,8 +100,9 @@ def _tried(kind: str, seed: int, number: int, folder: Path) -> tuple[float, int,
     return watch.seconds(), -max(1, size) if watch.is_too_slow(size) else size, None
 
 
-def prepare() -> None:
-    """No log and no warnings, which are many; and what the first of a kind would wait for."""
+def prepare(kinds: Iterable[str]) -> None:
+    """No log and no warnings, which are many; and what the first of these kinds would wait for."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    compile_kernels()
+    if "lines" in kinds:
+        compile_kernels()

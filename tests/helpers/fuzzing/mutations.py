@@ -1,6 +1,7 @@
 """Changes of the bytes of a file, or of a JSON value, by chance."""
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
@@ -8,6 +9,7 @@ import lzma
 import random
 import tarfile
 import zipfile
+import zlib
 from typing import Any
 
 # What the formats are made of, and what they are not.
@@ -109,6 +111,19 @@ def packed(data: bytes, chance: random.Random) -> bytes:
     else:
         made = (gzip.compress, bz2.compress, lzma.compress)[kind](data)
     return chance.choice([lambda d, _: d, flipped, cut, inserted])(made, chance)
+
+
+def size_unpacked(data: bytes) -> int:
+    """The size of what is compressed in it, as far as it can be read; its own size if nothing is."""
+    for unpacker in (gzip.GzipFile, bz2.BZ2File, lzma.LZMAFile):
+        size = 0
+        unreadable = contextlib.suppress(OSError, EOFError, lzma.LZMAError, zlib.error)
+        with unreadable, unpacker(io.BytesIO(data)) as file:
+            while block := file.read(1 << 16):
+                size += len(block)
+        if size:
+            return max(size, len(data))
+    return len(data)
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:

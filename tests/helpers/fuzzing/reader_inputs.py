@@ -10,7 +10,7 @@ from allennlp.common import Params
 from allennlp.data import DatasetReader
 from reader_fixtures import data_files, fixtures, readers
 
-from fuzzing.mutations import generated, mutated, packed
+from fuzzing.mutations import generated, mutated, packed, size_unpacked
 from fuzzing.outcomes import WrongOutcome, check_message, check_sentence
 from ner_plugins.data_tools.formats.registry import FORMATS, reader_for
 from ner_plugins.data_tools.formats.writer import open_corpus_writer
@@ -136,7 +136,7 @@ def attack_with_much(chance: random.Random, folder: Path) -> int:
         options["encoding"] = chance.choice(_ENCODINGS)
     read_all(name, str(path), options)
     path.unlink()
-    return len(data)
+    return size_unpacked(data)
 
 
 def attack_conversion(chance: random.Random, folder: Path) -> int:
