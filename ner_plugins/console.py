@@ -10,6 +10,7 @@ from ner_plugins.compat.replace import replace
 _TABLE = "allennlp.training.callbacks.console_logger"
 # Loggers whose INFO records are shown too; the second one prints AllenNLP's per-epoch table.
 _SHOWN = ("ner_plugins", _TABLE)
+_WITHOUT_HOME = ("mkdir -p failed for path", "Matplotlib created a temporary cache directory")
 _hidden: set[str] = set()
 
 
@@ -35,8 +36,12 @@ class ConsoleFilter(logging.Filter):
     @staticmethod
     def _passes(record: logging.LogRecord) -> bool:
         if record.levelno >= logging.WARNING:
-            # AllenNLP warns that early stopping is off even where the config switches it off.
-            return "meaning that early stopping is disabled" not in record.getMessage()
+            # AllenNLP warns that early stopping is off even where the config switches it off, and matplotlib of a home
+            # folder that cannot be written.
+            message = record.getMessage()
+            if record.name == "matplotlib" and message.startswith(_WITHOUT_HOME):
+                return False
+            return "meaning that early stopping is disabled" not in message
         if not record.name.startswith(_SHOWN) or record.name in _hidden:
             return False
         if record.name.startswith("allennlp"):

@@ -10,6 +10,9 @@ from ner_plugins.console import ConsoleFilter, hide_epoch_tables, quieten_consol
     [
         ("allennlp.common.params", logging.INFO, "model.type = biaffine", False),
         ("allennlp.anything", logging.WARNING, "careful", True),
+        ("matplotlib", logging.WARNING, "mkdir -p failed for path /nonexistent/.config: Permission denied", False),
+        ("matplotlib", logging.WARNING, "Matplotlib created a temporary cache directory at /tmp/x because", False),
+        ("matplotlib.font_manager", logging.WARNING, "findfont: Font family 'x' not found.", True),
         ("ner_plugins.anything", logging.INFO, "lower-casing", True),
         ("ner_plugins.anything", logging.DEBUG, "detail", False),
         ("allennlp.training.callbacks.console_logger", logging.INFO, "seqeval/micro_f1 |     0.5  |     0.6", True),
