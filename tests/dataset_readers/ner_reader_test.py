@@ -2,6 +2,7 @@ import gzip
 import json
 import logging
 import pickle
+import random
 import re
 from collections import Counter
 from pathlib import Path
@@ -469,7 +470,8 @@ def test_a_file_that_is_broken_in_the_middle(reader: str, tmp_path, monkeypatch,
 
 def test_a_truncated_file_ends_the_reading_after_its_counts(tmp_path, caplog) -> None:
     """What is behind the cut is lost, which no rule about records may hide."""
-    text = "".join(f'{{"text": "雾港{number}", "label": {{}}}}\n{{}}\n' for number in range(500))
+    chance = random.Random(1)
+    text = "".join(f'{{"text": "{chance.randbytes(600).hex()}", "label": {{}}}}\n{{}}\n' for _ in range(4000))
     path = tmp_path / "data.json.gz"
     path.write_bytes(gzip.compress(text.encode())[:-200])
     with caplog.at_level(logging.WARNING), pytest.raises(DataError, match=r"cannot be read: .*complete"):

@@ -12,7 +12,7 @@ from typing import Optional
 from fuzzing.line_inputs import attack_lines, compile_kernels
 from fuzzing.notation_inputs import attack_brackets, attack_tags
 from fuzzing.object_inputs import attack_archive, attack_options
-from fuzzing.outcomes import HARD_LIMIT, Stopwatch, WrongOutcome, within
+from fuzzing.outcomes import HARD_LIMIT, NotDone, Stopwatch, WrongOutcome, within
 from fuzzing.path_inputs import attack_path
 from fuzzing.reader_inputs import attack_conversion, attack_reader, attack_with_much
 from fuzzing.record_inputs import attack_record, attack_setting, attack_words
@@ -71,6 +71,8 @@ class Failure:
 def try_input(kind: str, seed: int, number: int, folder: Path) -> tuple[float, Optional[Failure]]:
     """The processor time of one input, and what was wrong with its outcome."""
     seconds, size, problem = _tried(kind, seed, number, folder)
+    if isinstance(problem, NotDone) and seconds < HARD_LIMIT / 4:  # the machine was busy with something else
+        seconds, size, problem = _tried(kind, seed, number, folder, 10 * HARD_LIMIT)
     if problem is None and size < 0:
         # The first of its kind imports modules, and the machine may have been busy: count the second time.
         seconds, size, problem = _tried(kind, seed, number, folder)
@@ -86,12 +88,14 @@ def try_input(kind: str, seed: int, number: int, folder: Path) -> tuple[float, O
     return seconds, Failure(kind, seed, number, said[:300], place, told[-6000:])
 
 
-def _tried(kind: str, seed: int, number: int, folder: Path) -> tuple[float, int, Optional[BaseException]]:
+def _tried(
+    kind: str, seed: int, number: int, folder: Path, limit: float = 0.0
+) -> tuple[float, int, Optional[BaseException]]:
     """Seconds, the size of the input (negative if it took too long), and what was raised."""
     chance = random.Random(f"{seed}/{kind}/{number}")
     watch = Stopwatch()
     try:
-        with within(HARD_LIMIT):
+        with within(limit or HARD_LIMIT):
             size = KINDS[kind].attack(chance, folder)
     except (KeyboardInterrupt, SystemExit):
         raise

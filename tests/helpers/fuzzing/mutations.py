@@ -144,6 +144,30 @@ def generated(chance: random.Random) -> bytes:
     return b"".join(parts)
 
 
+_PAIRS = (
+    ("[", "]"), ('{"a":', "}"), ('{"text":"a","label":{"X":', "}}"), ("<", ":X>"), ("<a:X", ">"), ('["', '"]'),
+    ('[{"text":"ab","label":[', "]}]"), ("\\", ""), ('"', ""), ('{"entities":[{"start":', "}]}"), ("<\\", ":"),
+)  # fmt: skip
+
+
+def nested(size: int, chance: random.Random) -> bytes:
+    """Brackets within each other, about so many bytes, most of them not closed as they should be."""
+    opening, closing = chance.choice(_PAIRS)
+    depth = max(1, chance.choice([size, size, 20_000]) // len(opening + closing))
+    head, inner = chance.choice(["", "", "[", '{"text":"a","label":']), chance.choice(["", "a", "1", ",", "\n"])
+    return (head + opening * depth + inner + closing * chance.choice([0, depth // 2, depth, depth + 1])).encode()
+
+
+def broken_array(record: bytes, size: int, chance: random.Random) -> bytes:
+    """A record of JSON again and again as an array of about so many bytes, of which one place or each is broken."""
+    between = chance.choice([b",", b",\n", b"\n", b" ", b",,", b"]\n[", b",\n\n  ", b":", b"}"])
+    many = [record] * max(2, size // (len(record) + len(between)))
+    if chance.random() < 0.7:
+        many[chance.randrange(len(many))] = chance.choice([cut, inserted, flipped])(record, chance)
+    head, tail = chance.choice([b"[", b"[", b"[[", b"", b"[\n"]), chance.choice([b"]", b"", b"]]", b",]"])
+    return head + between.join(many) + tail
+
+
 def value_changed(value: Any, chance: random.Random, wrong: tuple[Any, ...] = WRONG) -> Any:
     """A copy of a JSON value with one part, found by going down by chance, replaced, removed or doubled."""
     if isinstance(value, dict) and value and chance.random() < 0.9:

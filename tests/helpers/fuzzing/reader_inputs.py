@@ -10,7 +10,7 @@ from allennlp.common import Params
 from allennlp.data import DatasetReader
 from reader_fixtures import data_files, fixtures, readers
 
-from fuzzing.mutations import generated, mutated, packed, size_unpacked
+from fuzzing.mutations import broken_array, generated, mutated, nested, packed, size_unpacked
 from fuzzing.outcomes import WrongOutcome, check_message, check_sentence
 from ner_plugins.data_tools.formats.registry import FORMATS, reader_for
 from ner_plugins.data_tools.formats.writer import open_corpus_writer
@@ -119,6 +119,13 @@ def attack_reader(chance: random.Random, folder: Path) -> int:
     return len(data)
 
 
+@functools.cache
+def _records() -> list[bytes]:
+    """Lines of JSON of the fixtures."""
+    lines = {line.strip(b" ,\r") for _, _, data in seeds() for line in data.split(b"\n")}
+    return sorted(line for line in lines if line.startswith(b"{") and line.endswith(b"}"))
+
+
 def attack_with_much(chance: random.Random, folder: Path) -> int:
     """A file of about a megabyte, which is a changed one many times, for one reader. Returns its size."""
     name, _, data = chance.choice(seeds())
@@ -128,7 +135,13 @@ def attack_with_much(chance: random.Random, folder: Path) -> int:
         data = data[at : at + chance.choice([1, 2, 3, 10, 100, 1000])]
     if chance.random() < 0.3:
         name = chance.choice(sorted(readers()))
-    data = (data or b"<") * (1 + chance.choice([10**5, 10**6]) // (len(data) or 1))
+    size, kind = chance.choice([10**5, 10**6]), chance.random()
+    if kind < 0.1:
+        data = nested(size, chance)
+    elif kind < 0.25:
+        data = broken_array(chance.choice(_records()), size, chance)
+    else:
+        data = (data or b"<") * (1 + size // (len(data) or 1))
     path = folder / "data.txt"
     path.write_bytes(data)
     options = some_options(name, chance) | {"dev_fraction": None}
