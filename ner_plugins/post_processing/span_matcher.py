@@ -12,6 +12,7 @@ from ner_plugins.archives.assets import Assets, asset_name, is_loading
 from ner_plugins.errors import ArchiveError, ConfigError, DataError, NerError, shown
 from ner_plugins.files.text_lines import open_lines
 from ner_plugins.options import place_of_object
+from ner_plugins.post_processing.span_rule import check_text, check_texts
 
 TIME_LIMIT = 1.0
 """Seconds that a regular expression may take for one text."""
@@ -64,6 +65,9 @@ class SpanMatcher:
                 f"{place or 'a rule '}looks for a `pattern`, for `words` or for the words of the file at `path`: give "
                 "exactly one of them"
             )
+        check_text("pattern", pattern)
+        check_text("path", path)
+        check_texts("words", words)
         self.pattern = pattern
         self._compiled = None if pattern is None else _compiled(pattern, f"{place}pattern")
         self.words: Words = {}

@@ -6,7 +6,8 @@ from typing import Optional, Sequence
 from allennlp.common import Registrable
 
 from ner_plugins.entities import Entity
-from ner_plugins.errors import ConfigError
+from ner_plugins.errors import ConfigError, shown
+from ner_plugins.options import place_of_object
 
 
 class SpanRule(Registrable, ABC):
@@ -26,8 +27,10 @@ class SpanRule(Registrable, ABC):
     """
 
     def __init__(self, name: Optional[str] = None, entity_types: Optional[list[str]] = None) -> None:
+        check_text("name", name)
         if name is not None and (not name or "/" in name):
-            raise ConfigError(f"the name of a rule is {name!r}, but has to be a text without a slash")
+            raise ConfigError(f"the name of a rule is {shown(name)}, but has to be a text without a slash")
+        check_texts("entity_types", entity_types)
         if entity_types is not None and not entity_types:
             raise ConfigError("entity_types is an empty list, so the rule has no effect: leave it out for all types")
         self.name = name
@@ -58,6 +61,26 @@ class SpanRule(Registrable, ABC):
         `list[Entity]`
             As `entities`. One that is changed keeps its score.
         """
+
+
+def check_text(option: str, value: object) -> None:
+    """
+    # Raises
+
+    `ConfigError` if a value of a config is neither a text nor `None`.
+    """
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{place_of_object()}{option} is {shown(value)}, but has to be a text")
+
+
+def check_texts(option: str, values: object) -> None:
+    """
+    # Raises
+
+    `ConfigError` if a value of a config is neither a list of texts nor `None`.
+    """
+    if values is not None and not (isinstance(values, list | tuple) and all(isinstance(one, str) for one in values)):
+        raise ConfigError(f"{place_of_object()}{option} is {shown(values)}, but has to be a list of texts")
 
 
 def conflicts(entity: Entity, other: Entity, nested: bool) -> bool:

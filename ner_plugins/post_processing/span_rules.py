@@ -7,7 +7,7 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError
 from ner_plugins.options import place_of_object
 from ner_plugins.post_processing.span_matcher import SpanMatcher
-from ner_plugins.post_processing.span_rule import SpanRule, conflicts, without_equals
+from ner_plugins.post_processing.span_rule import SpanRule, check_text, conflicts, without_equals
 from ner_plugins.segmentation.blanks import trimmed
 
 
@@ -172,6 +172,7 @@ class StripRule(SpanRule):
 
     def __init__(self, characters: str, entity_types: Optional[list[str]] = None, name: Optional[str] = None) -> None:
         super().__init__(name, entity_types)
+        check_text("characters", characters)
         if not characters:
             raise ConfigError(f"{place_of_object()}characters is empty, so the rule has no effect")
         self.characters = frozenset(characters)
@@ -207,8 +208,9 @@ def check_has_type(matcher: SpanMatcher, entity_type: Optional[str]) -> None:
     """
     # Raises
 
-    `ConfigError` if there is no type for each match.
+    `ConfigError` if there is no type for each match, or it is no text.
     """
+    check_text("entity_type", entity_type)
     if entity_type is None and (not matcher.words or None in matcher.words.values()):
         without = next((f", as {word!r} has none" for word, type_ in matcher.words.items() if type_ is None), "")
         raise ConfigError(f"{place_of_object()}entity_type is missing{without}: give the type of what matches")

@@ -19,7 +19,7 @@ from ner_plugins.entities import Entity, resolve_overlaps
 from ner_plugins.errors import ArchiveError, ConfigError, DataError, NerError
 from ner_plugins.exports.onnx.description import check_exportable
 from ner_plugins.exports.token_classifier import obstacles
-from ner_plugins.post_processing import PostProcessing, SpanMatcher, SpanRule
+from ner_plugins.post_processing import AddRule, ForbidRule, PostProcessing, RetypeRule, SpanMatcher, SpanRule
 from ner_plugins.post_processing.post_processing import changes
 from ner_plugins.post_processing.span_rule import conflicts
 from ner_plugins.reports.collect import run_model
@@ -87,6 +87,21 @@ def test_a_damaged_dictionary_of_an_archive(saved: Any, tmp_path: Path) -> None:
     file.write_text(json.dumps(saved), encoding="utf-8")
     with loading(), pytest.raises(ArchiveError, match=r"the dictionary .* of model\.post_processing is damaged"):
         SpanRule.from_params(Params(dict(add)), serialization_dir=str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    "kind, option, value",
+    [
+        ("add", "entity_type", {"A": 1}), ("retype", "entity_type", ["A"]), ("forbid", "entity_types", [["A"]]),
+        ("forbid", "words", [1]), ("forbid", "words", "雾港"), ("add", "pattern", {"x": 1}), ("forbid", "name", [1]),
+    ],
+)  # fmt: skip
+def test_options_of_other_kinds(kind: str, option: str, value: Any) -> None:
+    """Archives may hold anything, and AllenNLP lets some of it through."""
+    classes = {"add": AddRule, "retype": RetypeRule, "forbid": ForbidRule}
+    options = {"pattern": "a", **({} if kind == "forbid" else {"entity_type": "A"})}
+    with pytest.raises(ConfigError, match=rf"{option} is .*, but has to be a"):
+        classes[kind](**{**options, **({"pattern": None} if option == "words" else {}), option: value})
 
 
 def test_null_is_no_rule() -> None:

@@ -1,5 +1,6 @@
 """The command that tries inputs by chance, and that it notices what it should."""
 
+import gzip
 import json
 import random
 import signal
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from fuzzing import campaign
 from fuzzing.campaign import KINDS, Kind, try_input
-from fuzzing.mutations import WRONG, json_changed, value_changed
+from fuzzing.mutations import WRONG, broken_array, json_changed, nested, size_unpacked, value_changed
 from loaded_scripts import load_script
 
 from ner_plugins.errors import DataError
@@ -39,6 +40,13 @@ def test_it_goes_on_where_it_stopped(fuzz, tmp_path: Path, monkeypatch: pytest.M
     assert fuzz.main([*arguments, "--seed", "1"]) == 0  # begins anew
     assert tried[10:] == [(1, number) for number in range(5)]
     assert json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))["slowest"] == {"tags": [0.1, 0]}
+
+
+def test_much_of_a_kind_and_its_size_unpacked() -> None:
+    chance = random.Random(5)
+    for _ in range(30):
+        assert 1 <= len(nested(5000, chance)) < 12_000 and len(broken_array(b'{"a": [1]}', 5000, chance)) > 4000
+    assert size_unpacked(gzip.compress(bytes(10**6))) == 10**6 and size_unpacked(b"abc") == 3
 
 
 def failing(what):

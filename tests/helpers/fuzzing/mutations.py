@@ -115,10 +115,10 @@ def packed(data: bytes, chance: random.Random) -> bytes:
 
 def size_unpacked(data: bytes) -> int:
     """The size of what is compressed in it, as far as it can be read; its own size if nothing is."""
-    for unpacker in (gzip.GzipFile, bz2.BZ2File, lzma.LZMAFile):
+    for opened in (gzip.open, bz2.open, lzma.open):
         size = 0
         unreadable = contextlib.suppress(OSError, EOFError, lzma.LZMAError, zlib.error)
-        with unreadable, unpacker(io.BytesIO(data)) as file:
+        with unreadable, opened(io.BytesIO(data)) as file:
             while block := file.read(1 << 16):
                 size += len(block)
         if size:
