@@ -153,7 +153,7 @@ _PAIRS = (
 def nested(size: int, chance: random.Random) -> bytes:
     """Brackets within each other, about so many bytes, most of them not closed as they should be."""
     opening, closing = chance.choice(_PAIRS)
-    depth = max(1, chance.choice([size, size, 20_000]) // len(opening + closing))
+    depth = max(1, chance.choice([size, size, min(size, 20_000)]) // len(opening + closing))
     head, inner = chance.choice(["", "", "[", '{"text":"a","label":']), chance.choice(["", "a", "1", ",", "\n"])
     return (head + opening * depth + inner + closing * chance.choice([0, depth // 2, depth, depth + 1])).encode()
 
