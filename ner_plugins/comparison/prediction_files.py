@@ -108,9 +108,10 @@ def _predictions(file: Path) -> Iterator[tuple[str, list[Entity]]]:
         try:
             value = parsed_json(line)
             entities = sorted(set(map(Entity.from_json, value["entities"])))
-            whole = all(0 <= entity.start < entity.end <= len(value["text"]) for entity in entities)
+            text = value["text"]
+            whole = isinstance(text, str) and all(0 <= one.start < one.end <= len(text) for one in entities)
         except (ValueError, LookupError, TypeError, AttributeError):
             whole = False
         if not whole:
             raise DataError(shown(line), path=str(file), line=number, expected=_EXPECTED)
-        yield value["text"], entities
+        yield text, entities

@@ -42,6 +42,8 @@ def test_predictions_are_read(name: str, tmp_path: Path) -> None:
         ([{"text": "好", "entities": [{"start": 0, "end": 9, "type": "LOC"}]}], "expected a line"),
         ([{"text": "好", "entities": [{"start": "0", "end": 1, "type": "LOC"}]}], "expected a line"),
         (["[]"], "expected a line"),
+        ([{"entities": []}], "expected a line"),
+        ([{"text": 3, "entities": []}], "expected a line"),
     ],
 )
 def test_what_is_no_prediction_of_these_data(lines: list[object], message: str, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from ner_plugins.files.data_paths import DataPath, is_url
 from ner_plugins.files.opening import open_streams, readable
 from ner_plugins.options import registered_name
 
-NO_ENTITY = "the training data have no entity"
+NO_ENTITY, NO_GOLD = "the training data have no entity", "the training data have no gold entities"
+"""How the errors begin that end a training on data without an entity, or without labels."""
 
 
 def with_fitting_reader(error: NerError, config: dict[str, Any]) -> NerError:
@@ -24,10 +25,10 @@ def with_fitting_reader(error: NerError, config: dict[str, Any]) -> NerError:
     # Parameters
 
     error : `NerError`
-        A `DataError`, or the model's `ConfigError` for data without an entity. Any other is returned as it is.
+        A `DataError`, or the `ConfigError` for data without an entity or labels. Any other is returned as it is.
     config : `dict[str, Any]`
     """
-    without_entity = isinstance(error, ConfigError) and str(error).startswith(NO_ENTITY)
+    without_entity = isinstance(error, ConfigError) and str(error).startswith((NO_ENTITY, NO_GOLD))
     if not without_entity and not isinstance(error, DataError):
         return error
     walk = walk_config(config)
@@ -36,7 +37,7 @@ def with_fitting_reader(error: NerError, config: dict[str, Any]) -> NerError:
         if reader is None or not isinstance(path, str) or (isinstance(error, DataError) and not _is_in(error, path)):
             continue
         drawn = reader.options.get("dev_fraction") is not None
-        guess = fitting_reader(path, reader.cls, drawn, reader.options.get("encoding"))
+        guess = fitting_reader(path, reader.cls, drawn, reader.options.get("encoding"), or_surer=without_entity)
         if guess is not None:
             found = f"{path} looks like a file for the reader {guess.name} ({guess.reason})"
             given = f"{reader.key}.type is {registered_name(reader.cls)}"
@@ -45,7 +46,7 @@ def with_fitting_reader(error: NerError, config: dict[str, Any]) -> NerError:
 
 
 def fitting_reader(
-    path: str, configured: Any, drawn: bool = False, encoding: Optional[str] = None
+    path: str, configured: Any, drawn: bool = False, encoding: Optional[str] = None, or_surer: bool = False
 ) -> Optional[Guess]:
     """
     The reader that recognises the content of a data path.
@@ -59,6 +60,8 @@ def fitting_reader(
         Whether it draws its own development split.
     encoding : `Optional[str]`, optional (default=`None`)
         Of its text files.
+    or_surer : `bool`, optional (default=`False`)
+        Whether to name a reader, too, that recognises it with more certainty than the configured one.
 
     # Returns
 
@@ -69,12 +72,15 @@ def fitting_reader(
         return None
     try:
         start = _start(path, configured, drawn, encoding)
-        if start is None or configured.sniff(start) is not None:
+        own = None if start is None else configured.sniff(start)
+        if start is None or (own is not None and not or_surer):
             return None
         answers = recognisers(start, ner_readers())
         guess = guess_reader(path, encoding)
     except NerError:
         return None
+    if own is not None:
+        return guess if guess.name in answers and answers[guess.name].certainty > own.certainty else None
     if guess.name in answers:
         return guess
     return Guess(min(answers), answers[min(answers)].notation) if answers else None

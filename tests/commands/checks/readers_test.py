@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from allennlp.data import DatasetReader
 
-from ner_plugins.commands.checks.readers import NO_ENTITY, fitting_reader, with_fitting_reader
+from ner_plugins.commands.checks.readers import NO_ENTITY, NO_GOLD, fitting_reader, with_fitting_reader
 from ner_plugins.data_tools.guess import ner_readers
 from ner_plugins.dataset_readers.ner_reader import NerDatasetReader
 from ner_plugins.errors import ConfigError, DataError, NerError
@@ -28,6 +28,18 @@ def test_data_without_an_entity(reader: str) -> None:
         f"{NO_ENTITY}, so there is nothing to learn\nfixtures/sample/train.json looks like a file for "
     )
     assert told.endswith(f"but dataset_reader.type is {reader}: set it, or NER_READER, to cluener")
+
+
+def test_data_without_labels(tmp_path: Path) -> None:
+    """CLUENER's reader takes any record with a text, but another recognises these with more certainty."""
+    path = tmp_path / "rows.json"
+    path.write_text('{"text": "雾港", "entities": [{"start": 0, "end": 2, "type": "LOC"}]}\n', encoding="utf-8")
+    error = ConfigError(f"{NO_GOLD}, or the model has no loss to minimise")
+    rows = {**config("cluener"), "train_data_path": str(path)}
+    assert str(with_fitting_reader(error, rows)).endswith("set it, or NER_READER, to datasets_ner")
+    assert with_fitting_reader(error, {**rows, "dataset_reader": "datasets_ner"}) is error
+    path.write_text('{"text": "雾港"}\n', encoding="utf-8")
+    assert with_fitting_reader(error, rows) is error
 
 
 def test_an_error_in_a_file_names_that_files_reader() -> None:
