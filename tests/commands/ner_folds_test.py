@@ -12,11 +12,14 @@ from allennlp.common import Params
 from allennlp.data import DatasetReader
 from fitted_archive import fitted_archive, run_here
 
+from ner_plugins.commands.fold_planning import FoldPlan
 from ner_plugins.commands.ner_folds import NerFoldsCommand
 from ner_plugins.errors import ConfigError, DataError
 from ner_plugins.files.folds_file import RECORDS, FoldRecord, read_records
 from ner_plugins.files.folds_manifest import MANIFEST
+from ner_plugins.folds.folder import FoldsFolder
 from ner_plugins.sweeps import training
+from ner_plugins.sweeps.runner import Runner
 from ner_plugins.tagger.tagger import Tagger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,6 +131,45 @@ def test_a_fold_that_failed_is_tried_again(folds, tmp_path: Path, monkeypatch, c
     assert folds("--seed", 4) == 0 and read_records(tmp_path / "out")[0].seed == 4  # nothing had been trained
 
 
+def test_ctrl_c_is_passed_on_and_the_same_command_goes_on(folds, tmp_path: Path, monkeypatch, capsys) -> None:
+    def show(self: Runner, bar: Any) -> None:
+        if list((tmp_path / "out/folds").glob("*/*.th")):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setenv("PRETENDED", "wait")
+        context.setattr(Runner, "_show", show)
+        with pytest.raises(KeyboardInterrupt):
+            folds()
+    assert "stopped; to continue, repeat the command" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"the config or --overrides changed since \(folds.*: 0\)"):
+        folds(**{"trainer.num_epochs": 3})
+    assert folds() == 0
+    words = [call["words"] for call in pretended_training.calls(tmp_path / "out")]
+    assert [Path(one[3]).name for one in words] == ["0", "0", "1", "2"]
+    assert ["--recover" in one for one in words] == [False, True, False, False]
+
+
+def test_neighbours_need_documents_that_make_folds(data: Path, tmp_path: Path, monkeypatch) -> None:
+    class Neighbours:
+        def attach(self, records: Any) -> Any:
+            return records
+
+        def document_of(self, sentence: Any, file: str) -> str:
+            return documents[sentence.text]
+
+    monkeypatch.chdir(ROOT)
+    texts = [json.loads(line)["text"] for line in data.read_text(encoding="utf-8").splitlines()]
+    plan = FoldPlan(CONFIG, json.dumps({"train_data_path": str(data)}), FoldsFolder(tmp_path / "out"), 3, 0, 0.01)
+    plan.data.reader.neighbours = Neighbours()  # type: ignore[assignment]
+    documents = dict.fromkeys(texts, "one")
+    with pytest.raises(ConfigError, match=r"context_sentences reads the neighbours of a sentence.*do not make 3 folds"):
+        plan.assign()
+    documents = {text: str(n // 5) for n, text in enumerate(texts[:30])}
+    plan.assign()
+    assert plan.folds.grouped_by == "document"
+
+
 def test_folds_of_something_else_are_refused(folds, tmp_path: Path, data: Path) -> None:
     assert folds() == 0
     for arguments, overrides, what in (
@@ -144,8 +186,6 @@ def test_folds_of_something_else_are_refused(folds, tmp_path: Path, data: Path) 
 
 
 def test_two_in_one_folder_are_refused(folds, tmp_path: Path) -> None:
-    from ner_plugins.folds.folder import FoldsFolder
-
     with FoldsFolder(tmp_path / "out").locked(), pytest.raises(ConfigError, match="another ner-folds is at work in it"):
         folds()
 
