@@ -78,6 +78,7 @@ def test_sentences_of_sure_entities_are_kept(pseudo, tmp_path: Path, capsys) -> 
     read = list(make_reader("datasets_ner", str(tmp_path / "out.jsonl")).sentences(str(tmp_path / "out.jsonl")))
     assert [one.text for one in read] == [line["text"] for line in written]
     assert [set(one.entities or ()) for one in read] == [set(labels(line)) for line in written]
+    assert [one.weight for one in read] == [line["weight"] for line in written]
 
 
 def test_several_archives_have_to_agree(pseudo, tmp_path: Path, capsys) -> None:
