@@ -83,7 +83,7 @@ class Labelling:
     def summary(self) -> Iterator[str]:
         """What was kept: of each type, and how many sentences."""
         tally = self._selection.tally
-        rows = [["type", "threshold", "precision", "predicted", "kept"]]
+        rows = [["type", "threshold", "precision", "judged", "predicted", "kept"]]
         for name in sorted({*self.types, *tally.predicted}):
             lowest, cut = self._given.get(name), self._cuts.get(name)
             rows.append(
@@ -91,12 +91,13 @@ class Labelling:
                     type_name(name),
                     "never" if lowest is None else f"{lowest:.4f}",
                     f"{cut.correct / cut.predicted:.4f}" if cut and cut.predicted else "-",
+                    f"{cut.predicted:,}" if cut else "-",
                     f"{tally.predicted[name]:,}",
                     f"{tally.kept[name]:,}",
                 ]
             )
         totals = [f"{counter.total():,}" for counter in (tally.predicted, tally.kept)]
-        yield from format_columns([*rows, ["all", "", "", *totals]])
+        yield from format_columns([*rows, ["all", "", "", "", *totals]])
         yield ""
         for what in (EMPTY, REPEATED, KNOWN, "unreadable", WITHOUT_ENTITY, DOUBTFUL):
             if tally.sentences[what]:
