@@ -12,7 +12,7 @@ PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reo
 EDITABLE := PYTHONWARNINGS='ignore:Editable installation'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup train lint test test-all test-transformers4 golden fuzz docs bench clean
+.PHONY: help setup train lint test test-all test-transformers4 test-newest test-allennlp golden fuzz docs bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -20,6 +20,8 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make test-all             every test, those marked exhaustive too"
 	@echo "make test-transformers4   the same on Transformers 4.49, in .venv-transformers4"
+	@echo "make test-newest   the same on the newest PyTorch and Transformers, in .venv-newest (TESTS='tests/compat' for a part)"
+	@echo "make test-allennlp ALLENNLP=<checkout> ALLENNLP_MODELS=<checkout>   AllenNLP's own tests on these libraries"
 	@echo "make golden BASE=<commit>   compare every config's losses and predictions with a commit's, bit for bit"
 	@echo "make fuzz    hostile inputs by chance, for three minutes from where the last ones stopped (ARGUMENTS='--seconds 900')"
 	@echo "make docs    build the documentation into site/, in .venv-docs"
@@ -77,6 +79,35 @@ $(OLD)/.ready: requirements.txt requirements-test.txt setup.py
 
 test-transformers4: $(OLD)/.ready
 	$(OLD)/bin/python $(PYTEST)
+
+# The newest PyTorch and Transformers that install, whatever requirements.txt pins, in an environment of its own.
+NEWEST := .venv-newest
+UNPINNED := torch transformers huggingface_hub safetensors
+$(NEWEST)/.ready: requirements.txt requirements-test.txt setup.py
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
+	sed $(foreach name,$(UNPINNED),-e 's/^$(name)==.*/$(name)/') requirements.txt > $(NEWEST)/requirements.txt
+	$(NEWEST)/bin/python -m pip install --quiet -r $(NEWEST)/requirements.txt -r requirements-test.txt
+	$(NEWEST)/bin/python -m pip install --quiet --no-deps allennlp==2.10.1 allennlp-models==2.10.1
+	$(EDITABLE) $(NEWEST)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(NEWEST)/bin/python -m ner_plugins.install_hook > /dev/null
+	@touch $@
+
+test-newest: $(NEWEST)/.ready
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade $(UNPINNED)
+	@$(NEWEST)/bin/python -m pip list | grep --extended-regexp '^(torch|transformers|huggingface[_-]hub|safetensors) '
+	$(NEWEST)/bin/python $(PYTEST) -m "not exhaustive" $(TESTS)
+
+# What AllenNLP's own tests need besides, beside .venv; the tests themselves are in its repositories alone.
+SUITE := .venv-suite
+ALLENNLP ?= ../allennlp
+ALLENNLP_MODELS ?= ../allennlp-models
+$(SUITE)/.ready: $(TEST_READY)
+	@$(BIN)/python -m pip install --quiet --no-deps --target $(SUITE) flaky==3.8.1 responses==0.26.3
+	@touch $@
+
+test-allennlp: $(SUITE)/.ready
+	PYTHONPATH="$(CURDIR)/$(SUITE)" $(BIN)/python scripts/allennlp_suite.py $(ALLENNLP) $(ALLENNLP_MODELS)
 
 # The site: the build fetches nothing. It reads docstrings without importing the package, so it needs neither torch nor
 # AllenNLP.
@@ -142,4 +173,4 @@ bench: $(READY) $(PEER)/.ready $(READERS)/.ready $(TRAINER)/.ready
 	$(BIN)/python benchmarks/batching.py
 
 clean:
-	rm -rf $(VENV) $(OLD) $(DOCS) $(PEER) $(READERS) $(TRAINER) build dist site *.egg-info runs
+	rm -rf $(VENV) $(OLD) $(NEWEST) $(SUITE) $(DOCS) $(PEER) $(READERS) $(TRAINER) build dist site *.egg-info runs

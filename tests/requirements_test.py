@@ -79,6 +79,9 @@ def test_make_installs_what_each_target_needs() -> None:
     assert "requirements-test.txt" in recipes("test") and '-m "not exhaustive"' in recipes("test")
     assert "requirements-test.txt" in recipes("test-all") and "exhaustive" not in recipes("test-all")
     assert "requirements-test.txt" in recipes("test-transformers4")
+    newest = recipes("test-newest")
+    assert "requirements-test.txt" in newest and "s/^torch==.*/torch/" in newest and '-m "not exhaustive"' in newest
+    assert "scripts/allennlp_suite.py ../allennlp ../allennlp-models" in recipes("test-allennlp")
     assert "-r requirements-docs.txt" in recipes("docs") and "requirements.txt" not in recipes("docs")
 
 

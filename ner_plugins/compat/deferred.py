@@ -207,6 +207,7 @@ _IMPORTS = {
         *_of("torch.distributed._composable.fsdp", "fully_shard"),
         *_of("torch.distributed.fsdp", "CPUOffloadPolicy", "MixedPrecisionPolicy"),
     ],
+    "transformers.distributed.parallel_utils": _of(_TENSORS, "DTensor"),
     "transformers.distributed.sharding_utils": [
         *_of(_TENSORS, "DTensor"),
         *_of(f"{_TENSORS}._utils", "compute_local_shape_and_global_offset"),
@@ -217,6 +218,7 @@ _IMPORTS = {
         *(_Import(_TENSORS, name, _DeferredPlacement(_TENSORS, name)) for name in ("Partial", "Replicate", "Shard")),
         *_of(f"{_TENSORS}.placement_types", "_StridedShard"),
     ],
+    "transformers.generation.continuous_batching.cache": _MARKS,
     "transformers.integrations.deepgemm": _MARKS,
     "transformers.integrations.finegrained_fp8": _MARKS,
     "transformers.integrations.flash_paged": _MARKS,

@@ -1,10 +1,11 @@
-"""AllenNLP's `find-lr`, `print-results`, `checklist` and `push-to-hf`, with this package and newer libraries."""
+"""AllenNLP's own commands beside training and prediction, with this package and newer libraries."""
 
 import argparse
 import importlib.util
 import json
 import logging
 import os
+import tempfile
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,11 +24,12 @@ def search_rates_for_our_trainer() -> None:
 
     def with_its_trainer(original: Any) -> Any:
         def find_learning_rate_model(params: Any, *args: Any, **kwargs: Any) -> None:
-            trainer = params.params.get("trainer")
+            config = _parts(params, "dataset_reader", "model", "trainer")
+            trainer = config["trainer"]
             if isinstance(trainer, dict) and trainer.get("type") == "ner":
                 left_out = ("type", "seed", "callbacks", "checkpointer")
                 params.params["trainer"] = {key: value for key, value in trainer.items() if key not in left_out}
-            if params.params.get("distributed"):
+            if config.get("distributed"):
                 raise ConfigError(
                     "distributed: find-lr works in one process. Leave it out: -o '{\"distributed\": null}'"
                 )
@@ -36,6 +38,49 @@ def search_rates_for_our_trainer() -> None:
         return find_learning_rate_model
 
     replace(find_learning_rate, "find_learning_rate_model", with_its_trainer)
+
+
+def _parts(params: Any, *needed: str) -> dict[str, Any]:
+    """
+    The config in `params`.
+
+    # Raises
+
+    `ConfigError` if it is no object, or lacks one of the parts `needed`.
+    """
+    config = params.params
+    if not isinstance(config, dict):
+        raise ConfigError(f"the config is {shown(config)}, but has to be an object")
+    for part in needed:
+        if not config.get(part):
+            raise ConfigError(f"the config has no {part}: name that of an experiment, as `allennlp train` takes it")
+    return config
+
+
+def build_vocabularies_of_experiments() -> None:
+    """
+    AllenNLP 2.10.1's `build-vocab` ignores `--overrides`, writes an empty vocabulary of a config without data, and
+    fails with a traceback for an output that it does not take.
+    """
+    from allennlp.commands import build_vocab
+    from allennlp.common import Params
+
+    def checking(original: Any) -> Any:
+        def build_vocab_from_args(args: argparse.Namespace) -> None:
+            if not args.output_path.endswith(".tar.gz"):
+                raise ConfigError(f"{args.output_path}: the vocabulary is an archive: let its name end with .tar.gz")
+            if os.path.exists(args.output_path) and not args.force:
+                raise ConfigError(f"{args.output_path}: it exists: choose another name, or add --force to overwrite it")
+            params = Params.from_file(args.param_path, args.overrides)
+            _parts(params, "dataset_reader", "train_data_path")
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "config.json")
+                params.to_file(path)
+                original(argparse.Namespace(**{**vars(args), "param_path": path}))
+
+        return build_vocab_from_args
+
+    replace(build_vocab, "build_vocab_from_args", checking)
 
 
 def find_figures_by_name() -> None:

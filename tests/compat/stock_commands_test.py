@@ -77,6 +77,49 @@ def test_build_vocab_writes_a_vocabulary(allennlp, tmp_path: Path) -> None:
     assert vocabulary.get_vocab_size("entity_labels") > 0
 
 
+def test_build_vocab_heeds_overrides(allennlp, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(experiment()), encoding="utf-8")
+    overrides = json.dumps({"vocabulary": {"min_count": {"entity_labels": 10**6}}})
+    done = allennlp("build-vocab", tmp_path / "config.json", tmp_path / "vocabulary.tar.gz", "-o", overrides)
+    assert done.returncode == 0, done.stderr
+    from allennlp.data import Vocabulary
+
+    assert Vocabulary.from_files(str(tmp_path / "vocabulary.tar.gz")).get_vocab_size("entity_labels") == 0
+
+
+@pytest.mark.parametrize(
+    "config, output, told",
+    [
+        ({"dataset_reader": "cluener"}, "v.tar.gz", "the config has no train_data_path: name that of an experiment"),
+        ({"train_data_path": "x"}, "v.tar.gz", "the config has no dataset_reader"),
+        ({}, "v.txt", "v.txt: the vocabulary is an archive: let its name end with .tar.gz"),
+        ({}, "config.tar.gz", "config.tar.gz: it exists: choose another name, or add --force"),
+        ([1], "v.tar.gz", "the config is [1], but has to be an object"),
+    ],
+)
+def test_mistakes_in_build_vocab_are_told(allennlp, tmp_path: Path, config: object, output: str, told: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / "config.tar.gz").write_text("")
+    done = allennlp("build-vocab", tmp_path / "config.json", tmp_path / output)
+    assert done.returncode == 1 and told in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("missing", ["dataset_reader", "model", "trainer"])
+def test_find_lr_names_what_a_config_lacks(allennlp, tmp_path: Path, missing: str) -> None:
+    settings = experiment()
+    del settings[missing]
+    (tmp_path / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    done = allennlp("find-lr", tmp_path / "config.json", "-s", tmp_path / "found")
+    assert done.returncode == 1 and done.stderr.startswith(f"error: the config has no {missing}:")
+
+
+@pytest.mark.parametrize("names, told", [(("none.th", "first.th"), "file not found"), (("first.th",) * 2, "refused")])
+def test_diff_of_what_is_no_weights(allennlp, tmp_path: Path, names: tuple[str, str], told: str) -> None:
+    (tmp_path / "first.th").write_text("no weights")
+    done = allennlp("diff", *(tmp_path / name for name in names))
+    assert done.returncode == 1 and told in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_diff_names_the_weights_that_differ(allennlp, tmp_path: Path) -> None:
     weights = {"head.weight": torch.zeros(2, 3), "encoder.bias": torch.ones(4)}
     torch.save(weights, tmp_path / "first.th")
