@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 
 from ner_plugins.archives.assets import ASSETS_FOLDER
 from ner_plugins.errors import ArchiveError
+from ner_plugins.files.json_files import parsed_json
 
 _MEMBERS, _VOCABULARY, _SETTINGS = "members", "vocabulary", "vocabulary.json"
 
@@ -32,7 +33,7 @@ def member_vocabulary(folder: Path) -> Any:
     from allennlp.data import Vocabulary
 
     try:
-        settings: dict[str, Optional[str]] = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+        settings: dict[str, Optional[str]] = parsed_json((folder / _SETTINGS).read_bytes())
         return Vocabulary.from_files(str(folder / _VOCABULARY), settings["padding_token"], settings["oov_token"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ArchiveError(f"{folder}: does not hold the vocabulary of a member ({error}). Make it again") from error

@@ -1,7 +1,6 @@
 """The work of `ner-pseudo`: thresholds, texts, labels, and a table of what was kept."""
 
 import argparse
-import json
 import os
 from itertools import tee
 from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence
@@ -12,6 +11,7 @@ from ner_plugins.entities import Entity
 from ner_plugins.errors import ConfigError, shown
 from ner_plugins.files.digests import text_key
 from ner_plugins.files.folds_file import read_records
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.files.output_files import dump_json, open_output
 from ner_plugins.metrics.report import type_name
 from ner_plugins.predictors.ner_predictor import given_text
@@ -210,7 +210,7 @@ def _line(record: Mapping[str, Any], entities: Sequence[Entity], weight: float) 
 
 def _parsed(value: str) -> Any:
     try:
-        return json.loads(value)
+        return parsed_json(value)
     except ValueError as error:
         expected = 'a number, or an object like {"PER": 0.5}'
         raise ConfigError(f"--threshold is {shown(value)}, but must be {expected}") from error

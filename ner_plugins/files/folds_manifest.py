@@ -165,7 +165,7 @@ def _check_keys(content: Any, kind: type) -> None:
 
 def _wrong_values(one: FoldsManifest) -> dict[str, Any]:
     """The values that no ner-folds writes, by their names."""
-    file = None if one.out_of_fold is None else one.out_of_fold.file
+    found = one.out_of_fold
     fits = {
         "types": all(isinstance(name, str) for name in one.types),
         "k": is_whole(one.k) and one.k == len(one.folds),
@@ -174,9 +174,13 @@ def _wrong_values(one: FoldsManifest) -> dict[str, Any]:
         "nested": isinstance(one.nested, bool),
         "folds": all(isinstance(fold.archive, str) and is_whole(fold.records) for fold in one.folds),
         # A manifest of strangers must not name a file elsewhere.
-        "out_of_fold": file is None or (isinstance(file, str) and file == os.path.basename(file) and file != ""),
+        "out_of_fold": found is None or (is_whole(found.records) and _is_plain_name(found.file)),
     }
     return {name: getattr(one, name) for name, is_right in fits.items() if not is_right}
+
+
+def _is_plain_name(file: Any) -> bool:
+    return isinstance(file, str) and file == os.path.basename(file) and file not in ("", ".", "..")
 
 
 def is_whole(value: Any) -> bool:

@@ -144,6 +144,9 @@ def test_a_record_that_is_not_as_described_is_named(folder: Path, changes: dict[
         ({"types": 3}, "damaged"),
         ({"colour": 1}, "its keys are"),
         ({"out_of_fold": {"file": "../x.jsonl", "records": 2, "sha256": ""}}, "out_of_fold is"),
+        ({"out_of_fold": {"file": None, "records": 2, "sha256": ""}}, "out_of_fold is"),
+        ({"out_of_fold": {"file": "..", "records": 2, "sha256": ""}}, "out_of_fold is"),
+        ({"out_of_fold": {"file": "x.jsonl", "records": "2", "sha256": ""}}, "out_of_fold is"),
         ({"out_of_fold": None}, "not finished: there are no predictions.*goes on where it was"),
     ],
 )

@@ -1,11 +1,11 @@
 """From texts to the ids that the graphs read, as the archive's reader makes them."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
 from ner_plugins.errors import ArchiveError, ConfigError
+from ner_plugins.files.json_files import parsed_json
 from ner_plugins.segmentation.characters import replace_surrogates
 from ner_plugins.segmentation.piece_lookup import PieceLookup
 from ner_plugins.segmentation.subwords import EncodedPieces, SubwordSegmenter
@@ -129,7 +129,7 @@ class VocabularyIndexer:
     """
 
     def __init__(self, details: Mapping[str, Any], folder: Path) -> None:
-        tokens = json.loads((folder / details["file"]).read_text(encoding="utf-8"))
+        tokens = parsed_json((folder / details["file"]).read_bytes())
         self._ids = {token: number for number, token in enumerate(tokens)}
         self._unknown = int(details["unknown"])
         self._lowercase = bool(details["lowercase"])

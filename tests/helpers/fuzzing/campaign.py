@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from fuzzing.fold_inputs import attack_folds
 from fuzzing.line_inputs import attack_lines, compile_kernels
 from fuzzing.notation_inputs import attack_brackets, attack_tags
 from fuzzing.object_inputs import attack_archive, attack_options
@@ -45,10 +46,11 @@ KINDS = {
     "conversions": Kind(attack_conversion, 100),
     "paths": Kind(attack_path, 120),
     "lines": Kind(attack_lines, 120),
-    "brackets": Kind(attack_brackets, 80),
+    "brackets": Kind(attack_brackets, 60),
     "tags": Kind(attack_tags, 60),
     "records": Kind(attack_record, 35),
     "settings": Kind(attack_setting, 35),
+    "folds": Kind(attack_folds, 20),
     "words": Kind(attack_words, 20),
     "rules": Kind(attack_rules, 30),
     "options": Kind(attack_options, 50),
