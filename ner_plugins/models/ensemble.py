@@ -26,6 +26,10 @@ from ner_plugins.post_processing.span_rule import SpanRule
 from ner_plugins.thresholds import Thresholds, threshold_values
 
 EnsembleMethod = Literal["votes", "scores"]
+_UNTRAINABLE = (
+    "a model of type ner_ensemble cannot be trained: train its members, and make it of their archives with allennlp "
+    "ner-ensemble"
+)
 VoteDecoding = Literal["flat_greedy", "flat_optimal", "nested", "all"]
 
 
@@ -83,10 +87,7 @@ class NerEnsemble(EntityModel):
         serialization_dir: Optional[str] = None,
     ) -> None:
         if serialization_dir is None or not is_loading():
-            raise ConfigError(
-                "a model of type ner_ensemble cannot be trained: train its members, and make it of their archives with "
-                "allennlp ner-ensemble"
-            )
+            raise ConfigError(_UNTRAINABLE)
         super().__init__(vocab, metrics, thresholds, post_processing, serialization_dir=serialization_dir)
         prepare_assets(serialization_dir)
         self.members = torch.nn.ModuleDict()
@@ -134,7 +135,13 @@ class NerEnsemble(EntityModel):
 
         `dict[str, Any]`
             `entities`, `text` and `id`; there is no loss.
+
+        # Raises
+
+        `ConfigError` in training.
         """
+        if self.training:  # as with `from_archive`
+            raise ConfigError(_UNTRAINABLE)
         found = self.find(members=members, metadata=metadata)
         if metadata[0]["entities"] is not None:
             self.measure(found, metadata)

@@ -2,9 +2,11 @@
 
 import itertools
 import math
+import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,17 @@ import torch
 from allennlp.common import Params
 from allennlp.data import Vocabulary
 from allennlp.models import Model
-from allennlp.models.archival import extracted_archive
+from allennlp.models.archival import extracted_archive, load_archive
+from tiny_encoders import make_encoder
 from untrained_archives import HEADS, untrained_archive
 
 from ner_plugins.ensembles.making import make_ensemble, make_soup
 from ner_plugins.ensembles.members import load_members
 from ner_plugins.ensembles.packing import pack_archive
-from ner_plugins.entities import ENTITY_NAMESPACE
+from ner_plugins.entities import ENTITY_NAMESPACE, Sentence
 from ner_plugins.errors import ArchiveError, ConfigError, NerError
+from ner_plugins.exports.card_facts import card_facts
+from ner_plugins.exports.target import ExportSource
 from ner_plugins.tagger.tagger import Tagger
 
 TEXTS = [
@@ -30,7 +35,7 @@ TEXTS = [
 Found = list[list[tuple[int, int, str, float]]]
 
 
-def found_by(archive: Path, texts: list[str] = TEXTS, **options: Any) -> Found:
+def found_by(archive: Path, texts: Sequence[Any] = TEXTS, **options: Any) -> Found:
     tagged = Tagger.from_path(archive, device=-1, **options)(texts)
     return [[(e.start, e.end, e.type, e.score) for e in one.entities] for one in tagged]
 
@@ -141,6 +146,48 @@ def test_members_of_other_tokens_indexers_and_order_of_types_vote(repository: Pa
             assert score == pytest.approx(sum(scores[start, end, name]) / 3, abs=2e-6)
 
 
+def test_members_with_neighbours_and_without_read_what_they_read_alone(repository: Path, tmp_path: Path) -> None:
+    """An encoder with a sentence on each side, one with two, and a model without."""
+    encoder = make_encoder(tmp_path / "encoder")
+    of_encoder: dict[str, Any] = {"type": "ner_transformer", "model_name": encoder}
+    paths = []
+    for number in (1, 2):
+        reader = {"type": "cluener", "documents": "file", "context_sentences": number}
+        reader["token_indexers"] = {"tokens": of_encoder}
+        embedder = {"token_embedders": {"tokens": of_encoder}}
+        parts = {"reader": reader, "text_field_embedder": embedder, "encoder": None}
+        paths.append(untrained_archive(repository, tmp_path / f"{number}.tar.gz", HEADS["biaffine"], number, **parts))
+    paths.append(untrained_archive(repository, tmp_path / "3.tar.gz", HEADS["crf"], 3))
+    together = combined(paths, tmp_path / "all.tar.gz", "votes", agreement=0.0, decoding="all")
+    around = ["我在上海", "北京大学", "他是行长"]
+    given = [Sentence("王小明喜欢看电影", before=around, after=around), Sentence("他在北京读书")]
+    alone: list[Any] = []
+    for path, number in zip(paths, (1, 2, 0), strict=True):
+        own = [replace(one, before=one.before[3 - number :], after=one.after[:number]) for one in given]
+        alone.append(found_by(path, own if number else [one.text for one in given]))
+    assert alone[0] != found_by(paths[0], [one.text for one in given])  # the neighbours count
+    for place, found in enumerate(found_by(together, given)):
+        scores: dict[Any, float] = {}
+        for member in alone:
+            for *span, score in member[place]:
+                scores[tuple(span)] = scores.get(tuple(span), 0.0) + score / 3
+        assert {tuple(span): pytest.approx(score, abs=2e-5) for *span, score in found} == scores
+
+
+def test_a_tagger_of_an_ensemble_is_pickled_as_its_path(pair: Path) -> None:
+    tagger = Tagger.from_path(pair, device=-1)
+    assert pickle.loads(pickle.dumps(tagger))(TEXTS) == tagger(TEXTS)
+
+
+def test_the_card_of_an_ensemble(pair: Path) -> None:
+    archive = load_archive(pair)
+    source = ExportSource(str(pair), archive.model, archive.validation_dataset_reader, archive.config.as_dict())
+    facts = card_facts(source)
+    settings = dict(facts["settings"])
+    assert settings["ensemble"].startswith("votes of 2 models") and "a CRF" in settings["head"]
+    assert (facts["reader"], facts["language"], facts["nested"]) == ("cluener", "zh", False)
+
+
 def test_another_order_of_types_changes_no_mean(repository: Path, tmp_path: Path) -> None:
     from varied_archives import with_types_in_another_order
 
@@ -212,7 +259,12 @@ def pair(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return combined([archive] * 2, folder / "both.tar.gz", "votes")
 
 
-def test_it_cannot_be_trained(tmp_path: Path) -> None:
+def test_it_cannot_be_trained(pair: Path, tmp_path: Path) -> None:
+    archive = load_archive(pair)
+    instances = archive.dataset_reader.texts_to_instances(TEXTS[:1], ["t"])
+    assert archive.model.eval().forward_on_instances(instances)[0]["text"] == TEXTS[0]
+    with pytest.raises(ConfigError, match="cannot be trained"):
+        archive.model.train()(members={}, metadata=[])
     vocab = Vocabulary({ENTITY_NAMESPACE: {"name": 1}}, non_padded_namespaces=[ENTITY_NAMESPACE])
     with pytest.raises(ConfigError, match="cannot be trained"):
         Model.from_params(
