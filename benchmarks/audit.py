@@ -189,6 +189,27 @@ def table(found: Sequence[Mapping[str, Any]]) -> str:
     return results.table(f"data | out-of-fold F1 | ranking | recall | {' | '.join(KINDS)}", rows)
 
 
+def section(found: Sequence[Mapping[str, Any]]) -> str:
+    """The text of the results: how they were measured, and the tables."""
+    commands = [
+        f"`python benchmarks/audit.py {one['corpus']} --sentences {one['sentences']} "
+        f"--epochs {one['settings']['epochs']} --folds {one['settings']['folds']} --bfloat16`"
+        for one in found
+    ]
+    rows = [
+        [one["corpus"], *(f"{100 * one['suspects'][name]:.1f} %" for name in ("overlapped", "undone"))] for one in found
+    ]
+    suspects = results.table("data | overlapped by a suspect | undone by its suggestion", rows)
+    one = found[0]
+    return (
+        f"{', '.join(commands)}: `{one['settings']['head']}` over {one['encoder']}, one seed; an error is put into "
+        f"{100 * one['settings']['share']:g} % of the sentences, the kinds in equal parts. Recall is the share of the "
+        "errors whose sentences are among the first 10 % of the sentences, ranked by their most likely error.\n"
+        f"{one['machine']}; {one['versions']}.\n\n{table(found)}\nOf the first suspects, as many as 10 % of the "
+        f"sentences, the share of the errors that are\n\n{suspects}"
+    )
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", choices=sorted(DATA))
@@ -204,6 +225,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument("--runs", type=Path, help="where data and folds are kept")
     parser.add_argument("--records", type=Path, default=ROOT / "benchmarks/records/audit")
+    parser.add_argument("--results", type=Path, help="the file whose section gets the tables of all records")
     arguments = parser.parse_args()
     arguments.data = arguments.data or str(SHARED / "data" / DATA[arguments.corpus])
     for path in (arguments.data, arguments.encoder):
@@ -222,6 +244,9 @@ def main() -> None:
     (arguments.records / f"{arguments.name}.json").write_text(json.dumps(found, indent=1) + "\n")
     print(f"\n{table([found])}")
     print(", ".join(f"{name}: {100 * share:.1f} %" for name, share in found["suspects"].items()))
+    if arguments.results is not None:
+        every = [json.loads(file.read_text()) for file in sorted(arguments.records.glob("*.json"))]
+        results.replace_section(arguments.results, "Label audit", section(every))
 
 
 if __name__ == "__main__":
