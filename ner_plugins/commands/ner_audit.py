@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PAGE, LINES, TABLE = "audit.html", "suspects.jsonl", "suspects.csv"
 DESCRIPTION = "Rank suspected label errors by out-of-fold predictions, with an HTML page to decide on them."
 KINDS = "missed, spurious, boundary, type, unlabelled"  # those of ner_plugins.audit, which is slow to import
-_FIRST, _WIDEST = 5, 60
+_FIRST, _WIDEST, _LIKELY = 5, 60, 0.5
 
 
 class NerAuditCommand(Subcommand):
@@ -76,7 +76,7 @@ def audit_from_args(args: argparse.Namespace) -> None:
     suspects = audit(records, kinds=kinds, rate=args.error_rate, nested=manifest.nested)
     kept = suspects[: args.top] if args.top else suspects
     write_audit(kept, manifest, records, args.folds, Path(args.output))
-    print_report("\n".join(_summary(kept, len(suspects), records)))
+    print_report("\n".join(_summary(kept, records)))
     print_report(f"\npage: {Path(args.output, PAGE)}")
 
 
@@ -131,15 +131,17 @@ def _kinds(option: Optional[str]) -> Optional[list[str]]:
     return kinds
 
 
-def _summary(kept: "Sequence[Suspect]", found: int, records: "Sequence[FoldRecord]") -> Iterator[str]:
+def _summary(kept: "Sequence[Suspect]", records: "Sequence[FoldRecord]") -> Iterator[str]:
     """The number of suspects of each kind, and the first ones."""
     from ner_plugins.audit.suspects import KINDS as known
     from ner_plugins.data_tools.statistics.tables import format_columns
 
     labels = sum(len(record.gold) for record in records)
-    yield f"{len(records):,} sentences, {labels:,} labels, {found:,} suspects; the first {len(kept):,} are written"
-    counts = Counter(suspect.kind for suspect in kept)
-    yield from format_columns([["kind", "suspects"], *([kind, f"{counts[kind]:,}"] for kind in known if counts[kind])])
+    yield f"{len(records):,} sentences, {labels:,} labels; the {len(kept):,} most doubtful places are written"
+    likely = [suspect for suspect in kept if suspect.score >= _LIKELY]
+    counts, of_likely = Counter(suspect.kind for suspect in kept), Counter(suspect.kind for suspect in likely)
+    rows = [[kind, f"{counts[kind]:,}", f"{of_likely[kind]:,}"] for kind in known if counts[kind]]
+    yield from format_columns([["kind", "suspects", f"score >= {_LIKELY}"], *rows])
     unseen = sum(suspect.seen_suggested == 0 for suspect in kept)
     yield f"{unseen:,} suggestions are of surfaces that the model has not seen so labelled"
     for rank, suspect in enumerate(kept[:_FIRST], 1):

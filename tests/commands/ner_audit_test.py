@@ -43,9 +43,9 @@ def run(*arguments: Any) -> None:
 def test_files_and_summary(folds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(folds, "-o", tmp_path / "audit")
     printed = capsys.readouterr().out
-    assert printed.startswith("3 sentences, 3 labels, 4 suspects; the first 4 are written\n")
+    assert printed.startswith("3 sentences, 3 labels; the 4 most doubtful places are written\n")
     assert "1. 1.00 type, a.json:1: address 刘晓燕 -> name 刘晓燕\n" in printed
-    assert "spurious           2\ntype               1" in printed
+    assert "spurious           2             0\ntype               1             1" in printed
     assert printed.endswith(f"page: {tmp_path}/audit/audit.html\n")
     lines = [json.loads(line) for line in (tmp_path / "audit/suspects.jsonl").read_text().splitlines()]
     assert lines[0]["kind"] == "type" and len(lines) == 4
