@@ -20,7 +20,7 @@ from typing import NamedTuple, Optional, Sequence
 from ner_plugins.entities import Entity
 from ner_plugins.files.folds_file import FoldRecord
 
-LOWEST = 1e-7
+LOWEST = 1e-15
 """Lower probabilities count as this: models are not that sure."""
 _NOTHING = 1e-3  # the lowest probability of "no entity": models overstate their confidence where they find one
 _ONE_STEP = 1 / 8  # an edge moves left or right at either end, and half of the errors move it by one step

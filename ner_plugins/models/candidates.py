@@ -120,4 +120,9 @@ def _of_gold(
     columns = torch.tensor(rows, device=mask.device).unbind(1)
     values = head.span_probabilities(scores, mask, Spans(*columns)).tolist()
     pairs = zip(known, values, strict=True)
-    return {key: round(min(max(value, 0.0), 1.0), 6) for key, value in pairs if value == value}
+    return {key: _rounded(min(max(value, 0.0), 1.0)) for key, value in pairs if value == value}
+
+
+def _rounded(probability: float) -> float:
+    """With 6 decimals, as the scores of predictions; three digits of a small one, since an audit ranks by them."""
+    return round(probability, 6) if probability >= 1e-4 else float(f"{probability:.3g}")
