@@ -59,11 +59,16 @@ class FoldPlan:
 
         # Raises
 
-        `ConfigError` that says what has changed; `DataError` if the manifest is damaged.
+        `ConfigError` that says what has changed, or that the manifest is damaged.
         """
-        if not (self.folder.path / MANIFEST).exists():
+        manifest = self.folder.path / MANIFEST
+        if not manifest.exists():
             return
-        before = FoldsManifest.read(self.folder.path)
+        try:
+            before = FoldsManifest.read(self.folder.path)
+        except DataError as error:
+            remedy = f"Delete {manifest} if the config and the training data are the same: what has been trained stays"
+            raise ConfigError(f"{manifest}: {error.problem}. {remedy}") from None
         now = self._manifest()
         names = ("-k", "--seed", "the config or --overrides", "the training data")
         facts = zip(names, _facts(before), _facts(now), strict=True)

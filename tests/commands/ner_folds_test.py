@@ -185,6 +185,16 @@ def test_folds_of_something_else_are_refused(folds, tmp_path: Path, data: Path) 
     assert len(calls(tmp_path)) == 3
 
 
+def test_a_damaged_manifest_can_be_deleted(folds, tmp_path: Path) -> None:
+    assert folds() == 0
+    (tmp_path / "out" / MANIFEST).write_text("{", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"damaged: .*Delete .*folds\.json if the config and the training data"):
+        folds()
+    for name in (MANIFEST, "calls.jsonl"):  # the latter is the pretended trainings'
+        (tmp_path / "out" / name).unlink()
+    assert folds() == 0 and calls(tmp_path) == [] and len(records(tmp_path)) == 31
+
+
 def test_two_in_one_folder_are_refused(folds, tmp_path: Path) -> None:
     with FoldsFolder(tmp_path / "out").locked(), pytest.raises(ConfigError, match="another ner-folds is at work in it"):
         folds()
