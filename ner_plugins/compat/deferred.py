@@ -167,6 +167,10 @@ class _StandIn(ModuleType):
 
 
 _TENSORS = "torch.distributed.tensor"
+_PLACEMENTS = [
+    *_of(_TENSORS, "DTensor", "distribute_tensor"),
+    *(_Import(_TENSORS, name, _DeferredPlacement(_TENSORS, name)) for name in ("Partial", "Replicate", "Shard")),
+]
 _FLEX = _of(
     "torch.nn.attention.flex_attention",
     "AuxRequest", "BlockMask", "_DEFAULT_SPARSE_BLOCK_SIZE", "create_block_mask", "flex_attention",
@@ -203,6 +207,10 @@ _LOSSES = (
 _IMPORTS = {
     "cached_path.schemes": [_client("gs", "GsClient"), _client("r2", "R2Client"), _client("s3", "S3Client")],
     "transformers.generation.candidate_generator": _of("sklearn.metrics", "roc_curve"),
+    "transformers.distributed.checkpoint": [
+        *_of("torch.distributed.checkpoint.hf_storage", "HuggingFaceStorageReader", "HuggingFaceStorageWriter"),
+        *_of(_TENSORS, "Shard"), *_of(f"{_TENSORS}.placement_types", "_StridedShard"),
+    ],
     "transformers.distributed.fsdp": [
         *_of("torch.distributed._composable.fsdp", "fully_shard"),
         *_of("torch.distributed.fsdp", "CPUOffloadPolicy", "MixedPrecisionPolicy"),
@@ -213,11 +221,8 @@ _IMPORTS = {
         *_of(f"{_TENSORS}._utils", "compute_local_shape_and_global_offset"),
         _Import(f"{_TENSORS}.placement_types", "Shard", _DeferredShard(f"{_TENSORS}.placement_types", "Shard")),
     ],
-    "transformers.distributed.tensor_parallel": [
-        *_of(_TENSORS, "DTensor", "distribute_tensor"),
-        *(_Import(_TENSORS, name, _DeferredPlacement(_TENSORS, name)) for name in ("Partial", "Replicate", "Shard")),
-        *_of(f"{_TENSORS}.placement_types", "_StridedShard"),
-    ],
+    "transformers.distributed.expert_parallel": _PLACEMENTS,
+    "transformers.distributed.tensor_parallel": [*_PLACEMENTS, *_of(f"{_TENSORS}.placement_types", "_StridedShard")],
     "transformers.generation.continuous_batching.cache": _MARKS,
     "transformers.integrations.deepgemm": _MARKS,
     "transformers.integrations.finegrained_fp8": _MARKS,
@@ -333,9 +338,7 @@ class _KnownLoader(importlib.abc.Loader):
 
 
 class _Placed:
-    """
-    Transformers' table of ways to distribute a layer, in which calls of placements are made when it is first used.
-    """
+    """Transformers' table of ways to distribute a layer, in which placements are called when it is first used."""
 
     def __init__(self, mapping: dict[str, Any]) -> None:
         self._mapping = mapping
@@ -349,6 +352,8 @@ class _Placed:
             interface._global_mapping = cls(mapping)  # type: ignore[union-attr]
 
     def __get__(self, instance: object, owner: Any) -> dict[str, Any]:
+        if _offered:  # a module that is being imported adds its own ways
+            return self._mapping
         for layer in self._mapping.values():
             for name, value in vars(layer).items():
                 setattr(layer, name, _made(value))

@@ -78,6 +78,8 @@ PATCHES: tuple[tuple[str, str, str, str], ...] = (
     ("allennlp.modules.transformer.activation_layer", "around", "compat.deferred", "offered"),
     ("cached_path.schemes", "around", "compat.deferred", "offered"),
     ("torch._dynamo", "after", "compat.deferred", "prepare_for_compiler"),
+    ("transformers.distributed.checkpoint", "around", "compat.deferred", "offered"),
+    ("transformers.distributed.expert_parallel", "around", "compat.deferred", "offered"),
     ("transformers.distributed.fsdp", "around", "compat.deferred", "offered"),
     ("transformers.distributed.parallel_utils", "around", "compat.deferred", "offered"),
     ("transformers.distributed.sharding_utils", "around", "compat.deferred", "offered"),
