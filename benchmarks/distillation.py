@@ -19,8 +19,8 @@ import variants
 from training_runs import HEADS, ROOT, Corpus, Run, optimizer_with_rate, precision, run_all
 from variants import Variant
 
-LAYERS, TEMPERATURE, WEIGHT = 2, 2.0, 0.5
-NAMES = ["distilled", "text"]
+LAYERS = 2
+NAMES = ["distilled", "warmer", "text"]
 
 
 def teacher_of(arguments: argparse.Namespace, corpus: Corpus) -> Path:
@@ -71,14 +71,18 @@ def variants_of(arguments: argparse.Namespace, corpus: Corpus) -> Sequence[Varia
     place = teacher.relative_to(ROOT) if teacher.is_relative_to(ROOT) else teacher
     arguments.encoder = str(first_layers(ROOT / arguments.encoder, LAYERS, arguments.runs / "encoders"))
     cache = str(place.parent.parent / f"{teacher.parent.name}.sqlite")
-    distillation = {"teacher": str(place), "temperature": TEMPERATURE, "weight": WEIGHT, "cache": cache}
-    setting = f"{LAYERS} layers, temperature {TEMPERATURE:g}, weight {WEIGHT:g}"
-    overrides: dict[str, Any] = {"model.distillation": distillation}
+
+    def taught(temperature: float) -> dict[str, Any]:
+        options = {"teacher": str(place), "temperature": temperature, "weight": 0.5, "cache": cache}
+        return {"model.distillation": options}
+
     with_text = {"train_data_path": str(with_texts(arguments, corpus)), "dataset_reader.unlabelled": "mix"}
+    setting = f"{LAYERS} layers, temperature 1, weight 0.5"
     return [
         Variant("base", f"{LAYERS} layers", {}),
-        Variant("distilled", setting, overrides),
-        Variant("text", f"the same, and {arguments.sentences:,} texts without gold", {**overrides, **with_text}),
+        Variant("distilled", setting, taught(1.0)),
+        Variant("warmer", f"{LAYERS} layers, temperature 2, weight 0.5", taught(2.0)),
+        Variant("text", f"{setting}; {arguments.sentences:,} texts without gold", {**taught(1.0), **with_text}),
     ]
 
 

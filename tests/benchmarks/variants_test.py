@@ -132,11 +132,11 @@ def test_a_student_is_compared_with_and_without_its_teacher(run_script, capsys, 
     run_script("distillation", *arguments)
     shown = capsys.readouterr().out
     found = {json.loads(path.read_text())["model"]: path.stem for path in (tmp_path / "records").glob("*.json")}
-    assert sorted(found) == ["base", "distilled", "teacher", "text"]
+    assert sorted(found) == ["base", "distilled", "teacher", "text", "warmer"]
     assert (tmp_path / "runs" / found["teacher"] / "model.tar.gz").exists()
     configs = {name: json.loads((tmp_path / "runs" / run / "config.json").read_text()) for name, run in found.items()}
     assert "distillation" not in configs["base"]["model"]
     assert configs["text"]["model"]["distillation"] == configs["distilled"]["model"]["distillation"]
     lines = Path(configs["text"]["train_data_path"]).read_text(encoding="utf-8").splitlines()
     assert ["label" in json.loads(line) for line in lines] == [True] * 6 + [False] * 2
-    assert "| `distilled` | 2 layers, temperature 2, weight 0.5 | 1 |" in shown
+    assert "| `distilled` | 2 layers, temperature 1, weight 0.5 | 1 |" in shown
