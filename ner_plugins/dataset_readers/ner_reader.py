@@ -69,7 +69,8 @@ class NerDatasetReader(SentenceReader):
         New names for types of the file, `{"NR": "PER"}`; `entity_types` then means the new ones.
     on_error : `str`, optional (default=`"raise"`)
         `raise` stops at the first record that cannot be read; `skip` leaves such records out, logs and counts them. It
-        too stops after 10,000 such records if not one in a hundred could be read.
+        too stops after 10,000 such records if not one in a hundred could be read, and at a record with more than 10,000
+        lines that cannot be decoded.
     encoding_errors : `str`, optional (default=`"strict"`)
         `strict`, `replace` or `surrogateescape`: see `read_lines`.
     encoding : `Optional[str]`, optional (default=`None`)

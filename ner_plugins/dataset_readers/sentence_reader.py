@@ -170,7 +170,15 @@ class SentenceReader(DatasetReader):
     def _records(self, place: DataPath, drawn: bool) -> Iterator[Union[Sentence, DataError]]:
         """The parsed records of each file; a record with an undecodable line is an error."""
         undecodable: list[DataError] = []
-        on_bad = undecodable.append if self.on_error == "skip" else None
+
+        def note(error: DataError) -> None:
+            if len(undecodable) == _HOPELESS:
+                first = undecodable[0]
+                problem = f"{_HOPELESS:,} lines of one record cannot be decoded: {first.problem}"
+                raise DataError(problem, path=first.path, line=first.line, remedy=first.remedy)
+            undecodable.append(error)
+
+        on_bad = note if self.on_error == "skip" else None
         for name, raw in open_streams(place, self.choose_files, files_have_splits=drawn):
             for record in self._parse_text(raw, name, on_bad):
                 if self.neighbours is not None and isinstance(record, Sentence):

@@ -99,7 +99,7 @@ def test_the_commands_on_an_odd_machine(flags: list[str], package: Path, tmp_pat
     environment = {
         **{name: os.environ[name] for name in ("PATH", "TMPDIR", "COVERAGE_PROCESS_START") if name in os.environ},
         "HOME": str(locked / "home"), "HF_HOME": str(locked / "hf"), "LC_ALL": "C", "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(package), "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONPATH": str(package), "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1",
     }  # fmt: skip
     said = folder / "said"
     with open(said, "wb") as out:

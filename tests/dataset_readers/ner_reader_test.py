@@ -468,6 +468,17 @@ def test_a_file_that_is_broken_in_the_middle(reader: str, tmp_path, monkeypatch,
     assert "510 of 1110 records skipped" in caplog.text and "further skipped records" in caplog.text
 
 
+def test_a_record_whose_lines_cannot_be_decoded_is_given_up(tmp_path, monkeypatch) -> None:
+    """A column file without blank lines is one record, and an error for each of its lines would take long."""
+    monkeypatch.setattr("ner_plugins.dataset_readers.sentence_reader._HOPELESS", 200)
+    path = tmp_path / "data.txt"
+    path.write_bytes("\n好 O\n".encode() + b"\xe5 O\n" * 300)
+    with pytest.raises(DataError, match=r"data\.txt:3: 200 lines of one record cannot be decoded: 0xe5 is not UTF-8"):
+        list(ConllReader(on_error="skip").sentences(str(path)))
+    path.write_bytes("好 O\n\n".encode() + b"\xe5 O\n" * 150)
+    assert len(list(ConllReader(on_error="skip").sentences(str(path)))) == 1
+
+
 def test_a_truncated_file_ends_the_reading_after_its_counts(tmp_path, caplog) -> None:
     """What is behind the cut is lost, which no rule about records may hide."""
     chance = random.Random(1)
