@@ -5,8 +5,10 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,9 @@ import documents
 import pytest
 from forked import run_instead
 
+from ner_plugins.dataset_readers import WeiboReader
+from ner_plugins.files.folds_file import FoldRecord, write_records
+from ner_plugins.files.folds_manifest import Fold, FoldsManifest
 from ner_plugins.settings import SETTINGS
 
 ROOT = documents.ROOT
@@ -96,7 +101,8 @@ def test_the_commands_run_in_order(allennlp, allennlp_afresh, short: Path, tiny_
 
 
 def test_every_page_with_commands_is_run_somewhere() -> None:
-    elsewhere = {"CONTRIBUTING", "extending", "data", "serving"}  # contributing_test, below, commands/ner_serve_test
+    # contributing_test, below, commands/ner_serve_test
+    elsewhere = {"CONTRIBUTING", "extending", "data", "audit", "serving"}
     found = {path.stem for path in documents.PAGES if documents.commands(documents.read(path))}
     assert found == {*COMMANDS, *elsewhere}
 
@@ -117,6 +123,32 @@ def test_the_data_commands_run_in_order(allennlp, tmp_path: Path) -> None:
     assert (tmp_path / "weibo.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "weibo.jsonl").read_text(encoding="utf-8").splitlines()[0])["text"]
     assert any((tmp_path / "msra_split").iterdir()) and (tmp_path / "sample.json").stat().st_size
+
+
+def test_the_commands_of_the_audit_run(allennlp, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "fixtures/weibo", tmp_path / "data/weibo")
+    (train,) = (tmp_path / "data/weibo").glob("*.train")
+    shutil.copy(train, tmp_path / "data/more.txt")
+    folder = tmp_path / "folds/weibo"
+    folder.mkdir(parents=True)
+    types = tuple(sorted(f"{kind}.{form}" for kind in ("GPE", "LOC", "ORG", "PER") for form in ("NAM", "NOM")))
+    manifest = FoldsManifest("crf.jsonnet", "0" * 64, (), types, 2, 0, 0.01, False, (Fold("folds/0"), Fold("folds/1")))
+    records = [
+        FoldRecord(number, 0, sentence.text, tuple(replace(e, score=0.001) for e in sentence.entities), (), (), "a", 1)
+        for number, sentence in enumerate(WeiboReader().sentences(f"{ROOT}/fixtures/weibo#train"))
+    ]
+    write_records(folder, records, manifest)
+    head = {"format": "ner_plugins decisions", "version": 1, "audit": "a", "decisions": 0}
+    (tmp_path / "decisions.jsonl").write_text(json.dumps(head) + "\n")
+    commands = documents.commands(documents.read("audit"))
+    assert [shlex.split(command)[1:3] for command in commands] == [
+        ["ner-audit", "folds/weibo"], ["ner-data", "apply"], ["ner-data", "apply"],
+    ]  # fmt: skip
+    for command in commands:
+        done = allennlp(*shlex.split(command)[1:], cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "<title>Label audit" in (tmp_path / "audit/weibo/audit.html").read_text(encoding="utf-8")
+    assert (tmp_path / "corrected.json").stat().st_size and (tmp_path / "corrected.bioes").stat().st_size
 
 
 def test_the_corpus_that_is_downloaded_is_known(allennlp) -> None:
