@@ -80,9 +80,9 @@ def test_the_layout_names_every_folder() -> None:
     named = [name.removeprefix("ner_plugins/") for row in rows for name in re.findall(r"`([\w/]+)`", row[0])]
     packages = {module.name for module in pkgutil.iter_modules(ner_plugins.__path__) if module.ispkg}
     assert sorted(named) == sorted(
-        packages | {"training_config", "fixtures", "tests", "scripts", "docs", "benchmarks"}
+        packages | {"training_config", "examples", "fixtures", "tests", "scripts", "docs", "benchmarks"}
     )
-    assert len(rows) == 10
+    assert len(rows) == 11
 
 
 def test_code_blocks_of_json_and_jsonnet_are_valid() -> None:

@@ -16,6 +16,7 @@ from ner_plugins.lexicon.normalisation import Normalisation, NormalisationKind
 from ner_plugins.lexicon.word_files import WordFile
 from ner_plugins.lexicon.word_layout import WordFormat
 from ner_plugins.lexicon.word_tally import WordTally
+from ner_plugins.visible import shortened
 
 ASSET = "lexicon"
 _WORDS, _SETTINGS = "words.txt", "settings.json"
@@ -241,7 +242,7 @@ def _save(assets: Assets, words: list[str], settings: dict[str, Any]) -> None:
 
 
 def _archived_words(serialization_dir: Optional[Folder], settings: dict[str, Any]) -> list[str]:
-    what = f"the lexicon {shown(settings['path'])}"
+    what = f"the lexicon {shortened(repr(settings['path']), 300)}"
     if serialization_dir is None:
         raise ArchiveError(f"{_KEY}: {what} can only be read from an archive, and no serialization_dir was given")
     assets = Assets(serialization_dir)

@@ -15,7 +15,7 @@ def parse(*arguments: str) -> argparse.Namespace:
 
 
 def test_actions_have_their_functions() -> None:
-    assert [action.NAME for action in ACTIONS] == ["stats", "check", "convert", "split", "sample", "download"]
+    assert [action.NAME for action in ACTIONS] == ["stats", "check", "convert", "split", "sample", "apply", "download"]
     for action in ACTIONS[:2]:
         args = parse(action.NAME, "a", "b", "--reader", "msra")
         assert args.func is action.run and args.paths == ["a", "b"] and args.reader == "msra"

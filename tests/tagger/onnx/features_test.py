@@ -30,7 +30,8 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def source_of(reader: Any, embedder: Any, vocab: Vocabulary) -> Any:
     of_model = BasicTextFieldEmbedder({"tokens": embedder})
-    return SimpleNamespace(reader=reader, model=SimpleNamespace(text_field_embedder=of_model, vocab=vocab))
+    model = SimpleNamespace(text_field_embedder=of_model, vocab=vocab)
+    return SimpleNamespace(reader=reader, model=model, single_model=model)
 
 
 def check(reader: Any, embedder: Any, vocab: Vocabulary, folder: Path) -> None:
