@@ -86,9 +86,10 @@ def with_new_types(model: dict[str, Any], new_types: Optional[NewTypes]) -> dict
 
 
 def _without_weights(config: Any) -> Any:
-    """A part of a model's config without `type_weights` of the losses in it."""
+    """A part of a model's config without the losses' `type_weights` of single types."""
     if isinstance(config, list):
         return [_without_weights(entry) for entry in config]
     if not isinstance(config, dict):
         return config
-    return {key: _without_weights(value) for key, value in config.items() if key != "type_weights"}
+    kept = {key: value for key, value in config.items() if key != "type_weights" or not isinstance(value, dict)}
+    return {key: _without_weights(value) for key, value in kept.items()}

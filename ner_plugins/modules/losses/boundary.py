@@ -29,7 +29,7 @@ class BoundarySmoothingLoss(CellLoss):
         The loss against the smoothed gold.
     reduction : `str`, optional (default=`"batch"`)
         See `CellLoss`. `loss` takes it from here.
-    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
+    type_weights : `Optional[Union[float, dict[str, float]]]`, optional (default=`None`)
         See `CellLoss`. `loss` takes it from here. A cell that shares in the gold of an entity has that share of the
         entity's weight, also in the sum that `cells` divides by. (torch divides by the number of cells where its target
         is a distribution; then an `epsilon` of 0 would not be the same as no smoothing.)

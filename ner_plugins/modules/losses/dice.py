@@ -38,7 +38,7 @@ class DiceLoss(CellLoss):
     reduction : `str`, optional (default=`"batch"`)
         The loss above is at most about 1, so it is multiplied by the number of gold entities and then divided as in
         `CellLoss`. `positives` gives the loss above.
-    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
+    type_weights : `Optional[Union[float, dict[str, float]]]`, optional (default=`None`)
         Multiplies the terms of each type in both sums, as in the generalised Dice loss (Sudre et al. 2017, "Generalised
         Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced Segmentations", section 2.1).
 

@@ -5,7 +5,9 @@ from typing import ClassVar, Optional
 import torch
 from torch import Tensor
 
-from ner_plugins.modules.losses.span_loss import CellLoss
+from ner_plugins.errors import ConfigError
+from ner_plugins.modules.losses.span_loss import CellLoss, Reduction
+from ner_plugins.modules.losses.type_weights import KEY, TypeWeights
 from ner_plugins.modules.losses.weighted_loss import weighed
 
 _NOTHING = -1e30  # the score of a cell that adds nothing to a sum of exponentials; finite, as are its gradients
@@ -32,13 +34,25 @@ class MultiLabelLoss(CellLoss):
 
     reduction : `str`, optional (default=`"batch"`)
         See `CellLoss`. Published is `batch`.
-    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
-        Makes the mean over the types a weighted one: `Σ_t w_t loss_t / Σ_t w_t`. `cells` still divides by their number.
+    type_weights : `Optional[Union[float, dict[str, float]]]`, optional (default=`None`)
+        By type. Makes the mean over the types a weighted one: `Σ_t w_t loss_t / Σ_t w_t`. `cells` still divides by
+        their number.
+
+    # Raises
+
+    `ConfigError` if `type_weights` is a number for all types, which changes no mean.
     """
 
     needs_band: ClassVar[bool] = True
     independent_types = True
     adds_cells = False
+
+    def __init__(self, reduction: Reduction = "batch", type_weights: TypeWeights = None) -> None:
+        super().__init__(reduction, type_weights)
+        if isinstance(self.type_weights, float):
+            raise ConfigError(
+                f'{KEY} is a number, which has no effect on "multi_label", a mean over the types: weigh single types'
+            )
 
     def cell_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The loss of a sentence that has this span alone."""

@@ -32,10 +32,11 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
         Divisor of the sum: `batch`, the number of sentences (as in the published biaffine system); `cells`, the number
         of cells that count; `positives`, the number of gold entities among them, but at least 1. Where sentences have
         weights, each counts with its own.
-    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
-        How much the cells of a gold type count, by the type's name. Types that are not named, and cells that are no
-        entity, count 1. A cell's loss is multiplied by its weight; `cells` divides by the sum of the weights (but at
-        least 1), as `torch.nn.functional.cross_entropy(…, weight)` does, `batch` and `positives` as without weights.
+    type_weights : `Optional[Union[float, dict[str, float]]]`, optional (default=`None`)
+        How much the cells of a gold type count: a number for all types, or one for each named type. Types that are not
+        named, and cells that are no entity, count 1. A cell's loss is multiplied by its weight; `cells` divides by the
+        sum of the weights (but at least 1), as `torch.nn.functional.cross_entropy(…, weight)` does, `batch` and
+        `positives` as without weights.
 
     # Raises
 
@@ -72,8 +73,9 @@ class CellLoss(torch.nn.Module, Registrable, ABC):
             self.class_weights = class_weights(self.type_weights, classes)
 
     def forget_type_weights(self) -> None:
-        """Weigh all types alike from now on."""
-        self.type_weights = self.class_weights = None
+        """Drop the weights of single types; a number for all types stays."""
+        if not isinstance(self.type_weights, float):
+            self.type_weights = self.class_weights = None
 
     @abstractmethod
     def cell_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -250,7 +252,7 @@ class SoftmaxLoss(CellLoss):
         Share of the gold spread evenly over all classes, the gold class included (Szegedy et al. 2016, "Rethinking the
         Inception Architecture", section 7). With `type_weights`, the share of each class has the weight of that class,
         as torch has it.
-    type_weights : `Optional[dict[str, float]]`, optional (default=`None`)
+    type_weights : `Optional[Union[float, dict[str, float]]]`, optional (default=`None`)
         See `CellLoss`.
 
     # Raises

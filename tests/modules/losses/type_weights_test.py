@@ -199,3 +199,21 @@ def test_types_that_the_data_lack_are_refused_with_those_that_they_have() -> Non
         check_weights({"name": 0.0}, ["name"])
     check_weights({"name": 0.0}, ["name", "city"])
     check_weights(None, ["name"])
+
+
+def test_a_number_is_that_of_every_type() -> None:
+    logits, targets, mask = random_cells()
+    one, named = CrossEntropyLoss(type_weights=2), CrossEntropyLoss(type_weights={"name": 2.0, "city": 2.0})
+    for loss in (one, named):
+        loss.name_classes([None, *["name", "city", "name", "city", "name", "city"][: logits.size(-1) - 1]])
+    assert one(logits, targets, mask, 3) == named(logits, targets, mask, 3)
+    one.forget_type_weights(), named.forget_type_weights()
+    assert one.type_weights == 2.0 and one.class_weights is not None and named.type_weights is None
+    config = {"type": "focal", "type_weights": 3}
+    assert CellLoss.from_params(Params(config)).type_weights == 3.0
+    with pytest.raises(ConfigError, match="the weight 0, so there is nothing to learn"):
+        CrossEntropyLoss(type_weights=0)
+    with pytest.raises(ConfigError, match="must be a number of 0 or more, got -1"):
+        CrossEntropyLoss(type_weights=-1)
+    with pytest.raises(ConfigError, match=r"no effect on .multi_label."):
+        MultiLabelLoss(type_weights=2.0)
