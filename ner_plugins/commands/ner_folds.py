@@ -7,7 +7,7 @@ from typing import Any, Iterable, Optional
 
 from allennlp.commands.subcommand import Subcommand
 
-from ner_plugins.commands.ner_sweep import check_gpus
+from ner_plugins.commands.gpus_option import check_gpus, offer_gpus
 from ner_plugins.commands.output_names import output_name
 from ner_plugins.errors import ConfigError
 
@@ -38,13 +38,7 @@ class NerFoldsCommand(Subcommand):
         subparser.add_argument(
             "--overrides", default="", metavar="JSON", help="changes of the config, as the -o of `allennlp train`"
         )
-        subparser.add_argument(
-            "--gpus",
-            type=int,
-            nargs="+",
-            metavar="N",
-            help="train a fold on each of these GPUs at a time (default: one at a time, on the config's device)",
-        )
+        offer_gpus(subparser, "fold")
         subparser.add_argument("--parquet", action="store_true", help="also write out_of_fold.parquet")
         subparser.add_argument("--dry-run", action="store_true", help="show the sizes of the folds, and do nothing")
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -3,10 +3,11 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any
 
 from allennlp.commands.subcommand import Subcommand
 
+from ner_plugins.commands.gpus_option import check_gpus, offer_gpus
 from ner_plugins.commands.output_names import output_name
 from ner_plugins.errors import ConfigError
 
@@ -30,13 +31,7 @@ class NerSweepCommand(Subcommand):
         subparser.add_argument(
             "-s", "--output", type=output_name, required=True, metavar="DIR", help="folder for runs and their records"
         )
-        subparser.add_argument(
-            "--gpus",
-            type=int,
-            nargs="+",
-            metavar="N",
-            help="train a run on each of these GPUs at a time (default: one run at a time, on the config's device)",
-        )
+        offer_gpus(subparser, "run")
         subparser.add_argument("--dry-run", action="store_true", help="list the runs with their state, and do nothing")
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         subparser.set_defaults(func=sweep_from_args)
@@ -86,24 +81,6 @@ def _do(args: argparse.Namespace, planner: Any, lock: int) -> None:
 
     source = planner.source(args.sweep_file)
     Runner(planner.folder, source, args.gpus or (None,), planner.sweep.keep, lock).run()
-
-
-def check_gpus(gpus: Optional[Sequence[int]]) -> None:
-    """
-    # Raises
-
-    `ConfigError` if one of the GPUs of `--gpus` is not there, or is given twice.
-    """
-    if gpus is None:
-        return
-    import torch
-
-    number = torch.cuda.device_count()
-    for gpu in gpus:
-        if gpu < 0 or gpu >= number:
-            raise ConfigError(f"--gpus {gpu}: there is no such GPU; there are {number}, counted from 0")
-    if len(set(gpus)) < len(gpus):
-        raise ConfigError(f"--gpus {' '.join(map(str, gpus))}: one of them is given twice")
 
 
 def _check_folder(folder: Any) -> None:

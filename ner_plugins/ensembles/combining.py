@@ -10,8 +10,7 @@ from allennlp.common.params import remove_keys_from_params
 from ner_plugins.archives.assets import Assets
 from ner_plugins.archives.member_assets import member_folder, save_member
 from ner_plugins.archives.weights import save
-from ner_plugins.ensembles.members import Member
-from ner_plugins.errors import ConfigError
+from ner_plugins.ensembles.members import Member, check_alike
 from ner_plugins.options import written
 
 _DECODED_BY_ALL = "published"  # spans of a pointer that may overlap
@@ -26,14 +25,8 @@ def check_scores(members: Sequence[Member]) -> None:
 
     `ConfigError` naming the first difference.
     """
-    first = members[0]
-    for member in members[1:]:
-        difference = next(_differences(first, member), None)
-        if difference is not None:
-            raise ConfigError(
-                f"{first.path} and {member.path} differ in {difference}, so their scores cannot be averaged. --method "
-                "votes combines what they predict instead"
-            )
+    consequence = ", so their scores cannot be averaged. --method votes combines what they predict instead"
+    check_alike(members, _differences, consequence)
 
 
 def _differences(first: Member, other: Member) -> Iterator[str]:

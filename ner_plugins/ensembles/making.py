@@ -176,18 +176,24 @@ def make_ensemble(
         made.remarks += [f"the members differ in model.{key}, which has no effect on the ensemble" for key in left_out]
     else:
         options["decoding"] = decoding or vote_decoding(members)
-        ballot = Ballot(agreement, {})
-        types = members[0].model.types
-        if find_weights:
-            made.weights = best_weights(runs, types, agreement, options["decoding"])
-        if runs:
-            ballot, _ = best_ballot(runs, made.weights, types, agreement, options["decoding"])
+        ballot = _ballot_of(made, runs, members[0].model.types, agreement, options["decoding"], find_weights)
         options |= ballot.options()
         made.remarks += [f"agreement: {ballot.agreement:g}", *_thresholds(ballot)]
     used = [place for place, weight in enumerate(made.weights) if weight > 0]
     write_ensemble([members[place] for place in used], folder, [made.weights[place] for place in used], options)
     _finish(folder, method, members, made, data)
     return made
+
+
+def _ballot_of(
+    made: Made, runs: Sequence[Run], types: Sequence[str], agreement: float, decoding: str, find_weights: bool
+) -> Ballot:
+    """How votes are counted: found on the members' runs if there are any, with `find_weights` their weights too."""
+    if find_weights:
+        made.weights = best_weights(runs, types, agreement, decoding)
+    if not runs:
+        return Ballot(agreement, {})
+    return best_ballot(runs, made.weights, types, agreement, decoding)[0]
 
 
 def _thresholds(ballot: Ballot) -> list[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 from allennlp.models.archival import load_archive
 
@@ -110,6 +110,31 @@ def check_types(members: Sequence[Member]) -> None:
                     "know the same types: one that never learnt a type would count as seeing none of it. Train them on "
                     "the same types, or leave this one out"
                 )
+
+
+def check_alike(
+    members: Sequence[Member], differences: Callable[[Member, Member], Iterator[str]], consequence: str
+) -> None:
+    """
+    Compare all members with the first one.
+
+    # Parameters
+
+    members : `Sequence[Member]`
+    differences : `Callable[[Member, Member], Iterator[str]]`
+        What two members differ in.
+    consequence : `str`
+        The rest of the message after "A and B differ in X".
+
+    # Raises
+
+    `ConfigError` naming the first difference.
+    """
+    first = members[0]
+    for member in members[1:]:
+        difference = next(differences(first, member), None)
+        if difference is not None:
+            raise ConfigError(f"{first.path} and {member.path} differ in {difference}{consequence}")
 
 
 def align_types(members: Sequence[Member]) -> None:

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from ner_plugins.archives.assets import ASSETS_FOLDER
 from ner_plugins.ensembles.combining import common_options, write_config
-from ner_plugins.ensembles.members import Member
+from ner_plugins.ensembles.members import Member, check_alike
 from ner_plugins.entities import ENTITY_NAMESPACE
-from ner_plugins.errors import ConfigError
 from ner_plugins.modules.averages import weighted_mean
 from ner_plugins.options import written
 
@@ -37,14 +36,8 @@ def check_architectures(members: Sequence[Member]) -> None:
 
     `ConfigError` naming the first difference.
     """
-    first = members[0]
-    for member in members[1:]:
-        difference = next(_differences(first, member), None)
-        if difference is not None:
-            raise ConfigError(
-                f"{first.path} and {member.path} differ in {difference}. Their weights have no mean; --method votes "
-                "combines what the models predict instead"
-            )
+    consequence = ". Their weights have no mean; --method votes combines what the models predict instead"
+    check_alike(members, _differences, consequence)
 
 
 def _differences(first: Member, other: Member) -> Iterator[str]:

@@ -48,5 +48,7 @@ def test_all_its_steps(repository: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "NER_EPOCHS": "6", "PYTHONPATH": str(repository)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("micro  ") == 3 and "first 40 suspects" in done.stdout
+    lines = done.stdout.splitlines()
+    assert [lines.count(f"{tmp_path}/{name}") for name in ("data/test.conll", "test.jsonl")] == [2, 1]
+    assert "first 40 suspects" in done.stdout
     assert {"audit", "data", "folds", "pseudo.jsonl", "student", "vote.tar.gz"} <= {p.name for p in tmp_path.iterdir()}
