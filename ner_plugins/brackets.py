@@ -27,6 +27,7 @@ _READ = {"n": "\n", "r": "\r", "<": "<", ">": ">", "\\": "\\", ":": ":"}
 _IN_TEXT = re.compile("[<>\\\\\n\r\ud800-\udfff]")
 _IN_TYPE = re.compile("[<>:\\\\\n\r\ud800-\udfff]")
 _TOKEN = re.compile(r"(?P<text>[^<>:\\\n]+)|\\u(?P<code>[0-9a-fA-F]{4})|\\(?P<escape>[nr<>:\\])|[<>:\\\n]")
+_MARKUP = re.compile(r"[<>\\\n]")
 DEEPEST = 1000
 """How deep entities can be nested."""
 _LINE = "text with <SURFACE:TYPE> around each entity"
@@ -116,6 +117,8 @@ def from_brackets(line: str) -> tuple[str, list[Entity]]:
 
     `DataError`, a `NerError`, if the line is malformed; the message has the character's position, from 0.
     """
+    if not _MARKUP.search(line):
+        return line, []
     pieces: list[str] = []  # of the text, and for an open bracket of its last colon and possible type
     entities: dict[Entity, None] = {}
     stack: list[_Open] = []

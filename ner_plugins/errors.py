@@ -19,7 +19,7 @@ class NerError(Exception):
     """
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(shortened(part) if isinstance(part, str) else part for part in args))
+        super().__init__(*[shortened(part) if isinstance(part, str) else part for part in args])
 
 
 class ConfigError(NerError):

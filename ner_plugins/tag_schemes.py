@@ -46,7 +46,7 @@ class TagScheme:
     end: str
     single: str
 
-    @property
+    @functools.cached_property
     def letters(self) -> str:
         """All letters but `O`."""
         return "".join(dict.fromkeys(self.begin + self.inside + self.end + self.single))

@@ -27,7 +27,7 @@ def in_one_line(text: str) -> str:
 
     A terminal would obey control characters, which names of files and data may have.
     """
-    return _IN_LINE.sub(_escaped, text)
+    return text if text.isprintable() else _IN_LINE.sub(_escaped, text)
 
 
 def shortened(message: str, limit: int = LONGEST_LINE) -> str:

@@ -139,8 +139,10 @@ class TextSource:
             Reads `stream`, and takes what is to be called with the error of a bad line.
         on_bad : `Optional[Callable[[DataError], None]]`, optional (default=`None`)
         """
+        translated = self._recoder is not None or self._option is not None
+        note = (lambda error: on_bad(self._original(error))) if on_bad is not None and translated else on_bad
         try:
-            yield from read(None if on_bad is None else lambda error: on_bad(self._original(error)))
+            yield from read(note)
         except DataError as error:
             original = self._original(error)
             if original is error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fuzzing.mutations import FRAGMENTS, mutated, packed
 from fuzzing.outcomes import within
-from fuzzing.reader_inputs import name_for, read_all, some_options
+from fuzzing.reader_inputs import name_for, read_through, some_options
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reader_fixtures import data_files, fixtures, readers
@@ -34,7 +34,7 @@ def attack(name, data, folder, chance, file_name="data.txt"):
     options = some_options(name, chance)
     place = str(path) + ("#train" if options["dev_fraction"] else "")
     with within(SECONDS):
-        read_all(name, place, options)
+        read_through(name, place, options)
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +135,7 @@ def test_messages_are_short_whatever_the_line(tmp_path, name):
         for rule in ("repair", "strict"):
             own = "illegal_tags" in inspect.signature(readers()[name].__init__).parameters
             with within(SECONDS):
-                read_all(name, str(path), {"illegal_tags": rule} if own else {})
+                read_through(name, str(path), {"illegal_tags": rule} if own else {})
 
 
 # What takes quadratic time, or worse, where each part of a line is looked at together with every other one.
@@ -168,7 +168,7 @@ def test_no_line_takes_forever(tmp_path, name):
     for text in SLOW.values():
         path.write_text(text + "\n", encoding="utf-8")
         with within(SECONDS):
-            read_all(name, str(path), {"on_error": "skip"})
+            read_through(name, str(path), {"on_error": "skip"})
 
 
 def test_text_full_of_brackets_does_not_take_forever(tmp_path):
@@ -180,4 +180,4 @@ def test_text_full_of_brackets_does_not_take_forever(tmp_path):
         rows = "".join(f"{character}\t{character}\tSW\tO\n" for character in text)
         path.write_text(head.format(text, annotated) + rows, encoding="utf-8")
         with within(SECONDS):
-            read_all(name, str(path), {})
+            read_through(name, str(path), {})

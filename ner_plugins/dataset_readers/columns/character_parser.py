@@ -116,7 +116,8 @@ class CharacterParser(ColumnParser):
     ) -> list[Optional[Sentence]]:
         """The sentences up to the first one with illegal tags; `None` for a blank line."""
         path, found, labelled = self._path, [], 0
-        for line, text in zip(lines[first:], texts[first:], strict=True):
+        for index in range(first, len(lines)):  # no slices: where many are illegal, copying them takes quadratic time
+            line, text = lines[index], texts[index]
             length = len(text)
             entities = () if len(line) == length else self._entities(line)
             if entities is None:

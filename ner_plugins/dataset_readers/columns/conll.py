@@ -25,7 +25,7 @@ from ner_plugins.tag_schemes import IllegalRule, is_tag, tag_scheme
 
 logger = logging.getLogger(__name__)
 
-_HEAD = 1 << 17  # bytes from which the layout is detected
+_HEAD, _HEAD_LINES = 1 << 17, 20_000  # bytes, and lines of them, from which the layout is detected
 _NAMES = {"train": ("train",), "dev": ("dev", "valid"), "test": ("test",)}
 _SUFFIXES = ("txt", "conll", "tsv", "bio", "iob1", "iob2", "bioes", "bmes", "bmeo", "bioul")
 
@@ -178,9 +178,9 @@ def _unmarked(blocks: Iterable[tuple[int, str]], separator: str) -> Iterator[tup
 
 
 def _whole_sentences(head: bytes) -> list[str]:
-    """The lines of a file's first bytes, without the last sentence, which may be incomplete."""
-    lines = head.decode("utf-8-sig", "replace").split("\n")
-    if len(head) == _HEAD:
+    """The first lines of a file, from its first bytes, without the last sentence, which may be incomplete."""
+    lines = head.decode("utf-8-sig", "replace").split("\n", _HEAD_LINES)
+    if len(head) == _HEAD or len(lines) > _HEAD_LINES:
         blank = next((i for i in range(len(lines) - 2, 0, -1) if not lines[i].strip()), len(lines) - 1)
         del lines[max(blank, 1) :]
     return [line.removesuffix("\r") for line in lines]

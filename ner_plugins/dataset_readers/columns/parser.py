@@ -18,6 +18,7 @@ Record = Union[Sentence, DataError]
 Report = Callable[[str, DataError], None]
 
 _CACHED_LINES = 100_000
+_MOST_BAD = 10_000  # sentences of one document
 
 
 class ColumnParser(dict[str, str]):
@@ -81,7 +82,7 @@ class ColumnParser(dict[str, str]):
         comment = self._layout.comment
         group: list[str] = []
         start = 0
-        for number, line in lines:
+        for number, line in itertools.chain(lines, [(0, "")]):  # a blank line at the end
             if line and not line.isspace():
                 if not group:
                     if comment and line.startswith(comment) and not has_tags(self._layout, line):
@@ -89,17 +90,12 @@ class ColumnParser(dict[str, str]):
                     start = number
                 group.append(line)
             elif group:
-                yield from self._records(group, start)
-                group = []
-        if group:
-            yield from self._records(group, start)
-
-    def _records(self, group: list[str], start: int) -> Iterator[Optional[Record]]:
-        if group[0].startswith(DOCUMENT_START):
-            yield None
-            group, start = group[1:], start + 1
-        if group:
-            yield self._record(group, start)
+                if group[0].startswith(DOCUMENT_START):
+                    yield None
+                    group, start = group[1:], start + 1
+                if group:
+                    yield self._record(group, start)
+                    group = []
 
     def _record(self, group: list[str], start: int) -> Record:
         if len(self) >= _CACHED_LINES:
@@ -193,16 +189,15 @@ class ColumnParser(dict[str, str]):
         if all(legal):
             return spans
         self._tally.add_illegal(tags, legal.count(False))
-        remedy = 'Correct it, or set illegal_tags to "repair" or "drop"' if self._illegal == "strict" else None
-        problems = [
-            DataError(problem, path=self._path, line=start + step * index, remedy=remedy)
-            for index, problem in illegal_tags(tags, self._scheme, self._illegal)
-        ]
+        found = illegal_tags(tags, self._scheme, self._illegal)
         if self._illegal == "strict":
-            return problems[0]
+            index, problem = found[0]
+            remedy = 'Correct it, or set illegal_tags to "repair" or "drop"'
+            return DataError(problem, path=self._path, line=start + step * index, remedy=remedy)
         key = "repaired" if self._illegal == "repair" else "dropped"
         for number in range(legal.count(False)):  # per entity, which may have several illegal tags
-            self._report(key, problems[min(number, len(problems) - 1)])
+            index, problem = found[min(number, len(found) - 1)]
+            self._report(key, DataError(problem, path=self._path, line=start + step * index))
         return spans if key == "repaired" else [span for span, kept in zip(spans, legal, strict=True) if kept]
 
     def _in_characters(
@@ -233,25 +228,42 @@ def merge_documents(records: Iterable[Optional[Record]]) -> Iterator[Record]:
     """
     Join the sentences of each document with line feeds. The id of a document is its number, from 0.
 
-    If a sentence cannot be read, its error takes the place of the document.
+    If a sentence cannot be read, its error takes the place of the document, at once.
+
+    # Raises
+
+    `DataError` in a document of which hardly anything can be read: its text would be of no use, and millions of bad
+    lines would be looked at for one message.
     """
-    number = 0
-    document: list[Record] = []
+    number = bad = 0
+    document: list[Sentence] = []
     for record in itertools.chain(records, [None]):
-        if record is not None:
+        if isinstance(record, Sentence):
             document.append(record)
-        elif document:
-            yield _merged(document, number)
+        elif record is not None:
+            bad += 1
+            if bad == 1:
+                yield record
+            elif bad > _MOST_BAD and bad > 100 * len(document):
+                raise _hardly_readable(record, bad, len(document))
+        elif document or bad:
+            if not bad:
+                yield _merged(document, number)
             number += 1
-            document = []
+            bad, document = 0, []
 
 
-def _merged(records: Sequence[Record], number: int) -> Record:
-    sentences: list[Sentence] = []
-    for record in records:
-        if isinstance(record, DataError):
-            return record
-        sentences.append(record)
+def _hardly_readable(error: DataError, bad: int, good: int) -> DataError:
+    return DataError(
+        f"{bad:,} of the {bad + good:,} sentences of a document so far cannot be read; the last one: {error.problem}",
+        path=error.path,
+        line=error.line,
+        expected="a document that can be read",
+        remedy="Check the reader and its options",
+    )
+
+
+def _merged(sentences: Sequence[Sentence], number: int) -> Sentence:
     starts = itertools.accumulate((len(sentence.text) + 1 for sentence in sentences), initial=0)
     entities: Optional[list[Entity]] = None
     for start, sentence in zip(starts, sentences, strict=False):

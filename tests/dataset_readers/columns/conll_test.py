@@ -1,6 +1,7 @@
 """The column reader: what it tells from a file, what it does with bad lines."""
 
 import gzip
+import itertools
 import logging
 import tarfile
 import zipfile
@@ -223,6 +224,29 @@ def test_a_long_document_takes_linear_time():
         [document] = merge_documents([None, *[Sentence("a", [Entity(0, 1, "X")])] * 200_000])
     assert len(document.text) == 399_999 and len(document.entities) == 200_000
     assert document.entities[-1] == Entity(399_998, 399_999, "X")
+
+
+def test_the_first_error_of_a_document_comes_at_once():
+    def records():
+        yield Sentence("a", [])
+        yield DataError("bad")
+        raise AssertionError("read on")
+
+    [error] = itertools.islice(merge_documents(records()), 1)
+    assert error.problem == "bad"
+
+
+def test_a_document_of_which_hardly_anything_can_be_read():
+    records = [Sentence("a", []), *[DataError("no token", path="data.txt", line=7)] * 20_000]
+    documents = merge_documents(records)
+    assert next(documents).problem == "no token"
+    with pytest.raises(DataError, match=r"data.txt:7: 10,001 of the 10,002 sentences .* the last one: no token"):
+        next(documents)
+
+
+def test_bad_sentences_of_several_documents_are_not_added():
+    records = [None, Sentence("a", []), *[DataError("bad")] * 9_000] * 3
+    assert [type(record) for record in merge_documents(records)] == [DataError] * 3
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import functools
 import inspect
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 from allennlp.common import Params
 from allennlp.data import DatasetReader
@@ -61,18 +61,22 @@ def some_options(name: str, chance: random.Random) -> dict[str, Any]:
     return options
 
 
-def read_all(name: str, path: str, options: dict[str, Any]) -> list[Sentence]:
+def read_all(name: str, path: str, options: dict[str, Any]) -> Iterator[Sentence]:
     """The sentences up to the end or to one of our own errors, each of them checked."""
-    found = []
     try:
         reader = readers()[name](**options)
         reader.listener = check_message
         for sentence in reader.sentences(path):
             check_sentence(sentence)
-            found.append(sentence)
+            yield sentence
     except NerError as error:
         check_message(error)
-    return found
+
+
+def read_through(name: str, path: str, options: dict[str, Any]) -> None:
+    """Read all of it and keep none: the sentences of a megabyte of short lines take some time to free."""
+    for _ in read_all(name, path, options):
+        pass
 
 
 def name_for(path: Path, chance: random.Random) -> str:
@@ -109,7 +113,7 @@ def attack_reader(chance: random.Random, folder: Path) -> int:
     if chance.random() < 0.1:
         options["encoding"] = chance.choice(_ENCODINGS)
     place = str(path) + ("#train" if options["dev_fraction"] else "")
-    read_all(name, place, options)
+    read_through(name, place, options)
     if chance.random() < 0.1:
         try:
             guess_reader(str(path), options.get("encoding"))
@@ -147,7 +151,7 @@ def attack_with_much(chance: random.Random, folder: Path) -> int:
     options = some_options(name, chance) | {"dev_fraction": None}
     if chance.random() < 0.1:
         options["encoding"] = chance.choice(_ENCODINGS)
-    read_all(name, str(path), options)
+    read_through(name, str(path), options)
     path.unlink()
     return size_unpacked(data)
 
@@ -158,7 +162,7 @@ def attack_conversion(chance: random.Random, folder: Path) -> int:
     data = mutated(data, chance)
     path, target = folder / "data.txt", folder / "converted"
     path.write_bytes(data)
-    sentences = read_all(name, str(path), some_options(name, chance) | {"dev_fraction": None})
+    sentences = list(read_all(name, str(path), some_options(name, chance) | {"dev_fraction": None}))
     path.unlink()
     format = chance.choice(FORMATS)
     # spaCy takes a millisecond for each document.
