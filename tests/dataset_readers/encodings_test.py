@@ -83,7 +83,7 @@ def test_ner_data_takes_the_encoding(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [s.text for s in CluenerReader().sentences(str(out))] == ["青禾"]
     run("stats", path, "--encoding", "gb18030")
     run("check", path, "--encoding", "gb18030")
-    assert "1 sentences: no problem found" in capsys.readouterr().out
+    assert "1 sentence: no problem found" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="--encoding is 'gb2'"):
         run("stats", path, "--encoding", "gb2")
 

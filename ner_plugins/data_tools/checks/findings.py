@@ -134,5 +134,6 @@ def format_findings(findings: Findings) -> str:
         lines.append(f"{KINDS[kind].severity:<7}  {kind:<{width}}  {count:>7,}{at}")
     totals = findings.by_severity()
     parts = [f"{count:,} {severity}{'s' * (count != 1)}" for severity, count in totals.items() if count]
-    lines.append(f"{findings.sentences:,} sentences: {', '.join(parts) or 'no problem found'}")
+    sentences = f"{findings.sentences:,} sentence{'s' * (findings.sentences != 1)}"
+    lines.append(f"{sentences}: {', '.join(parts) or 'no problem found'}")
     return "\n".join(lines)
